@@ -1,0 +1,1 @@
+"""How Likeness is run: the `likeness` command, the stack of one machine, and doctor."""

@@ -1,0 +1,136 @@
+"""The contract between the worker and every engine.
+
+It knows what a worker hands to an engine and what it gets back. It knows nothing of any model, of the queue, or of where
+blobs and tables are: an engine can be run from a test with a `History` in memory and a message, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from worker.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What an engine can do. The bot learns it from the `workers` table, as JSON, and never imports the engine."""
+
+    sizes: tuple[tuple[int, int], ...]  # (width, height) in pixels, the default first
+    characters_per_picture: int
+    context_tokens: int
+    languages: tuple[str, ...]  # BCP 47 tags, such as "en"
+    cannot: tuple[str, ...] = ()  # sentences for people: what it cannot do
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """A named person of the story who is in scope of a message, with the pictures that show what they look like."""
+
+    id: UUID
+    name: str
+    version: int
+    description: str = ""
+    references: tuple[Image.Image, ...] = ()  # uploaded or promoted pictures, RGB
+    turn_id: UUID | None = None  # the turn whose picture introduced the character, when it was drawn and not uploaded
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message to the engine. `references` are the pictures attached to this very message, RGB."""
+
+    text: str
+    references: tuple[Image.Image, ...] = ()
+    characters: tuple[Character, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewCharacter:
+    """A person whom the message introduced by name, and whom the picture will show for the first time."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a finished turn leaves for ever; the truth of the history. Arrays are NumPy, so that no reader needs torch."""
+
+    turn_id: UUID
+    fingerprint: str  # of the engine that wrote the arrays below; another engine encodes the picture anew
+    text: str  # the message, as the person wrote it
+    reply: str
+    token_ids: NDArray[np.int32]  # (n,) every position of the turn in the MLLM's input, visual positions included
+    visual_tokens: NDArray[np.float32]  # (k, d) as regressed; (0, d) when the turn drew nothing
+    latents: NDArray[np.float32] | None = None  # the painter's latents of the picture, (c, h, w)
+    characters: tuple[UUID, ...] = ()  # who is in the picture
+    versions: tuple[int, ...] = ()  # their versions, in the same order
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the MLLM made of a message: a reply, and what the painter needs to draw it."""
+
+    reply: str
+    draws: bool  # False for a question that is answered without a picture
+    alt_text: str = ""
+    characters: tuple[UUID, ...] = ()  # of those in scope, the ones whom the picture shows
+    introduces: tuple[NewCharacter, ...] = ()  # people named for the first time, in the order of the picture
+    pictures: tuple[UUID, ...] = ()  # turns whose pictures the message means ("the beach picture")
+    tokens_read: int = 0  # positions that the MLLM computed for this turn
+    tokens_reused: int = 0  # positions that came from segments
+    plan: object = field(default=None, repr=False)  # what this engine's painter needs; opaque to the worker
+
+
+@dataclass(slots=True)
+class Drawing:
+    """A picture, what it shows in words, and the record to keep."""
+
+    picture: Image.Image | None  # RGB; None when the reading draws nothing
+    alt_text: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress of one drawing: `step` of `steps`, and now and then a small preview."""
+
+    step: int
+    steps: int
+    preview: Image.Image | None = None
+
+
+OnStep = Callable[[Step], None]
+"""Called between steps of the painter. What it raises ends the drawing: that is how a cancel reaches an engine."""
+
+
+class Engine(Protocol):
+    """A reader and a painter: reads a conversation and draws its next picture."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of weights, configuration, dtype and cache layout: changes whenever a segment would mean something else."""
+
+    @property
+    def abilities(self) -> Abilities: ...
+
+    def read(self, history: History, message: ChatMessage) -> Reading:
+        """Read the message after the history. Deterministic for equal history and message."""
+
+    def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
+        """Draw what was read. Equal reading and seed give an equal picture on one machine."""
+
+
+def no_progress(_: Step) -> None:
+    """An `OnStep` for callers that show nothing."""
+
+
+Pictures = Sequence[Image.Image]
