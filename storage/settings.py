@@ -1,0 +1,97 @@
+"""Every setting of Likeness, read from `LIKENESS_*` variables and a `.env` file.
+
+This is the only module that reads the environment. It knows names, defaults and units; it opens nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _psycopg(url: str) -> str:
+    """One driver serves sync, async and migrations, so a plain `postgresql://` address means psycopg 3."""
+    for plain in ("postgres://", "postgresql://"):
+        if url.startswith(plain):
+            return "postgresql+psycopg://" + url.removeprefix(plain)
+    return url
+
+
+class Settings(BaseSettings):
+    """What an operator can set. On one machine `likeness demo` fills in the addresses by itself."""
+
+    model_config = SettingsConfigDict(env_prefix="LIKENESS_", env_file=".env", extra="ignore", frozen=True)
+
+    # Where things are kept
+    data_dir: Path = Field(
+        Path("~/.local/share/likeness").expanduser(),
+        description="The one folder of the one-machine stack: Postgres, Valkey, blobs, logs.",
+    )
+    database_url: Annotated[str, AfterValidator(_psycopg)] = Field(
+        "postgresql+psycopg://localhost/likeness", description="Postgres, 15 or newer."
+    )
+    broker_url: str = Field("redis://localhost:6379/0", description="Valkey or Redis: Celery's queue and live progress.")
+    blobs_url: str = Field("", description="file:///folder or s3://bucket/prefix; empty means data_dir/blobs.")
+    s3_endpoint_url: str | None = Field(None, description="Address of an S3 server other than Amazon's.")
+    s3_region: str | None = Field(None, description="Region of the bucket.")
+    s3_access_key: str | None = Field(None, description="Access key; empty means boto3's own search for credentials.")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret that goes with the access key.")
+    postgres_bin: Path | None = Field(
+        None, description="Folder with initdb and postgres for the one-machine stack, instead of the wheel's."
+    )
+    database_pool: int = Field(5, ge=1, le=100, description="Open database connections of one process, at most.")
+
+    # Turns
+    engine: str = Field("preview", description="The engine that new conversations use.")
+    text_limit: int = Field(4000, ge=100, description="Characters of one message; a longer one is refused with a sentence.")
+    attachments_limit: int = Field(10, ge=0, description="Pictures of one message, at most.")
+    attachment_bytes: int = Field(20_000_000, ge=1000, description="Bytes of one attached picture, at most.")
+    lease_seconds: float = Field(20.0, gt=0, description="How long a worker may be silent before its turn is taken back.")
+    turn_seconds: float = Field(300.0, gt=0, description="Drawing time of a turn, from its first claim, before it fails.")
+    strikes: int = Field(3, ge=1, description="Workers that may be lost over one turn before it fails.")
+    warm_patience_seconds: float = Field(
+        5.0, ge=0, description="How long the fairest turn may be passed over for one whose history a worker holds."
+    )
+    sweep_seconds: float = Field(5.0, gt=0, description="Pause between two sweeps.")
+    admit_seconds: float = Field(30.0, gt=0, description="Age of a received turn before a sweep admits it again.")
+    delivery_seconds: float = Field(30.0, gt=0, description="How long one attempt to show a reply may take.")
+    heartbeat_seconds: float = Field(5.0, gt=0, description="Pause between two signs of life of a worker.")
+    blob_grace_seconds: float = Field(86_400.0, gt=0, description="Age of an unreferred blob before it is collected.")
+
+    # Worker
+    worker_threads: int = Field(0, ge=0, description="CPU threads of one worker process; 0 means all cores.")
+    history_memory_bytes: int = Field(512 * 2**20, ge=0, description="History segments kept in a worker's memory.")
+    history_disk_bytes: int = Field(4 * 2**30, ge=0, description="History segments kept on a worker's disk.")
+    history_dir: Path | None = Field(None, description="Folder of the disk tier; empty means data_dir/history.")
+    preview_weights: Path | None = Field(None, description="Weights of the preview engine, instead of the package's.")
+    preview_steps: int = Field(16, ge=1, le=100, description="Flow-matching steps of one preview picture.")
+
+    # Studio
+    studio_host: str = Field("127.0.0.1", description="Address that the studio binds to; keep it on loopback.")
+    studio_port: int = Field(8765, ge=0, le=65535, description="Port of the studio; 0 takes a free one.")
+    studio_token: SecretStr | None = Field(None, description="Token that opens the studio; empty makes a new one.")
+    studio_hosts: str = Field(
+        "", description="Further Host names, with commas, under which a proxy of yours serves the studio."
+    )
+
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def blobs(self) -> str:
+        """Where blobs are, always as an address."""
+        return self.blobs_url or (self.data_dir / "blobs").absolute().as_uri()
+
+    @property
+    def history_folder(self) -> Path:
+        """Where the disk tier of the history is."""
+        return self.history_dir or self.data_dir / "history"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once. Raises `pydantic.ValidationError` that names what is wrong."""
+    return Settings()
