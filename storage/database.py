@@ -1,0 +1,133 @@
+"""Transactions, for processes with an event loop and for those without.
+
+A function that changes or reads the database is written once, against a synchronous `Session`, and is called through
+`Database.run` (a worker, a command) or `await Database.arun` (a bot). It knows how to wait out a database that restarts;
+it knows nothing of tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
+from typing import Concatenate, ParamSpec, TypeVar
+
+import psycopg
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Work = Callable[Concatenate[Session, P], T]
+
+
+class DatabaseUnavailable(Exception):
+    """Postgres could not be reached for as long as the caller was willing to wait."""
+
+
+def _transient(error: DBAPIError) -> bool:
+    """Whether the same transaction may well succeed in a moment: a lost connection, a deadlock, a restart."""
+    if error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError) and (
+        error.orig is None
+        or isinstance(error.orig, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
+        or getattr(error.orig, "sqlstate", None) is None
+        or str(getattr(error.orig, "sqlstate", "")).startswith(("57P", "08", "53"))
+    )
+
+
+class Database:
+    """Pools of connections to one Postgres.
+
+    `patience` is how many seconds a transaction is tried again while Postgres is away. Work that is tried again must be
+    safe to repeat even when its first commit succeeded unseen: everything in `storage.turns` is.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5, patience: float = 15.0) -> None:
+        self.url = url
+        self.patience = patience
+        self._options = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": 30,
+            "connect_args": {"connect_timeout": 5, "application_name": "likeness"},
+        }
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The synchronous pool."""
+        return create_engine(self.url, **self._options)
+
+    @cached_property
+    def async_engine(self) -> AsyncEngine:
+        """The asynchronous pool."""
+        return create_async_engine(self.url, **self._options)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One transaction, without a second try."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def abegin(self) -> AsyncIterator[AsyncSession]:
+        """One transaction, without a second try."""
+        async with AsyncSession(self.async_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def run(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` in one transaction; again when Postgres was away. Raises `DatabaseUnavailable`."""
+        give_up = time.monotonic() + self.patience
+        for pause in _pauses():
+            try:
+                with self.begin() as session:
+                    return work(session, *args, **kwargs)
+            except DBAPIError as error:
+                self._tolerate(error, give_up)
+                time.sleep(pause)
+        raise AssertionError("unreachable: the pauses never end")
+
+    async def arun(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`run`, for processes with an event loop."""
+        give_up = time.monotonic() + self.patience
+        for pause in _pauses():
+            try:
+                async with self.abegin() as session:
+                    return await session.run_sync(work, *args, **kwargs)
+            except DBAPIError as error:
+                self._tolerate(error, give_up)
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable: the pauses never end")
+
+    def _tolerate(self, error: DBAPIError, give_up: float) -> None:
+        if not _transient(error):
+            raise error
+        if time.monotonic() >= give_up:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        log.warning("transaction will be tried again: %s", str(error.orig).strip().splitlines()[:1])
+
+    def close(self) -> None:
+        """Close the synchronous pool."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+    async def aclose(self) -> None:
+        """Close both pools."""
+        if "async_engine" in self.__dict__:
+            await self.async_engine.dispose()
+        self.close()
+
+
+def _pauses() -> Iterator[float]:
+    pause = 0.02
+    while True:
+        yield pause
+        pause = min(pause * 2, 0.5)
