@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_psycopg)] = Field(
         "postgresql+psycopg://localhost/likeness", description="Postgres, 15 or newer."
     )
-    broker_url: str = Field("redis://localhost:6379/0", description="Valkey or Redis: Celery's queue and live progress.")
+    broker_url: str = Field(
+        "redis://localhost:6379/0", description="Valkey or Redis: Celery's queue and live progress."
+    )
     blobs_url: str = Field("", description="file:///folder or s3://bucket/prefix; empty means data_dir/blobs.")
     s3_endpoint_url: str | None = Field(None, description="Address of an S3 server other than Amazon's.")
     s3_region: str | None = Field(None, description="Region of the bucket.")
@@ -47,11 +49,17 @@ class Settings(BaseSettings):
 
     # Turns
     engine: str = Field("preview", description="The engine that new conversations use.")
-    text_limit: int = Field(4000, ge=100, description="Characters of one message; a longer one is refused with a sentence.")
+    text_limit: int = Field(
+        4000, ge=100, description="Characters of one message; a longer one is refused with a sentence."
+    )
     attachments_limit: int = Field(10, ge=0, description="Pictures of one message, at most.")
     attachment_bytes: int = Field(20_000_000, ge=1000, description="Bytes of one attached picture, at most.")
-    lease_seconds: float = Field(20.0, gt=0, description="How long a worker may be silent before its turn is taken back.")
-    turn_seconds: float = Field(300.0, gt=0, description="Drawing time of a turn, from its first claim, before it fails.")
+    lease_seconds: float = Field(
+        20.0, gt=0, description="How long a worker may be silent before its turn is taken back."
+    )
+    turn_seconds: float = Field(
+        300.0, gt=0, description="Drawing time of a turn, from its first claim, before it fails."
+    )
     strikes: int = Field(3, ge=1, description="Workers that may be lost over one turn before it fails.")
     warm_patience_seconds: float = Field(
         5.0, ge=0, description="How long the fairest turn may be passed over for one whose history a worker holds."

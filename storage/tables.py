@@ -82,7 +82,9 @@ def _now() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
 
-def _within(table: str, column: str, *, use_alter: bool = False, ondelete: str | None = "CASCADE") -> ForeignKeyConstraint:
+def _within(
+    table: str, column: str, *, use_alter: bool = False, ondelete: str | None = "CASCADE"
+) -> ForeignKeyConstraint:
     """A foreign key to `table` that carries the workspace."""
     return ForeignKeyConstraint(
         ["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], use_alter=use_alter, ondelete=ondelete
@@ -365,7 +367,10 @@ class Delivery(Base):
     __table_args__ = (
         _within("turns", "turn_id"),
         Index(
-            "ix_deliveries_due", "platform", "due_at", postgresql_where=text("delivered_at IS NULL AND due_at IS NOT NULL")
+            "ix_deliveries_due",
+            "platform",
+            "due_at",
+            postgresql_where=text("delivered_at IS NULL AND due_at IS NOT NULL"),
         ),
         Index("ix_deliveries_message", "workspace_id", "message_id"),
     )
@@ -415,7 +420,9 @@ class Audit(Base):
     __tablename__ = "audit"
     __table_args__ = (
         _within("persons", "person_id", ondelete=None),
-        Index("uq_audit_source", "workspace_id", "source_id", unique=True, postgresql_where=text("source_id IS NOT NULL")),
+        Index(
+            "uq_audit_source", "workspace_id", "source_id", unique=True, postgresql_where=text("source_id IS NOT NULL")
+        ),
     )
 
     id: Mapped[UUID] = _id()

@@ -1,0 +1,158 @@
+"""Characters: create, rename, delete, promote, find. Names are unique in their scope without regard to case.
+
+Every change raises the character's version, so that a turn can say which version it drew. It knows nothing of how a
+character is drawn.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from storage.tables import Character, Conversation, Picture, Reference
+from storage.turns import StoredBlob, keep_blobs
+
+NAME_LIMIT = 40
+DESCRIPTION_LIMIT = 500
+
+
+class CharacterProblem(Exception):
+    """Why a character cannot be created or changed, as a sentence to the person."""
+
+
+def clean_name(name: str) -> str:
+    """A name as it is kept. Raises `CharacterProblem` when it is none."""
+    cleaned = " ".join(unicodedata.normalize("NFC", name).split())
+    if not cleaned:
+        raise CharacterProblem("A character needs a name.")
+    if len(cleaned) > NAME_LIMIT:
+        raise CharacterProblem(f"A name has at most {NAME_LIMIT} characters.")
+    if not cleaned[0].isalpha() or any(unicodedata.category(letter)[0] == "C" for letter in cleaned):
+        raise CharacterProblem("A name begins with a letter, like Olivia.")
+    return cleaned
+
+
+def create(
+    session: Session,
+    workspace_id: UUID,
+    conversation_id: UUID | None,
+    *,
+    name: str,
+    description: str = "",
+    created_by: UUID | None = None,
+    references: Sequence[StoredBlob] = (),
+) -> UUID:
+    """Create a character in a conversation, or in the whole workspace. Raises `CharacterProblem`."""
+    name, description = clean_name(name), description.strip()
+    if len(description) > DESCRIPTION_LIMIT:
+        raise CharacterProblem(f"A description has at most {DESCRIPTION_LIMIT} characters.")
+    _free(session, workspace_id, conversation_id, None, name)
+    character_id = uuid7()
+    session.add(
+        Character(
+            id=character_id,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            name=name,
+            description=description,
+            created_by=created_by,
+        )
+    )
+    session.flush()
+    keep_blobs(session, workspace_id, references)
+    for position, blob in enumerate(references):
+        session.add(
+            Reference(workspace_id=workspace_id, character_id=character_id, position=position, blob_key=blob.key)
+        )
+    session.flush()
+    return character_id
+
+
+def rename(session: Session, workspace_id: UUID, character_id: UUID, name: str) -> None:
+    """Give a character another name. Raises `CharacterProblem`."""
+    character = _lock(session, workspace_id, character_id)
+    name = clean_name(name)
+    if name.casefold() != character.name.casefold():
+        _free(session, workspace_id, character.conversation_id, character.turn_id, name)
+    character.name = name
+    character.version += 1
+    session.flush()
+
+
+def remove(session: Session, workspace_id: UUID, character_id: UUID) -> None:
+    """Delete a character and let go of the pictures that show it. Pictures drawn already stay. May be repeated."""
+    session.execute(
+        update(Character)
+        .where(Character.workspace_id == workspace_id, Character.id == character_id, Character.deleted_at.is_(None))
+        .values(deleted_at=func.now(), description="", consent=None, version=Character.version + 1)
+    )
+    session.execute(
+        delete(Reference).where(Reference.workspace_id == workspace_id, Reference.character_id == character_id)
+    )
+
+
+def promote(session: Session, workspace_id: UUID, character_id: UUID) -> None:
+    """Let the whole workspace use a conversation's character. What it looks like goes along as a reference.
+
+    Raises `CharacterProblem` when the workspace has another of that name.
+    """
+    character = _lock(session, workspace_id, character_id)
+    if character.conversation_id is None:
+        return
+    _free(session, workspace_id, None, None, character.name)
+    known = session.scalar(select(func.count()).where(Reference.character_id == character_id))
+    if not known and character.turn_id is not None:
+        key = session.scalar(select(Picture.blob_key).where(Picture.turn_id == character.turn_id, Picture.chosen))
+        if key is not None:
+            session.add(Reference(workspace_id=workspace_id, character_id=character_id, blob_key=key))
+    character.conversation_id = None
+    character.turn_id = None
+    character.version += 1
+    session.flush()
+
+
+def listed(session: Session, workspace_id: UUID, conversation_id: UUID | None = None) -> list[Character]:
+    """The characters of the workspace, and with a conversation also its own, by name."""
+    scope = or_(Character.conversation_id.is_(None), Character.conversation_id.is_not_distinct_from(conversation_id))
+    return list(
+        session.scalars(
+            select(Character)
+            .where(Character.workspace_id == workspace_id, Character.deleted_at.is_(None), scope)
+            .order_by(func.lower(Character.name), Character.id)
+        )
+    )
+
+
+def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character:
+    character = session.execute(
+        select(Character)
+        .where(Character.workspace_id == workspace_id, Character.id == character_id, Character.deleted_at.is_(None))
+        .with_for_update()
+    ).scalar_one_or_none()
+    if character is None:
+        raise CharacterProblem("That character does not exist any more.")
+    return character
+
+
+def _free(session: Session, workspace_id: UUID, conversation_id: UUID | None, turn_id: UUID | None, name: str) -> None:
+    """Raise when the name is taken. Names of one scope are given out one at a time, under a lock on that scope."""
+    if conversation_id is not None:
+        session.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
+    else:
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(workspace_id), 0))))
+    taken = session.scalar(
+        select(Character.name).where(
+            Character.workspace_id == workspace_id,
+            Character.conversation_id.is_not_distinct_from(conversation_id),
+            Character.turn_id.is_not_distinct_from(turn_id),
+            Character.deleted_at.is_(None),
+            func.lower(Character.name) == func.lower(name),
+        )
+    )
+    if taken is not None:
+        raise CharacterProblem(f"There is a character named {taken} already. Choose another name, or rename that one.")

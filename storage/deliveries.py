@@ -1,0 +1,186 @@
+"""Deliveries: the one visible reply that each turn owes, and who is showing it just now.
+
+A delivery is leased before it is shown and marked after, each in a transaction of its own. Whoever finds an expired lease
+must look for the reply in the thread before showing it again; `Due.attempts` says whether anybody tried before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from storage.tables import Conversation, Delivery, Picture, Status, Turn, Workspace
+
+RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class DuePicture:
+    """A picture to show."""
+
+    blob_key: str
+    width: int
+    height: int
+    alt_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A reply to show: where, what, and what is known of earlier attempts."""
+
+    turn_id: UUID
+    conversation_id: UUID
+    workspace_id: UUID
+    workspace: str  # the platform's own ids, as text
+    channel: str
+    thread: str
+    source_id: str
+    status: Status
+    text: str
+    pictures: tuple[DuePicture, ...]
+    message_id: str | None  # of the placeholder or an earlier reply, when one is recorded
+    attempts: int  # before this one
+
+
+_LEASE = text(
+    """
+    UPDATE deliveries SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds),
+        attempts = deliveries.attempts + 1
+    FROM (
+        SELECT turn_id FROM deliveries
+        WHERE platform = :platform AND delivered_at IS NULL AND due_at <= now()
+          AND (lease_until IS NULL OR lease_until < now())
+        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) picked
+    WHERE deliveries.turn_id = picked.turn_id
+    RETURNING deliveries.turn_id
+    """
+)
+
+
+def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit: int = 20) -> list[Due]:
+    """Take due deliveries of a platform, oldest first, with all that is needed to show them."""
+    ids = list(
+        session.scalars(_LEASE, {"owner": owner, "seconds": seconds, "platform": platform, "limit": limit}).all()
+    )
+    if not ids:
+        return []
+    pictures: dict[UUID, list[DuePicture]] = {}
+    for row in session.execute(
+        select(Picture.turn_id, Picture.blob_key, Picture.width, Picture.height, Picture.alt_text)
+        .where(Picture.turn_id.in_(ids))
+        .order_by(Picture.turn_id, Picture.position)
+    ):
+        pictures.setdefault(row.turn_id, []).append(DuePicture(row.blob_key, row.width, row.height, row.alt_text))
+    rows = session.execute(
+        select(
+            Turn.id,
+            Turn.conversation_id,
+            Turn.workspace_id,
+            Workspace.external_id,
+            Conversation.channel,
+            Conversation.thread,
+            Turn.source_id,
+            Turn.status,
+            Turn.reply,
+            Delivery.message_id,
+            Delivery.attempts,
+        )
+        .join(Delivery, Delivery.turn_id == Turn.id)
+        .join(Conversation, Conversation.id == Turn.conversation_id)
+        .join(Workspace, Workspace.id == Turn.workspace_id)
+        .where(Turn.id.in_(ids))
+        .order_by(Delivery.due_at)
+    )
+    return [
+        Due(
+            turn_id=row.id,
+            conversation_id=row.conversation_id,
+            workspace_id=row.workspace_id,
+            workspace=row.external_id,
+            channel=row.channel,
+            thread=row.thread,
+            source_id=row.source_id,
+            status=Status(row.status),
+            text=row.reply,
+            pictures=tuple(pictures.get(row.id, ())),
+            message_id=row.message_id,
+            attempts=row.attempts - 1,
+        )
+        for row in rows
+    ]
+
+
+def delivered(session: Session, turn_id: UUID, message_id: str) -> None:
+    """The reply stands in the thread."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == turn_id, Delivery.delivered_at.is_(None))
+        .values(message_id=message_id, delivered_at=func.now(), lease_owner=None, lease_until=None, problem="")
+    )
+
+
+def postpone(session: Session, turn_id: UUID, owner: UUID, problem: str) -> None:
+    """An attempt failed: try again later, later each time."""
+    attempts = session.scalar(
+        select(Delivery.attempts).where(Delivery.turn_id == turn_id, Delivery.lease_owner == owner).with_for_update()
+    )
+    if attempts is not None:
+        pause = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
+        session.execute(
+            update(Delivery)
+            .where(Delivery.turn_id == turn_id)
+            .values(
+                due_at=func.now() + timedelta(seconds=pause), lease_owner=None, lease_until=None, problem=problem[:500]
+            )
+        )
+
+
+def abandon(session: Session, turn_id: UUID, problem: str) -> None:
+    """Nobody can see the reply any more, because the thread or the bot's access to it is gone."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == turn_id, Delivery.delivered_at.is_(None))
+        .values(delivered_at=func.now(), lease_owner=None, lease_until=None, problem=problem[:500])
+    )
+
+
+def lease_placeholder(session: Session, turn_id: UUID, owner: UUID, *, seconds: float) -> bool:
+    """Take the right to post the placeholder of a turn that still waits and has none."""
+    taken = session.execute(
+        update(Delivery)
+        .where(
+            Delivery.turn_id == turn_id,
+            Delivery.message_id.is_(None),
+            Delivery.delivered_at.is_(None),
+            Delivery.due_at.is_(None),
+            or_(Delivery.lease_until.is_(None), Delivery.lease_until < func.now()),
+        )
+        .values(
+            lease_owner=owner,
+            lease_until=func.now() + timedelta(seconds=seconds),
+            attempts=Delivery.attempts + 1,
+        )
+        .returning(Delivery.turn_id)
+    )
+    return taken.one_or_none() is not None
+
+
+def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: str) -> None:
+    """Note which message is the placeholder, and give the lease back so that the reply can follow at once."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == turn_id, Delivery.lease_owner == owner)
+        .values(message_id=message_id, lease_owner=None, lease_until=None)
+    )
+
+
+def turn_of_message(session: Session, workspace_id: UUID, message_id: str) -> UUID | None:
+    """The turn whose reply is this message of the platform."""
+    return session.scalar(
+        select(Delivery.turn_id).where(Delivery.workspace_id == workspace_id, Delivery.message_id == message_id)
+    )

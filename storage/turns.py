@@ -1,0 +1,913 @@
+"""The life of a turn: every change of its state, and nothing else may write `turns.status`.
+
+    received → queued → running → done | refused | failed | cancelled
+
+Each function is one step, runs inside the caller's transaction, and may be repeated: what was done already is recognised
+and not done twice. Locks are taken in one order everywhere: conversation, turn, its children, persons, workspace.
+It knows nothing of Celery (`storage.tickets`), of engines, or of any platform.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Float, Uuid, bindparam, delete, func, literal_column, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from storage import events
+from storage.tables import (
+    FINAL,
+    Appearance,
+    Blob,
+    Character,
+    Conversation,
+    Delivery,
+    Kind,
+    Person,
+    Picture,
+    Record,
+    Reference,
+    Segment,
+    Status,
+    Turn,
+    Usage,
+    Worker,
+    Workspace,
+)
+
+SEEDS = 2**31
+CANDIDATES = 32
+WARM_WINDOW = 4  # how many of the fairest turns may be passed over for one whose history the worker holds
+DEAD_AFTER = 6  # heartbeats a worker may miss before it no longer counts as live
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a platform's adapter makes of one of its events."""
+
+    platform: str
+    workspace: str  # the platform's own ids, as text
+    channel: str
+    thread: str
+    source_id: str  # of the message, interaction or form: what arrives twice is one turn
+    author: str
+    text: str
+    kind: Kind = Kind.SAY
+    author_name: str = ""
+    workspace_name: str = ""
+    attachments: tuple[str, ...] = ()  # links that the platform's adapter can fetch
+    reply_to: UUID | None = None  # the turn replied to, or done again; otherwise the head
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a message may bring; from the settings."""
+
+    text: int
+    attachments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a request: its turn, and what is to be done next."""
+
+    turn_id: UUID
+    conversation_id: UUID
+    workspace_id: UUID
+    status: Status
+    engine: str
+    duplicate: bool = False
+    ring: bool = False  # a worker could claim it now
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's right to finish a turn. `fencing` is the token that the right hangs on."""
+
+    turn_id: UUID
+    workspace_id: UUID
+    conversation_id: UUID
+    person_id: UUID
+    parent_id: UUID | None
+    kind: Kind
+    text: str
+    seed: int
+    fencing: int
+    lease_until: datetime
+    deadline_at: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """Bytes that lie in the blob store already."""
+
+    key: str
+    bytes: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A character in a picture."""
+
+    character_id: UUID
+    version: int
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """A character whom the turn's picture shows for the first time."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPicture:
+    """A picture that lies in the blob store, and who is in it."""
+
+    blob: StoredBlob
+    width: int
+    height: int
+    alt_text: str
+    shows: tuple[Shown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a claimed turn."""
+
+    status: Status
+    reply: str
+    pictures: tuple[DrawnPicture, ...] = ()
+    introduces: tuple[Introduced, ...] = ()
+    record: StoredBlob | None = None
+    segment: StoredBlob | None = None
+    fingerprint: str = ""
+    tokens_read: int = 0
+    tokens_reused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Whether the finish was valid, and how many turns its end made claimable."""
+
+    valid: bool
+    woken: int = 0
+    runnable: bool = False
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep found. `admit` are turns whose attachments have still to be fetched."""
+
+    taken_back: int = 0
+    failed: int = 0
+    admit: list[UUID] = field(default_factory=list)
+    runnable: dict[str, int] = field(default_factory=dict)  # by engine
+    live_workers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a waiting turn stands: `ahead` turns come before it; `seconds` until its picture, when that is known."""
+
+    status: Status
+    ahead: int
+    workers: int
+    seconds: float | None
+
+
+# -- receive ----------------------------------------------------------------------------------------------------------
+
+
+def receive(session: Session, request: Request, *, engine: str, limits: Limits) -> Receipt:
+    """Take a request in. The only way a turn comes to be; what arrives twice gives the first turn's receipt."""
+    workspace_id = _workspace(session, request)
+    person_id = _person(session, workspace_id, request)
+    conversation_id, head_id, conversation_engine = _lock_conversation(session, workspace_id, request)
+    known = session.execute(
+        select(Turn.id, Turn.conversation_id, Turn.status, Turn.engine, Turn.ready_at).where(
+            Turn.workspace_id == workspace_id, Turn.source_id == request.source_id
+        )
+    ).one_or_none()
+    if known is not None:
+        status = Status(known.status)
+        return Receipt(
+            known.id,
+            known.conversation_id,
+            workspace_id,
+            status,
+            known.engine,
+            duplicate=True,
+            ring=status is Status.QUEUED and known.ready_at is not None,
+        )
+
+    parent_id, words, attachments, problem = head_id, request.text, request.attachments, _problem(request, limits)
+    target = None
+    if request.reply_to is not None:
+        target = session.execute(
+            select(Turn).where(
+                Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id, Turn.id == request.reply_to
+            )
+        ).scalar_one_or_none()
+        if target is None:
+            problem = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
+        elif request.kind is Kind.AGAIN:
+            parent_id, words, attachments = target.parent_id, target.text, tuple(target.attachments)
+            problem = None
+        else:
+            parent_id = target.id
+    elif request.kind is Kind.AGAIN:
+        problem = "There is no picture yet that I could draw again."
+
+    turn_id = uuid7()
+    chosen_engine = conversation_engine or engine
+    status = Status.REFUSED if problem else Status.RECEIVED if attachments else Status.QUEUED
+    ready = _is_final(session, parent_id)
+    session.execute(
+        insert(Turn).values(
+            id=turn_id,
+            workspace_id=workspace_id,
+            conversation_id=conversation_id,
+            person_id=person_id,
+            parent_id=parent_id,
+            source_id=request.source_id,
+            kind=request.kind,
+            text=words,
+            attachments=list(attachments),
+            engine=chosen_engine,
+            seed=secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
+            status=status,
+            ready_at=func.now() if ready else None,
+            reply=problem or "",
+            finished_at=func.now() if problem else None,
+        )
+    )
+    session.execute(
+        insert(Delivery).values(
+            turn_id=turn_id,
+            workspace_id=workspace_id,
+            platform=request.platform,
+            due_at=func.now() if problem else None,
+        )
+    )
+    session.execute(
+        update(Conversation)
+        .where(Conversation.id == conversation_id)
+        .values(
+            head_id=turn_id,
+            last_turn_at=func.now(),
+            title=func.coalesce(func.nullif(Conversation.title, ""), _title(words)),
+        )
+    )
+    if problem:
+        events.notify_delivery(session, request.platform, turn_id)
+    elif status is Status.QUEUED and ready:
+        _count_ready(session, {person_id: 1})
+    return Receipt(
+        turn_id,
+        conversation_id,
+        workspace_id,
+        status,
+        chosen_engine,
+        ring=status is Status.QUEUED and ready,
+    )
+
+
+def _problem(request: Request, limits: Limits) -> str | None:
+    """Why the request cannot become a picture, as a sentence to the person."""
+    if not request.text.strip() and not request.attachments and request.kind is Kind.SAY:
+        return "Your message has no words in it. Tell me whom to draw and where."
+    if len(request.text) > limits.text:
+        return (
+            f"Your message has {len(request.text):,} characters; I read at most {limits.text:,}. "
+            "Please shorten it and send it again."
+        )
+    if len(request.attachments) > limits.attachments:
+        return f"You attached {len(request.attachments)} pictures; I take at most {limits.attachments} at once."
+    return None
+
+
+def _title(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= 60 else line[:59].rstrip() + "…"
+
+
+def _workspace(session: Session, request: Request) -> UUID:
+    query = select(Workspace.id).where(
+        Workspace.platform == request.platform, Workspace.external_id == request.workspace
+    )
+    found = session.scalar(query)
+    if found is None:
+        session.execute(
+            insert(Workspace)
+            .values(id=uuid7(), platform=request.platform, external_id=request.workspace, name=request.workspace_name)
+            .on_conflict_do_nothing()
+        )
+        found = session.scalars(query).one()
+    return found
+
+
+def _person(session: Session, workspace_id: UUID, request: Request) -> UUID:
+    query = select(Person.id).where(Person.workspace_id == workspace_id, Person.external_id == request.author)
+    found = session.scalar(query)
+    if found is None:
+        session.execute(
+            insert(Person)
+            .values(id=uuid7(), workspace_id=workspace_id, external_id=request.author, name=request.author_name)
+            .on_conflict_do_nothing()
+        )
+        found = session.scalars(query).one()
+    return found
+
+
+def _lock_conversation(session: Session, workspace_id: UUID, request: Request) -> tuple[UUID, UUID | None, str | None]:
+    query = (
+        select(Conversation.id, Conversation.head_id, Conversation.settings["engine"].astext.label("engine"))
+        .where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.channel == request.channel,
+            Conversation.thread == request.thread,
+        )
+        .with_for_update()
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        session.execute(
+            insert(Conversation)
+            .values(id=uuid7(), workspace_id=workspace_id, channel=request.channel, thread=request.thread)
+            .on_conflict_do_nothing()
+        )
+        row = session.execute(query).one()
+    return row.id, row.head_id, row.engine
+
+
+def _is_final(session: Session, turn_id: UUID | None) -> bool:
+    """Whether the parent has ended. The shared lock makes a finish that happens just now wait for us, or us for it."""
+    if turn_id is None:
+        return True
+    status = session.scalar(select(Turn.status).where(Turn.id == turn_id).with_for_update(read=True))
+    return status is None or Status(status).final
+
+
+# -- admit ------------------------------------------------------------------------------------------------------------
+
+
+def admit(session: Session, turn_id: UUID, pictures: Sequence[StoredBlob], *, problem: str | None = None) -> bool:
+    """Queue a received turn whose attachments are kept, or refuse it with `problem`. Returns whether to ring."""
+    turn = session.execute(select(Turn).where(Turn.id == turn_id).with_for_update()).scalar_one_or_none()
+    if turn is None or turn.status != Status.RECEIVED:
+        return False
+    if problem is not None:
+        _end(session, [turn_id], Status.REFUSED, problem)
+        return False
+    keep_blobs(session, turn.workspace_id, pictures)
+    for position, blob in enumerate(pictures):
+        session.add(Reference(workspace_id=turn.workspace_id, turn_id=turn_id, position=position, blob_key=blob.key))
+    turn.status = Status.QUEUED
+    session.flush()
+    if turn.ready_at is None:
+        return False
+    _count_ready(session, {turn.person_id: 1})
+    return True
+
+
+# -- claim, renew, finish ---------------------------------------------------------------------------------------------
+
+# Fair order without reading the whole queue: the busy workspaces by a loose scan over the runnable index, in each the
+# persons who wait, least recently served first, of each their oldest turns. `nth` interleaves them, so that a second
+# claimer takes the next person and not the same person's next turn. Locking happens last and one row at a time: a row
+# that another claimer holds is passed over, never waited for.
+_CLAIM = text(
+    """
+    WITH RECURSIVE busy AS (
+        (SELECT workspace_id FROM turns
+         WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
+         ORDER BY workspace_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT t.workspace_id FROM turns t
+                WHERE t.engine = :engine AND t.status = 'queued' AND t.ready_at IS NOT NULL
+                  AND t.workspace_id > busy.workspace_id
+                ORDER BY t.workspace_id LIMIT 1)
+        FROM busy WHERE busy.workspace_id IS NOT NULL
+    ),
+    workspace_order AS (
+        SELECT w.id, w.served_at FROM busy JOIN workspaces w ON w.id = busy.workspace_id
+        ORDER BY w.served_at, w.id LIMIT :candidates
+    ),
+    person_order AS (
+        SELECT p.id, w.id AS workspace_id, w.served_at AS workspace_served_at, p.served_at,
+               row_number() OVER (PARTITION BY w.id ORDER BY p.served_at, p.id) AS nth
+        FROM workspace_order w CROSS JOIN LATERAL (
+            SELECT q.id, q.served_at FROM persons q
+            WHERE q.workspace_id = w.id AND q.ready_turns > 0 AND EXISTS (
+                SELECT FROM turns t WHERE t.engine = :engine AND t.workspace_id = w.id AND t.person_id = q.id
+                AND t.status = 'queued' AND t.ready_at IS NOT NULL)
+            ORDER BY q.served_at LIMIT :candidates
+        ) p
+    ),
+    candidates AS (
+        SELECT t.id, t.conversation_id, t.ready_at,
+               row_number() OVER (ORDER BY t.nth, p.nth, p.workspace_served_at, t.id) AS place
+        FROM person_order p CROSS JOIN LATERAL (
+            SELECT u.id, u.conversation_id, u.ready_at, row_number() OVER (ORDER BY u.id) AS nth
+            FROM (SELECT v.id, v.conversation_id, v.ready_at FROM turns v
+                  WHERE v.engine = :engine AND v.workspace_id = p.workspace_id AND v.person_id = p.id
+                    AND v.status = 'queued' AND v.ready_at IS NOT NULL
+                  ORDER BY v.id LIMIT 4) u
+        ) t
+        ORDER BY place LIMIT :candidates
+    ),
+    preferred AS (
+        SELECT id, place, CASE WHEN place <= :window AND conversation_id = ANY(:warm)
+            AND (SELECT ready_at FROM candidates WHERE place = 1) > now() - make_interval(secs => :patience)
+            THEN 0 ELSE place END AS preference
+        FROM candidates
+    ),
+    picked AS (
+        SELECT t.id FROM preferred c JOIN turns t ON t.id = c.id
+        WHERE t.status = 'queued' AND t.ready_at IS NOT NULL
+        ORDER BY c.preference, c.place LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+    ),
+    claimed AS (
+        UPDATE turns SET status = 'running', fencing = turns.fencing + 1, worker_id = :worker_id,
+            lease_until = now() + make_interval(secs => :lease),
+            deadline_at = coalesce(turns.deadline_at, now() + make_interval(secs => :deadline)),
+            started_at = coalesce(turns.started_at, now())
+        FROM picked WHERE turns.id = picked.id
+        RETURNING turns.*
+    ),
+    person AS (
+        UPDATE persons SET ready_turns = persons.ready_turns - 1, served_at = clock_timestamp()
+        FROM claimed WHERE persons.id = claimed.person_id RETURNING persons.workspace_id
+    ),
+    workspace AS (
+        UPDATE workspaces SET served_at = clock_timestamp() FROM person WHERE workspaces.id = person.workspace_id
+    )
+    SELECT * FROM claimed
+    """
+).bindparams(
+    bindparam("warm", type_=ARRAY(Uuid)),
+    bindparam("worker_id", type_=Uuid),
+    bindparam("lease", type_=Float),
+    bindparam("deadline", type_=Float),
+    bindparam("patience", type_=Float),
+)
+
+_RUNNABLE = text(
+    "SELECT EXISTS (SELECT FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL)"
+)
+
+
+def claim(
+    session: Session,
+    *,
+    engine: str,
+    worker_id: UUID,
+    lease_seconds: float,
+    turn_seconds: float,
+    warm: Sequence[UUID] = (),
+    warm_patience: float = 0.0,
+) -> Claim | None:
+    """Take the fairest runnable turn of the engine, or nothing. `warm` are conversations whose history is at hand."""
+    values = {
+        "engine": engine,
+        "worker_id": worker_id,
+        "lease": lease_seconds,
+        "deadline": turn_seconds,
+        "warm": list(warm),
+        "patience": warm_patience,
+        "window": WARM_WINDOW,
+        "candidates": CANDIDATES,
+    }
+    row = session.execute(_CLAIM, values).one_or_none()
+    if row is None and runnable(session, engine):
+        # Every candidate was in another claimer's hands; a new statement sees what they left.
+        row = session.execute(_CLAIM, values).one_or_none()
+    if row is None:
+        return None
+    return Claim(
+        turn_id=row.id,
+        workspace_id=row.workspace_id,
+        conversation_id=row.conversation_id,
+        person_id=row.person_id,
+        parent_id=row.parent_id,
+        kind=Kind(row.kind),
+        text=row.text,
+        seed=row.seed,
+        fencing=row.fencing,
+        lease_until=row.lease_until,
+        deadline_at=row.deadline_at,
+        started_at=row.started_at,
+    )
+
+
+def runnable(session: Session, engine: str) -> bool:
+    """Whether a worker of this engine would find something to claim."""
+    return bool(session.scalar(_RUNNABLE, {"engine": engine}))
+
+
+def renew(session: Session, turn_id: UUID, fencing: int, *, lease_seconds: float) -> bool:
+    """Prolong a lease, never past the turn's deadline. False means: stop, the turn is no longer yours."""
+    renewed = session.execute(
+        update(Turn)
+        .where(
+            Turn.id == turn_id,
+            Turn.fencing == fencing,
+            Turn.status == Status.RUNNING,
+            Turn.deadline_at > func.now(),
+        )
+        .values(lease_until=func.least(func.now() + timedelta(seconds=lease_seconds), Turn.deadline_at))
+        .returning(Turn.id)
+    )
+    return renewed.one_or_none() is not None
+
+
+def release(session: Session, turn_id: UUID, fencing: int) -> bool:
+    """Give a claimed turn back, without a strike, because the worker shuts down."""
+    person_id = session.scalar(
+        update(Turn)
+        .where(Turn.id == turn_id, Turn.fencing == fencing, Turn.status == Status.RUNNING)
+        .values(status=Status.QUEUED, fencing=Turn.fencing + 1, lease_until=None, worker_id=None, ready_at=func.now())
+        .returning(Turn.person_id)
+    )
+    if person_id is None:
+        return False
+    _count_ready(session, {person_id: 1})
+    return True
+
+
+def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> Finished:
+    """End a claimed turn. Changes nothing, and says so, when the lease was lost; repeating a valid finish is valid."""
+    row = session.execute(
+        update(Turn)
+        .where(Turn.id == turn_id, Turn.fencing == fencing, Turn.status == Status.RUNNING)
+        .values(
+            status=outcome.status,
+            reply=outcome.reply,
+            tokens_read=outcome.tokens_read,
+            tokens_reused=outcome.tokens_reused,
+            finished_at=func.now(),
+            lease_until=None,
+        )
+        .returning(
+            Turn.workspace_id,
+            Turn.conversation_id,
+            Turn.person_id,
+            Turn.engine,
+            func.extract("epoch", func.clock_timestamp() - Turn.started_at).label("seconds"),
+        )
+    ).one_or_none()
+    if row is None:
+        known = session.execute(select(Turn.status, Turn.fencing).where(Turn.id == turn_id)).one_or_none()
+        return Finished(valid=known is not None and known.fencing == fencing and Status(known.status).final)
+    _keep_outcome(session, turn_id, row.workspace_id, row.conversation_id, row.person_id, outcome)
+    session.execute(
+        insert(Usage)
+        .values(
+            person_id=row.person_id,
+            day=func.timezone("UTC", func.now()).cast(Usage.day.type),
+            engine=row.engine,
+            workspace_id=row.workspace_id,
+            turns=1,
+            seconds=row.seconds,
+        )
+        .on_conflict_do_update(
+            index_elements=[Usage.person_id, Usage.day, Usage.engine],
+            set_={"turns": Usage.turns + 1, "seconds": Usage.seconds + literal_column("excluded.seconds")},
+        )
+    )
+    woken = _settle(session, [turn_id])
+    return Finished(valid=True, woken=woken, runnable=woken > 0 or runnable(session, row.engine))
+
+
+def _keep_outcome(
+    session: Session, turn_id: UUID, workspace_id: UUID, conversation_id: UUID, person_id: UUID, outcome: Outcome
+) -> None:
+    kept = [picture.blob for picture in outcome.pictures]
+    kept += [blob for blob in (outcome.record, outcome.segment) if blob is not None]
+    keep_blobs(session, workspace_id, kept)
+    newcomers = [
+        (uuid7(), introduced) for introduced in outcome.introduces if outcome.pictures and introduced.name.strip()
+    ]
+    if newcomers:
+        session.execute(
+            insert(Character),
+            [
+                {
+                    "id": character_id,
+                    "workspace_id": workspace_id,
+                    "conversation_id": conversation_id,
+                    "turn_id": turn_id,
+                    "name": introduced.name,
+                    "description": introduced.description,
+                    "created_by": person_id,
+                }
+                for character_id, introduced in newcomers
+            ],
+        )
+    for position, picture in enumerate(outcome.pictures):
+        picture_id = uuid7()
+        session.execute(
+            insert(Picture).values(
+                id=picture_id,
+                workspace_id=workspace_id,
+                turn_id=turn_id,
+                position=position,
+                chosen=position == 0,
+                blob_key=picture.blob.key,
+                width=picture.width,
+                height=picture.height,
+                alt_text=picture.alt_text,
+            )
+        )
+        shown = [*picture.shows, *(Shown(character_id, 1) for character_id, _ in newcomers)]
+        if shown:
+            session.execute(
+                insert(Appearance),
+                [
+                    {
+                        "picture_id": picture_id,
+                        "character_id": one.character_id,
+                        "workspace_id": workspace_id,
+                        "version": one.version,
+                        "similarity": one.similarity,
+                    }
+                    for one in shown
+                ],
+            )
+    if outcome.record is not None:
+        session.execute(
+            insert(Record).values(
+                turn_id=turn_id,
+                workspace_id=workspace_id,
+                fingerprint=outcome.fingerprint,
+                blob_key=outcome.record.key,
+            )
+        )
+    if outcome.segment is not None:
+        session.execute(
+            insert(Segment).values(
+                turn_id=turn_id,
+                workspace_id=workspace_id,
+                fingerprint=outcome.fingerprint,
+                blob_key=outcome.segment.key,
+            )
+        )
+
+
+def keep_blobs(session: Session, workspace_id: UUID, blobs: Sequence[StoredBlob]) -> None:
+    """Note blobs that lie in the store, so that rows can refer to them and the collector leaves them alone."""
+    unique = {blob.key: blob for blob in blobs}
+    if unique:
+        rows = insert(Blob).values(
+            [
+                {"workspace_id": workspace_id, "key": key, "bytes": blob.bytes, "content_type": blob.content_type}
+                for key, blob in sorted(unique.items())
+            ]
+        )
+        session.execute(
+            rows.on_conflict_do_update(index_elements=[Blob.workspace_id, Blob.key], set_={"created_at": func.now()})
+        )
+
+
+# -- cancel, undo -----------------------------------------------------------------------------------------------------
+
+
+def cancel(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
+    """End a turn that has not ended. Whoever draws it loses the right to finish it. False: it had ended already."""
+    return bool(_end(session, [turn_id], Status.CANCELLED, "Cancelled.", workspace_id=workspace_id))
+
+
+def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | None:
+    """Move the head to before its latest turn that shows something or still may; that turn is cancelled if it runs.
+
+    Returns the turn that was undone, or None where there is nothing to undo. Turns that were refused, failed or cancelled
+    are stepped over: to a person they are not part of the story.
+    """
+    head_id = session.scalar(
+        select(Conversation.head_id)
+        .where(Conversation.workspace_id == workspace_id, Conversation.id == conversation_id)
+        .with_for_update()
+    )
+    while head_id is not None:
+        turn = session.execute(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == head_id)).scalar_one()
+        head_id = turn.parent_id
+        status = Status(turn.status)
+        if status is Status.DONE or not status.final:
+            if not status.final:
+                cancel(session, workspace_id, turn.id)
+            session.execute(update(Conversation).where(Conversation.id == conversation_id).values(head_id=head_id))
+            return turn.id
+    return None
+
+
+def _end(
+    session: Session, turn_ids: Sequence[UUID], status: Status, reply: str, *, workspace_id: UUID | None = None
+) -> int:
+    """End turns that have not ended, whoever holds them, and let their children run. Returns how many ended."""
+    locked = session.execute(
+        select(Turn.id, Turn.person_id, Turn.status, Turn.ready_at)
+        .where(
+            Turn.id.in_(turn_ids),
+            Turn.status.not_in(FINAL),
+            *([Turn.workspace_id == workspace_id] if workspace_id else []),
+        )
+        .order_by(Turn.id)
+        .with_for_update()
+    ).all()
+    if not locked:
+        return 0
+    ids = [row.id for row in locked]
+    session.execute(
+        update(Turn)
+        .where(Turn.id.in_(ids))
+        .values(status=status, reply=reply, fencing=Turn.fencing + 1, finished_at=func.now(), lease_until=None)
+    )
+    claimable: dict[UUID, int] = {}
+    for row in locked:
+        if row.status == Status.QUEUED and row.ready_at is not None:
+            claimable[row.person_id] = claimable.get(row.person_id, 0) - 1
+    _settle(session, ids, claimable)
+    return len(ids)
+
+
+def _settle(session: Session, turn_ids: Sequence[UUID], claimable: dict[UUID, int] | None = None) -> int:
+    """After turns ended: their children become ready, their replies due. Returns how many children can be claimed now."""
+    counts = dict(claimable or {})
+    woken = 0
+    for child in session.execute(
+        update(Turn)
+        .where(Turn.parent_id.in_(turn_ids), Turn.ready_at.is_(None))
+        .values(ready_at=func.now())
+        .returning(Turn.person_id, Turn.status)
+    ):
+        if child.status == Status.QUEUED:
+            counts[child.person_id] = counts.get(child.person_id, 0) + 1
+            woken += 1
+    _count_ready(session, counts)
+    for due in session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id.in_(turn_ids))
+        .values(due_at=func.now())
+        .returning(Delivery.platform, Delivery.turn_id)
+    ):
+        events.notify_delivery(session, due.platform, due.turn_id)
+    return woken
+
+
+def _count_ready(session: Session, counts: dict[UUID, int]) -> None:
+    for person_id, count in sorted(counts.items()):
+        if count:
+            session.execute(update(Person).where(Person.id == person_id).values(ready_turns=Person.ready_turns + count))
+
+
+# -- sweep ------------------------------------------------------------------------------------------------------------
+
+_SWEEP_LOCK = 0x11CE  # any constant that no other advisory lock uses
+
+_EXPIRED = text(
+    """
+    SELECT t.id, t.person_id, t.strikes, t.deadline_at <= now() AS overdue, coalesce(w.stopping, false) AS stopping
+    FROM turns t LEFT JOIN workers w ON w.id = t.worker_id
+    WHERE t.status = 'running' AND t.lease_until < now()
+    ORDER BY t.id LIMIT 500 FOR UPDATE OF t SKIP LOCKED
+    """
+)
+
+_MISCOUNTED = text(
+    """
+    UPDATE persons p SET ready_turns = actual.turns FROM (
+        SELECT q.id, (SELECT count(*) FROM turns t WHERE t.workspace_id = q.workspace_id AND t.person_id = q.id
+                      AND t.status = 'queued' AND t.ready_at IS NOT NULL) AS turns
+        FROM persons q WHERE q.id = ANY(:ids) FOR UPDATE OF q
+    ) actual WHERE actual.id = p.id AND actual.turns <> p.ready_turns
+    """
+)
+
+
+def failure(turn_id: UUID, why: str) -> str:
+    """The sentence for a failed turn: what happened, what to do next, and a short reference for the log."""
+    return f"{why} Please try again; if it happens again, tell an admin this reference: {turn_id.hex[-8:]}."
+
+
+def sweep(session: Session, *, strikes: int, admit_seconds: float, heartbeat_seconds: float) -> Swept | None:
+    """Mend what dead processes left. None when another process is sweeping just now."""
+    if not session.scalar(select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))):
+        return None
+    swept = Swept()
+    for row in session.execute(_EXPIRED).all():
+        struck = row.strikes + (0 if row.stopping else 1)
+        if row.overdue:
+            swept.failed += _end(session, [row.id], Status.FAILED, failure(row.id, "Drawing this took too long."))
+        elif struck >= strikes:
+            swept.failed += _end(
+                session, [row.id], Status.FAILED, failure(row.id, "This could not be drawn: it failed repeatedly.")
+            )
+        else:
+            session.execute(
+                update(Turn)
+                .where(Turn.id == row.id)
+                .values(
+                    status=Status.QUEUED,
+                    strikes=struck,
+                    fencing=Turn.fencing + 1,
+                    lease_until=None,
+                    worker_id=None,
+                    ready_at=func.now(),
+                )
+            )
+            _count_ready(session, {row.person_id: 1})
+            swept.taken_back += 1
+    swept.admit = list(
+        session.scalars(
+            select(Turn.id)
+            .where(Turn.status == Status.RECEIVED, Turn.created_at < func.now() - timedelta(seconds=admit_seconds))
+            .order_by(Turn.created_at)
+            .limit(100)
+        )
+    )
+    session.execute(delete(Worker).where(Worker.heartbeat_at < func.now() - timedelta(hours=1)))
+    swept.live_workers = live_workers(session, heartbeat_seconds)
+    for row in session.execute(
+        select(Turn.engine, func.count())
+        .where(Turn.status == Status.QUEUED, Turn.ready_at.is_not(None))
+        .group_by(Turn.engine)
+    ):
+        swept.runnable[row[0]] = row[1]
+    return swept
+
+
+def mend_counts(session: Session) -> int:
+    """Correct `persons.ready_turns` where a count is not what the turns say. Returns how many were wrong."""
+    suspects = list(
+        session.scalars(
+            text(
+                "SELECT id FROM persons WHERE ready_turns > 0 UNION "
+                "SELECT person_id FROM turns WHERE status = 'queued' AND ready_at IS NOT NULL"
+            )
+        )
+    )
+    result: Any = session.execute(_MISCOUNTED.bindparams(bindparam("ids", type_=ARRAY(Uuid))), {"ids": suspects})
+    return int(result.rowcount)
+
+
+# -- questions about turns --------------------------------------------------------------------------------------------
+
+
+def live_workers(session: Session, heartbeat_seconds: float) -> dict[str, int]:
+    """How many workers of each engine gave a sign of life lately."""
+    live = session.execute(
+        select(Worker.engine, func.count())
+        .where(
+            Worker.heartbeat_at > func.now() - timedelta(seconds=DEAD_AFTER * heartbeat_seconds),
+            Worker.stopping.is_(False),
+        )
+        .group_by(Worker.engine)
+    )
+    return dict(live.tuples().all())
+
+
+def place(session: Session, turn_id: UUID, *, heartbeat_seconds: float) -> Place:
+    """Where a turn stands in the queue, and an estimate from the latest finished turns of its engine."""
+    turn = session.execute(select(Turn.id, Turn.engine, Turn.status, Turn.started_at).where(Turn.id == turn_id)).one()
+    status = Status(turn.status)
+    workers = live_workers(session, heartbeat_seconds).get(turn.engine, 0)
+    if status.final:
+        return Place(status, 0, workers, 0.0)
+    ahead = 0
+    if status is not Status.RUNNING:
+        ahead = (
+            session.scalar(
+                select(func.count()).where(
+                    Turn.engine == turn.engine,
+                    Turn.status.in_([Status.RECEIVED, Status.QUEUED, Status.RUNNING]),
+                    Turn.id < turn_id,
+                )
+            )
+            or 0
+        )
+    recent = (
+        select(func.extract("epoch", Turn.finished_at - Turn.started_at).label("seconds"))
+        .where(Turn.engine == turn.engine, Turn.status == Status.DONE)
+        .order_by(Turn.finished_at.desc())
+        .limit(20)
+        .subquery()
+    )
+    usual = session.scalar(select(func.percentile_cont(0.5).within_group(recent.c.seconds)))
+    seconds = None
+    if usual is not None and workers:
+        running = session.scalar(select(func.extract("epoch", func.now() - turn.started_at))) if turn.started_at else 0
+        seconds = max(0.0, float(usual) * (1 + ahead / workers) - float(running or 0))
+    return Place(status, ahead, workers, seconds)
