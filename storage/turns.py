@@ -214,7 +214,7 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
         )
 
     parent_id, words, attachments, problem = head_id, request.text, request.attachments, _problem(request, limits)
-    target = None
+    kept: Sequence[str] = ()
     if request.reply_to is not None:
         target = session.execute(
             select(Turn).where(
@@ -224,8 +224,9 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
         if target is None:
             problem = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
         elif request.kind is Kind.AGAIN:
-            parent_id, words, attachments = target.parent_id, target.text, tuple(target.attachments)
-            problem = None
+            parent_id, words, problem = target.parent_id, target.text, None
+            kept = _attached(session, target.id)
+            attachments = () if kept else tuple(target.attachments)
         else:
             parent_id = target.id
     elif request.kind is Kind.AGAIN:
@@ -262,6 +263,8 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             due_at=func.now() if problem else None,
         )
     )
+    for position, key in enumerate(kept):
+        session.add(Reference(workspace_id=workspace_id, turn_id=turn_id, position=position, blob_key=key))
     session.execute(
         update(Conversation)
         .where(Conversation.id == conversation_id)
@@ -351,6 +354,12 @@ def _lock_conversation(session: Session, workspace_id: UUID, request: Request) -
         )
         row = session.execute(query).one()
     return row.id, row.head_id, row.engine
+
+
+def _attached(session: Session, turn_id: UUID) -> Sequence[str]:
+    return session.scalars(
+        select(Reference.blob_key).where(Reference.turn_id == turn_id).order_by(Reference.position)
+    ).all()
 
 
 def _is_final(session: Session, turn_id: UUID | None) -> bool:

@@ -1,1 +1,25 @@
 """Engines: a reader (the MLLM) and a painter (the DiT) behind one contract, `worker.engines.contract`."""
+
+from __future__ import annotations
+
+from storage.settings import Settings
+from worker.engines.contract import Engine
+
+NAMES = ("preview", "echo")
+
+
+class UnknownEngine(ValueError):
+    """The settings name an engine that does not exist."""
+
+
+def load(name: str, settings: Settings) -> Engine:
+    """Load an engine by its name; its libraries are imported only now. Raises `UnknownEngine`, or what loading raises."""
+    if name == "preview":
+        from worker.engines.preview import PreviewEngine
+
+        return PreviewEngine.from_pretrained(settings.preview_weights, steps=settings.preview_steps)
+    if name == "echo":
+        from worker.engines.echo import EchoEngine
+
+        return EchoEngine()
+    raise UnknownEngine(f"There is no engine named {name}. There are: {', '.join(NAMES)}.")

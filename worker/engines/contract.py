@@ -6,7 +6,7 @@ blobs and tables are: an engine can be run from a test with a `History` in memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -108,6 +108,10 @@ class Step:
     preview: Image.Image | None = None
 
 
+class Refused(Exception):
+    """What an engine raises when it will not draw this; the message is one plain sentence to the person."""
+
+
 OnStep = Callable[[Step], None]
 """Called between steps of the painter. What it raises ends the drawing: that is how a cancel reaches an engine."""
 
@@ -131,6 +135,3 @@ class Engine(Protocol):
 
 def no_progress(_: Step) -> None:
     """An `OnStep` for callers that show nothing."""
-
-
-Pictures = Sequence[Image.Image]

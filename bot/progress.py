@@ -1,0 +1,65 @@
+"""How a waiting turn stands: its place in the queue, then the drawing as it comes, then the end.
+
+The place and the end are read from Postgres; the steps in between come through the broker, and without a broker they are
+missing and nothing else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import redis
+
+from bot.services import Services
+from storage import turns
+from storage.events import Progress, watch_progress
+from storage.turns import Place
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Where a turn stands now. `progress` is the latest step of its drawing, while it runs."""
+
+    place: Place
+    progress: Progress | None = None
+
+
+async def watch(services: Services, turn_id: UUID) -> AsyncIterator[Update]:
+    """Updates of a turn until it is final; the last one says so."""
+    latest: asyncio.Queue[Progress] = asyncio.Queue()
+
+    async def follow() -> None:
+        while True:
+            try:
+                async for progress in watch_progress(services.broker, turn_id):
+                    latest.put_nowait(progress)
+            except (redis.RedisError, OSError) as error:
+                log.warning("progress cannot be followed: %s", error)
+            await asyncio.sleep(2)
+
+    following = asyncio.create_task(follow())
+    try:
+        while True:
+            place = await services.database.arun(
+                turns.place, turn_id, heartbeat_seconds=services.settings.heartbeat_seconds
+            )
+            yield Update(place)
+            if place.status.final:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    while True:
+                        yield Update(place, await latest.get())
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following

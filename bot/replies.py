@@ -1,0 +1,150 @@
+"""Exactly one visible reply for each turn: leases due deliveries and has the platform show them.
+
+A reply is an edit of the placeholder where there is one, else a post that carries the turn's mark. Whoever follows an
+attempt that may have got through looks for that mark in the thread first. It knows when and how often; what a reply looks
+like is the adapter's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+from uuid import UUID, uuid4
+
+import psycopg
+
+from bot.services import Services
+from storage import deliveries
+from storage.database import DatabaseUnavailable
+from storage.deliveries import Due
+from storage.events import listen_deliveries
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+AT_ONCE = 16  # replies that one process shows side by side
+
+
+class MessageGone(Exception):
+    """The message that was to be edited was deleted, or is too old to be edited."""
+
+
+class ThreadGone(Exception):
+    """The thread, or the bot's access to it, is gone: nobody will ever see the reply."""
+
+
+class Platform(Protocol):
+    """How a platform shows replies. Every call may raise; what is raised is logged and tried again later."""
+
+    name: str
+
+    async def post(self, due: Due) -> str:
+        """Post the reply with the turn's mark and return the message's id. Raises `ThreadGone`."""
+
+    async def edit(self, due: Due, message_id: str) -> None:
+        """Make the message the reply; doing so twice is no harm. Raises `MessageGone` or `ThreadGone`."""
+
+    async def find(self, due: Due) -> str | None:
+        """The id of a message in the thread that carries the turn's mark, or None."""
+
+    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+        """Post a message with the turn's mark that says it is waiting, and return its id."""
+
+
+class Replies:
+    """Shows the replies of one platform. Any number of processes may run one."""
+
+    def __init__(self, services: Services, platform: Platform) -> None:
+        self._services = services
+        self._platform = platform
+        self._owner = uuid4()
+        self._wake = asyncio.Event()
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled: at once when Postgres says so, and every two seconds in any case."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._deliver())
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for _ in listen_deliveries(self._services.settings.database_url, self._platform.name):
+                    self._wake.set()
+            except (psycopg.Error, OSError) as error:
+                log.warning("not listening for due replies, polling only: %s", error)
+            await asyncio.sleep(1)
+
+    async def _deliver(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self._drain()
+            except DatabaseUnavailable as error:
+                log.warning("due replies cannot be read: %s", error)
+
+    async def _drain(self) -> None:
+        while True:
+            free = AT_ONCE - len(self._busy)
+            if free <= 0:
+                await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            due = await self._services.database.arun(
+                deliveries.lease,
+                self._platform.name,
+                self._owner,
+                seconds=self._services.settings.delivery_seconds,
+                limit=free,
+            )
+            for one in due:
+                task = asyncio.create_task(self._show(one))
+                self._busy.add(task)
+                task.add_done_callback(self._busy.discard)
+            if len(due) < free:
+                return
+
+    async def _show(self, due: Due) -> None:
+        database = self._services.database
+        try:
+            async with asyncio.timeout(self._services.settings.delivery_seconds * 0.8):
+                message_id = await show(self._platform, due)
+        except ThreadGone as error:
+            log.warning("the reply of turn %s can never be shown: %s", due.turn_id, error)
+            await database.arun(deliveries.abandon, due.turn_id, str(error))
+        except Exception as error:  # whatever an adapter raises, the reply is still owed
+            log.exception("the reply of turn %s was not shown and will be tried again", due.turn_id)
+            await database.arun(deliveries.postpone, due.turn_id, self._owner, repr(error))
+        else:
+            await database.arun(deliveries.delivered, due.turn_id, message_id)
+
+    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> None:
+        """Show that a turn waits. Does nothing when its reply is due already or another process does it."""
+        seconds = self._services.settings.delivery_seconds
+        leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, self._owner, seconds=seconds)
+        if leased:
+            async with asyncio.timeout(seconds * 0.8):
+                message_id = await self._platform.post_placeholder(turn_id, channel, thread)
+            await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, message_id)
+            self._wake.set()
+
+
+async def show(platform: Platform, due: Due) -> str:
+    """Show one reply and return its message's id, without ever leaving two."""
+    message_id = due.message_id
+    if message_id is None and due.attempts:
+        message_id = await platform.find(due)
+    if message_id is not None:
+        try:
+            await platform.edit(due, message_id)
+        except MessageGone:
+            pass
+        else:
+            return message_id
+    return await platform.post(due)

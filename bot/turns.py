@@ -1,0 +1,221 @@
+"""The door into Likeness: an adapter hands over a `Request`, and gets a receipt or, for a command, an answer.
+
+It fetches and checks attachments, rings workers, and keeps the promise that what was received is never lost. It knows
+nothing of any platform: how an attachment's link is opened is the adapter's `fetch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from bot.commands import HELP, Command, parse
+from bot.services import Services
+from storage import characters, conversations, turns
+from storage.blobs import BlobMissing, BlobsUnavailable, key_for
+from storage.intake import PictureRefused, check_picture
+from storage.tables import Audit, Conversation, Kind, Status, Turn, Workspace
+from storage.turns import Limits, Receipt, Request, StoredBlob
+
+log = logging.getLogger(__name__)
+
+FETCH_PATIENCE = timedelta(minutes=5)
+BLOB_LINK = "blob:"  # an attachment that lies in our own blob store already, such as an upload to the studio
+
+Fetch = Callable[[str], Awaitable[bytes]]
+
+
+class AttachmentGone(Exception):
+    """A link that will never open again, or that we must not open; the message is for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command says, at once and without a turn."""
+
+    text: str
+    conversation_id: UUID | None = None
+
+
+class Turns:
+    """Receives requests and admits what they bring."""
+
+    def __init__(self, services: Services, fetch: Fetch | None = None) -> None:
+        self._services = services
+        self._fetch = fetch
+        self._settings = services.settings
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def receive(self, request: Request) -> Receipt | Answer:
+        """Take a request in. When this returns, the turn is committed and will end in exactly one visible reply."""
+        command = parse(request.text) if request.kind is Kind.SAY and not request.attachments else None
+        if command is Command.AGAIN:
+            request = await self._services.database.arun(_again, request)
+        elif command is not None:
+            return await self._services.database.arun(_obey, command, request)
+        receipt = await self._services.database.arun(
+            turns.receive,
+            request,
+            engine=self._settings.engine,
+            limits=Limits(self._settings.text_limit, self._settings.attachments_limit),
+        )
+        if receipt.status is Status.RECEIVED:
+            self._later(self.admit(receipt.turn_id))
+        elif receipt.ring:
+            await asyncio.to_thread(self._services.bell.ring, receipt.engine)
+        return receipt
+
+    async def cancel(self, workspace_id: UUID, turn_id: UUID) -> bool:
+        """End a turn that has not ended. False: it had ended already."""
+        return await self._services.database.arun(turns.cancel, workspace_id, turn_id)
+
+    async def undo(self, workspace_id: UUID, conversation_id: UUID) -> UUID | None:
+        """Take the conversation back by one turn. None: there was nothing to undo."""
+        return await self._services.database.arun(turns.undo, workspace_id, conversation_id)
+
+    async def admit(self, turn_id: UUID) -> None:
+        """Fetch, check and keep what a received turn brings, then queue it; or refuse it with a sentence.
+
+        What may yet succeed (a host or a disk that is away) is left as it is: the sweeper calls again, for five minutes.
+        """
+        row = await self._services.database.arun(_received, turn_id)
+        if row is None:
+            return
+        workspace_id, engine, links, created_at = row
+        pictures: list[StoredBlob] = []
+        problem: str | None = None
+        try:
+            for link in links:
+                pictures.append(await self._keep(workspace_id, await self._open(link)))
+        except (PictureRefused, AttachmentGone) as error:
+            problem = str(error)
+        except (BlobsUnavailable, OSError, TimeoutError) as error:
+            log.warning("attachments of turn %s could not be kept yet: %s", turn_id, error)
+            if datetime.now(UTC) - created_at < FETCH_PATIENCE:
+                return
+            problem = turns.failure(turn_id, "Your picture could not be fetched.")
+        ring = await self._services.database.arun(turns.admit, turn_id, pictures, problem=problem)
+        if ring:
+            await asyncio.to_thread(self._services.bell.ring, engine)
+
+    async def keep_upload(self, workspace_id: UUID, data: bytes) -> str:
+        """Keep bytes that came with a form, unchecked, and return the link that a request may carry as an attachment."""
+        key = key_for(workspace_id, "uploads", data, ".bin")
+        await asyncio.to_thread(self._services.blobs.put, key, data, content_type="application/octet-stream")
+        return BLOB_LINK + key
+
+    async def settle(self) -> None:
+        """Wait for the admissions that run in the background; for a process that is about to end."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _open(self, link: str) -> bytes:
+        if link.startswith(BLOB_LINK):
+            try:
+                return await asyncio.to_thread(self._services.blobs.get, link.removeprefix(BLOB_LINK))
+            except BlobMissing as error:
+                raise AttachmentGone("The picture that you attached is gone. Please attach it again.") from error
+        if self._fetch is None:
+            raise AttachmentGone("I cannot open links to pictures here. Please upload the picture itself.")
+        return await self._fetch(link)
+
+    async def _keep(self, workspace_id: UUID, data: bytes) -> StoredBlob:
+        return await asyncio.to_thread(keep_picture, self._services, workspace_id, data)
+
+    def _later(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def keep_picture(services: Services, workspace_id: UUID, data: bytes) -> StoredBlob:
+    """Check a picture that came in, and keep it. Raises `PictureRefused` or `BlobsUnavailable`. Blocks."""
+    intake = check_picture(data, max_bytes=services.settings.attachment_bytes)
+    suffix = "." + intake.content_type.removeprefix("image/")
+    key = key_for(workspace_id, "references", intake.data, suffix)
+    services.blobs.put(key, intake.data, content_type=intake.content_type)
+    return StoredBlob(key, len(intake.data), intake.content_type)
+
+
+async def _logged(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:  # a background task has no caller; the sweeper takes the turn up again
+        log.exception("an admission failed and will be tried again")
+
+
+def _received(session: Session, turn_id: UUID) -> tuple[UUID, str, list[str], datetime] | None:
+    row = session.execute(
+        select(Turn.workspace_id, Turn.engine, Turn.attachments, Turn.created_at).where(
+            Turn.id == turn_id, Turn.status == Status.RECEIVED
+        )
+    ).one_or_none()
+    return None if row is None else (row.workspace_id, row.engine, list(row.attachments), row.created_at)
+
+
+def _find(session: Session, request: Request) -> tuple[UUID, UUID, UUID | None] | None:
+    row = session.execute(
+        select(Workspace.id, Conversation.id.label("conversation_id"), Conversation.head_id)
+        .join(Conversation, Conversation.workspace_id == Workspace.id)
+        .where(
+            Workspace.platform == request.platform,
+            Workspace.external_id == request.workspace,
+            Conversation.channel == request.channel,
+            Conversation.thread == request.thread,
+        )
+    ).one_or_none()
+    return None if row is None else (row.id, row.conversation_id, row.head_id)
+
+
+def _again(session: Session, request: Request) -> Request:
+    """The same turn as the one replied to, or as the head, with another seed."""
+    target = request.reply_to
+    if target is None:
+        found = _find(session, request)
+        target = found[2] if found else None
+    return replace(request, kind=Kind.AGAIN, reply_to=target)
+
+
+def _obey(session: Session, command: Command, request: Request) -> Answer:
+    """Carry a command out, once for each source id: a message that arrives twice is obeyed once."""
+    if command is Command.HELP:
+        return Answer(HELP)
+    found = _find(session, request)
+    if found is None:
+        return Answer("There is nothing here yet. " + HELP)
+    workspace_id, conversation_id, head_id = found
+    if command is Command.CHARACTERS:
+        names = [character.name for character in characters.listed(session, workspace_id, conversation_id)]
+        return Answer("Characters: " + ", ".join(dict.fromkeys(names)) + "." if names else "Nobody has a name yet.")
+    first = session.scalar(
+        insert(Audit)
+        .values(id=uuid7(), workspace_id=workspace_id, source_id=request.source_id, action=command)
+        .on_conflict_do_nothing()
+        .returning(Audit.id)
+    )
+    if first is None:
+        return Answer("Done.", conversation_id)
+    if command is Command.CANCEL:
+        stopped = head_id is not None and turns.cancel(session, workspace_id, head_id)
+        return Answer("Cancelled." if stopped else "Nothing is being drawn.", conversation_id)
+    undone = turns.undo(session, workspace_id, conversation_id)
+    if undone is None:
+        return Answer("There is nothing to undo.", conversation_id)
+    left = [status for _, status in conversations.path(session, workspace_id, _head(session, conversation_id))]
+    return Answer(
+        "Undone. We are back at the picture before." if Status.DONE in left else "Undone. We start afresh.",
+        conversation_id,
+    )
+
+
+def _head(session: Session, conversation_id: UUID) -> UUID | None:
+    return session.scalar(select(Conversation.head_id).where(Conversation.id == conversation_id))

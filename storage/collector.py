@@ -1,0 +1,51 @@
+"""Collects blobs that nothing refers to: uploads that were refused, what a crash left, what deleted characters let go.
+
+It goes by the store's own listing, so that objects without a row are found as well. An object younger than the grace is
+never touched: it may belong to a turn that is just being finished.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ARRAY, DateTime, String, bindparam, text
+from sqlalchemy.orm import Session
+
+from storage.blobs import Blobs
+from storage.database import Database
+
+_REFERRED = """
+    EXISTS (SELECT FROM pictures r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
+    OR EXISTS (SELECT FROM "references" r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
+    OR EXISTS (SELECT FROM records r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
+    OR EXISTS (SELECT FROM segments r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
+"""
+
+_FORGET = text(
+    f"""
+    DELETE FROM blobs b WHERE b.key = ANY(:keys) AND b.created_at < :before AND NOT ({_REFERRED})
+    """  # noqa: S608  (a constant)
+).bindparams(bindparam("keys", type_=ARRAY(String)), bindparam("before", type_=DateTime(timezone=True)))
+
+_KEPT = text("SELECT key FROM blobs WHERE key = ANY(:keys)").bindparams(bindparam("keys", type_=ARRAY(String)))
+
+
+def collect(database: Database, blobs: Blobs, *, grace_seconds: float) -> int:
+    """Delete old objects that nothing refers to. Returns how many. Raises `BlobsUnavailable` or `DatabaseUnavailable`."""
+    before = datetime.now(UTC) - timedelta(seconds=grace_seconds)
+    old = (stored.key for stored in blobs.list() if stored.modified < before)
+    deleted = 0
+    while keys := list(itertools.islice(old, 500)):
+        for key in database.run(_forget, keys, before):
+            blobs.delete(key)
+            deleted += 1
+    blobs.clear_unfinished(before)
+    return deleted
+
+
+def _forget(session: Session, keys: Sequence[str], before: datetime) -> list[str]:
+    session.execute(_FORGET, {"keys": list(keys), "before": before})
+    kept = set(session.scalars(_KEPT, {"keys": list(keys)}))
+    return [key for key in keys if key not in kept]

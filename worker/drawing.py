@@ -1,0 +1,286 @@
+"""The life of a claimed turn: claim, read, draw, keep the blobs, finish, ring.
+
+One `Drawer` lives in one process and holds one engine. It knows the queue and the engine contract, and nothing of Celery
+(`worker.app`) nor of any model.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from types import TracebackType
+from uuid import UUID
+
+from PIL import Image
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from storage import conversations, turns
+from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
+from storage.conversations import InScope, Line
+from storage.database import Database, DatabaseUnavailable
+from storage.events import Progress, ProgressSender
+from storage.settings import Settings
+from storage.tables import Status
+from storage.tickets import Bell
+from storage.turns import Claim, DrawnPicture, Introduced, Outcome, Shown, StoredBlob
+from worker.engines.contract import Character, ChatMessage, Drawing, Engine, Reading, Record, Refused, Step
+from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
+
+log = logging.getLogger(__name__)
+
+RECORDS_IN_MEMORY = 2000
+PREVIEW_SECONDS = 0.2
+
+
+class LeaseLost(BaseException):
+    """The turn is no longer ours: cancelled, taken back or past its deadline. Not an `Exception`, so no engine eats it."""
+
+
+class Lease:
+    """Renews a claim from a thread of its own until left; `check` raises `LeaseLost` as soon as a renewal failed."""
+
+    def __init__(self, database: Database, claim: Claim, seconds: float) -> None:
+        self._database = database
+        self._claim = claim
+        self._seconds = seconds
+        self._left = threading.Event()
+        self._lost = threading.Event()
+        self._good_until = time.monotonic() + seconds
+        self._thread = threading.Thread(target=self._renew, name=f"lease-{claim.turn_id}", daemon=True)
+
+    def __enter__(self) -> Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left.set()
+
+    def check(self) -> None:
+        """Raise `LeaseLost` when the lease could not be renewed, or ran out while this process was stopped."""
+        if self._lost.is_set() or time.monotonic() > self._good_until:
+            raise LeaseLost(f"turn {self._claim.turn_id} is no longer ours")
+
+    def _renew(self) -> None:
+        while not self._left.wait(self._seconds / 4):
+            asked = time.monotonic()
+            try:
+                with self._database.begin() as session:
+                    held = turns.renew(session, self._claim.turn_id, self._claim.fencing, lease_seconds=self._seconds)
+            except (DBAPIError, DatabaseUnavailable) as error:
+                log.warning("lease of turn %s was not renewed: %s", self._claim.turn_id, error)
+                continue
+            if not held:
+                self._lost.set()
+                return
+            self._good_until = asked + self._seconds
+
+
+class Drawer:
+    """Draws one turn after another with one engine."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        blobs: Blobs,
+        bell: Bell,
+        engine_name: str,
+        engine: Engine,
+        worker_id: UUID,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._blobs = blobs
+        self._bell = bell
+        self._engine_name = engine_name
+        self._engine = engine
+        self._worker_id = worker_id
+        self._progress = ProgressSender(settings.broker_url)
+        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._warm: OrderedDict[UUID, None] = OrderedDict()
+
+    def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> bool:
+        """Claim the fairest turn and see it to its end. False when there was nothing to claim.
+
+        `before_finish` is called when the blobs are kept and the turn is about to be finished.
+        """
+        claimed = self._database.run(self._claim)
+        if claimed is None:
+            return False
+        claim, line = claimed
+        try:
+            with Lease(self._database, claim, self._settings.lease_seconds) as lease:
+                outcome = self._outcome(claim, line, lease)
+                lease.check()
+        except LeaseLost as error:
+            log.info("stopped: %s", error)
+        except SystemExit:
+            self._database.run(turns.release, claim.turn_id, claim.fencing)
+            raise
+        else:
+            if before_finish is not None:
+                before_finish(claim)
+            finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
+            if not finished.valid:
+                log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
+            elif finished.woken > 1:
+                self._bell.ring(self._engine_name, finished.woken)
+            elif finished.runnable:
+                self._bell.ring_until(self._engine_name, 1)
+            return True
+        self._bell.ring_until(self._engine_name, 1)
+        return True
+
+    def _claim(self, session: Session) -> tuple[Claim, Line] | None:
+        claim = turns.claim(
+            session,
+            engine=self._engine_name,
+            worker_id=self._worker_id,
+            lease_seconds=self._settings.lease_seconds,
+            turn_seconds=self._settings.turn_seconds,
+            warm=list(self._warm),
+            warm_patience=self._settings.warm_patience_seconds,
+        )
+        if claim is None:
+            return None
+        return claim, conversations.line(
+            session, claim.workspace_id, claim.conversation_id, claim.turn_id, claim.parent_id
+        )
+
+    def _outcome(self, claim: Claim, line: Line, lease: Lease) -> Outcome:
+        """What comes of the turn. A drawing that breaks ends as failed here, not as a crash of the worker."""
+        try:
+            self._progress.send(claim.turn_id, Progress("reading"))
+            history = self._history(line)
+            message = self._message(claim, line)
+            reading = self._engine.read(history, message)
+            lease.check()
+            drawing = self._engine.draw(
+                reading, turn_id=claim.turn_id, seed=claim.seed, on_step=self._stepper(claim, reading, lease)
+            )
+            lease.check()
+            return self._keep(claim, line, reading, drawing)
+        except Refused as error:
+            return Outcome(Status.REFUSED, str(error))
+        except (BlobMissing, DamagedRecord) as error:
+            log.exception("turn %s needs something that is gone", claim.turn_id)
+            return Outcome(
+                Status.FAILED,
+                turns.failure(claim.turn_id, f"Something that this picture needs is gone: {type(error).__name__}."),
+            )
+        except BlobsUnavailable:
+            log.exception("turn %s was not kept", claim.turn_id)
+            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "The picture could not be stored."))
+        except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
+            log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
+            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "Something broke while I was drawing this."))
+
+    def _stepper(self, claim: Claim, reading: Reading, lease: Lease) -> Callable[[Step], None]:
+        sent = 0.0
+
+        def on_step(step: Step) -> None:
+            nonlocal sent
+            lease.check()
+            now = time.monotonic()
+            if step.preview is None and now - sent < PREVIEW_SECONDS and step.step != step.steps:
+                return
+            sent = now
+            preview = _jpeg(step.preview) if step.preview is not None else b""
+            self._progress.send(claim.turn_id, Progress("drawing", step.step, step.steps, reading.reply, preview))
+
+        return on_step
+
+    # -- what the engine is given --------------------------------------------------------------------------------------
+
+    def _history(self, line: Line) -> History:
+        records = tuple(self._record(turn.record_key) for turn in line.past if turn.record_key is not None)
+        return History(records=records, workspace_salt=line.workspace_salt)
+
+    def _record(self, key: str) -> Record:
+        known = self._records.get(key)
+        if known is None:
+            known = self._records[key] = record_from_bytes(self._blobs.get(key))
+            while len(self._records) > RECORDS_IN_MEMORY:
+                self._records.popitem(last=False)
+        self._records.move_to_end(key)
+        return known
+
+    def _message(self, claim: Claim, line: Line) -> ChatMessage:
+        return ChatMessage(
+            text=claim.text,
+            references=tuple(self._picture(key) for key in line.attachment_keys),
+            characters=tuple(self._character(character) for character in line.characters),
+        )
+
+    def _character(self, character: InScope) -> Character:
+        return Character(
+            id=character.id,
+            name=character.name,
+            version=character.version,
+            description=character.description,
+            references=tuple(self._picture(key) for key in character.reference_keys),
+            turn_id=character.turn_id,
+        )
+
+    def _picture(self, key: str) -> Image.Image:
+        with Image.open(io.BytesIO(self._blobs.get(key))) as picture:
+            return picture.convert("RGB")
+
+    # -- what is kept --------------------------------------------------------------------------------------------------
+
+    def _keep(self, claim: Claim, line: Line, reading: Reading, drawing: Drawing) -> Outcome:
+        versions = {character.id: character.version for character in line.characters}
+        pictures: tuple[DrawnPicture, ...] = ()
+        if drawing.picture is not None:
+            pictures = (
+                DrawnPicture(
+                    blob=self._put(claim, "pictures", _png(drawing.picture), ".png", "image/png"),
+                    width=drawing.picture.width,
+                    height=drawing.picture.height,
+                    alt_text=drawing.alt_text,
+                    shows=tuple(Shown(one, versions[one]) for one in reading.characters if one in versions),
+                ),
+            )
+        record = self._put(
+            claim, "records", record_to_bytes(drawing.record), ".safetensors", "application/octet-stream"
+        )
+        self._records[record.key] = drawing.record
+        self._warm[claim.conversation_id] = None
+        self._warm.move_to_end(claim.conversation_id)
+        while len(self._warm) > 100:
+            self._warm.popitem(last=False)
+        return Outcome(
+            status=Status.DONE,
+            reply=reading.reply,
+            pictures=pictures,
+            introduces=tuple(Introduced(new.name, new.description) for new in reading.introduces),
+            record=record,
+            fingerprint=drawing.record.fingerprint,
+            tokens_read=reading.tokens_read,
+            tokens_reused=reading.tokens_reused,
+        )
+
+    def _put(self, claim: Claim, kind: str, data: bytes, suffix: str, content_type: str) -> StoredBlob:
+        key = key_for(claim.workspace_id, kind, data, suffix)
+        self._blobs.put(key, data, content_type=content_type)
+        return StoredBlob(key, len(data), content_type)
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=70)
+    return buffer.getvalue()

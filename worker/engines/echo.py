@@ -1,0 +1,93 @@
+"""`echo`: writes the turn's id and seed into a picture, at once. For tests and benchmarks only, and never a default.
+
+It reads nothing of the history but its length, so it can show that turns were drawn in order and on the right line. A
+message may ask it to misbehave, which is how the tests of the queue delay, break or hang a drawing:
+`sleep 2` pauses, `fail` raises, `refuse` ends as refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from worker.engines.contract import (
+    Abilities,
+    ChatMessage,
+    Drawing,
+    NewCharacter,
+    OnStep,
+    Reading,
+    Record,
+    Refused,
+    Step,
+)
+
+if TYPE_CHECKING:
+    from worker.history import History
+
+_SLEEP = re.compile(r"\bsleep (\d+(?:\.\d+)?)\b")
+_NAME = re.compile(r"\bdraw ([A-Z][a-z]+)\b")
+
+
+class EchoEngine:
+    """The engine that draws what it was asked, in letters."""
+
+    fingerprint = "echo-1"
+    abilities = Abilities(
+        sizes=((256, 256),),
+        characters_per_picture=1,
+        context_tokens=0,
+        languages=("en",),
+        cannot=("I only write down what I was asked; I do not draw.",),
+    )
+
+    def read(self, history: History, message: ChatMessage) -> Reading:
+        """A reply that says how many turns came before; `draw NAME` introduces or shows a character."""
+        if "refuse" in message.text:
+            raise Refused("I was asked to refuse, so I do.")
+        if "fail" in message.text:
+            raise RuntimeError("I was asked to fail")
+        match = _NAME.search(message.text)
+        known = {character.name: character.id for character in message.characters}
+        name = match.group(1) if match else None
+        return Reading(
+            reply=f"Turn {len(history.records) + 1}: {message.text}",
+            draws=True,
+            alt_text=f"The words: {message.text}",
+            characters=(known[name],) if name in known else (),
+            introduces=(NewCharacter(name, message.text),) if name and name not in known else (),
+            tokens_read=len(message.text.split()),
+            plan=message.text,
+        )
+
+    def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
+        """A flat picture with the turn's id and the seed in it; its colour is the seed's."""
+        words = str(reading.plan)
+        pause = _SLEEP.search(words)
+        steps = max(1, round(float(pause.group(1)) / 0.05)) if pause else 1
+        for step in range(steps):
+            if pause:
+                time.sleep(0.05)
+            on_step(Step(step + 1, steps))
+        colour = tuple(hashlib.sha256(str(seed).encode()).digest()[:3])
+        picture = Image.new("RGB", (256, 256), colour)
+        ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{words[:200]}", fill="white")
+        return Drawing(
+            picture=picture,
+            alt_text=reading.alt_text,
+            record=Record(
+                turn_id=turn_id,
+                fingerprint=self.fingerprint,
+                text=words,
+                reply=reading.reply,
+                token_ids=np.zeros(0, np.int32),
+                visual_tokens=np.zeros((0, 1), np.float32),
+                characters=reading.characters,
+            ),
+        )

@@ -1,0 +1,78 @@
+"""Records as bytes: one safetensors file a turn, its text and digest in the file's metadata.
+
+A record is the truth of the history, so damage is never passed over: what does not check out raises `DamagedRecord`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from uuid import UUID
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from worker.engines.contract import Record
+
+_VERSION = "1"
+
+
+class DamagedRecord(Exception):
+    """The bytes are not a whole record."""
+
+
+def record_to_bytes(record: Record) -> bytes:
+    """A record as a safetensors file: `token_ids` (n,), `visual_tokens` (k, d) and, if kept, `latents` (c, h, w)."""
+    arrays = {
+        "token_ids": np.ascontiguousarray(record.token_ids, np.int32),
+        "visual_tokens": np.ascontiguousarray(record.visual_tokens, np.float32),
+    }
+    if record.latents is not None:
+        arrays["latents"] = np.ascontiguousarray(record.latents, np.float32)
+    about = json.dumps(
+        {
+            "turn_id": str(record.turn_id),
+            "fingerprint": record.fingerprint,
+            "text": record.text,
+            "reply": record.reply,
+            "characters": [str(character) for character in record.characters],
+            "versions": list(record.versions),
+        },
+        ensure_ascii=False,
+        sort_keys=True,
+    )
+    return save(arrays, metadata={"version": _VERSION, "about": about, "digest": _digest(about, arrays)})
+
+
+def record_from_bytes(data: bytes) -> Record:
+    """The record of `record_to_bytes`. Raises `DamagedRecord`."""
+    try:
+        arrays = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        if header["version"] != _VERSION:
+            raise DamagedRecord(f"the record is of version {header['version']}, not {_VERSION}")
+        if header["digest"] != _digest(header["about"], arrays):
+            raise DamagedRecord("the record's digest does not match its content")
+        about = json.loads(header["about"])
+        return Record(
+            turn_id=UUID(about["turn_id"]),
+            fingerprint=about["fingerprint"],
+            text=about["text"],
+            reply=about["reply"],
+            token_ids=arrays["token_ids"],
+            visual_tokens=arrays["visual_tokens"],
+            latents=arrays.get("latents"),
+            characters=tuple(UUID(character) for character in about["characters"]),
+            versions=tuple(about["versions"]),
+        )
+    except (SafetensorError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise DamagedRecord(f"the record cannot be read: {error}") from error
+
+
+def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(about.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape}".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
