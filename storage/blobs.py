@@ -26,7 +26,7 @@ MULTIPART_FROM = 16 * 2**20
 """Bytes from which a blob goes to S3 in parts."""
 PART_BYTES = 8 * 2**20
 """Bytes of one part; S3 wants 5 MiB at least and takes 10,000 parts."""
-FRESH_FOR = timedelta(hours=1)
+FRESH_FOR = timedelta(minutes=10)
 """An S3 object that is put again keeps its date while it is younger than this; must stay far below the grace time of
 the garbage collection."""
 
