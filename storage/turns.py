@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -193,6 +193,7 @@ class Place:
 
 def receive(session: Session, request: Request, *, engine: str, limits: Limits) -> Receipt:
     """Take a request in. The only way a turn comes to be; what arrives twice gives the first turn's receipt."""
+    request = replace(request, text=_storable(request.text), author_name=_storable(request.author_name))
     workspace_id = _workspace(session, request)
     person_id = _person(session, workspace_id, request)
     conversation_id, head_id, conversation_engine = _lock_conversation(session, workspace_id, request)
@@ -300,6 +301,11 @@ def _problem(request: Request, limits: Limits) -> str | None:
     if len(request.attachments) > limits.attachments:
         return f"You attached {len(request.attachments)} pictures; I take at most {limits.attachments} at once."
     return None
+
+
+def _storable(words: str) -> str:
+    """Without what Postgres cannot keep in a text: null characters and halves of surrogate pairs."""
+    return words.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def _title(words: str) -> str:
@@ -885,7 +891,7 @@ def live_workers(session: Session, heartbeat_seconds: float) -> dict[str, int]:
         )
         .group_by(Worker.engine)
     )
-    return dict(live.tuples().all())
+    return {engine: count for engine, count in live}  # noqa: C416  (rows are no pairs to the type checker)
 
 
 def place(session: Session, turn_id: UUID, *, heartbeat_seconds: float) -> Place:

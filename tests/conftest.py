@@ -1,0 +1,83 @@
+"""Fixtures that every folder of tests shares: real Postgres and Valkey, started once a run, and an empty database a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+import migrations
+from bot.services import Services
+from ops.stack import Stack
+from storage.database import Database
+from storage.settings import Settings
+from tests.factory import Factory
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Postgres and Valkey for the whole run."""
+    with Stack.start(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def migrated(stack: Stack) -> str:
+    """The name of a migrated, empty database to copy from."""
+    _create(stack, "migrated")
+    migrations.upgrade(_address(stack, "migrated"))
+    return "migrated"
+
+
+def _address(stack: Stack, name: str) -> str:
+    return stack.database_url.rpartition("/")[0] + "/" + name
+
+
+def _create(stack: Stack, name: str, template: str = "template1") -> None:
+    address = stack.database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+
+@pytest.fixture
+def settings(stack: Stack, migrated: str, tmp_path: Path) -> Settings:
+    """Settings of a system of its own: a new database, an emptied broker, a folder of blobs. Its engine is `echo`."""
+    _create(stack, "test", migrated)
+    redis.Redis.from_url(stack.broker_url).flushall()
+    return Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        database_url=_address(stack, "test"),
+        broker_url=stack.broker_url,
+        engine="echo",
+        heartbeat_seconds=0.5,
+        lease_seconds=2.0,
+        sweep_seconds=0.5,
+    )
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The test's database."""
+    opened = Database(settings.database_url)
+    yield opened
+    asyncio.run(opened.aclose())
+
+
+@pytest.fixture
+def factory(database: Database) -> Factory:
+    """Makes turns and what they need."""
+    return Factory(database)
+
+
+@pytest.fixture
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """A bot process's connections to the test's system."""
+    opened = Services.open(settings)
+    yield opened
+    await opened.close()
