@@ -31,7 +31,9 @@ _TURNS = {
 }
 # Encoders write about ten scans; a crafted file of 20 MB may have 100,000 and keep a core busy for hours.
 _MOST_SCANS = 100
-# A picture of 80 megapixels takes up to 320 MB while it is decoded, so large ones wait for each other.
+# Pillow holds 15 bytes a pixel while it decodes a WebP (libwebp's canvases and its own copies), of other kinds 4 or 5.
+_MOST_PIXELS_OF_WEBP = 25_000_000
+# At the limits a picture takes about 400 MB while it is decoded, so large ones wait for each other.
 _LARGE = 16_000_000
 _one_large_picture = threading.Lock()
 
@@ -74,13 +76,15 @@ def check_picture(
 ) -> Intake:
     """The picture in `data` (a JPEG, PNG, WebP or GIF file), safe to keep, its longer side `max_side` pixels at most.
 
-    Raises `PictureRefused`. Equal bytes give an equal result with one version of Pillow.
+    A WebP may have 25 megapixels at most, whatever `max_pixels` says. Raises `PictureRefused`. Equal bytes give an equal result with one version of Pillow.
     """
     if len(data) > max_bytes:
         sentence = f"This picture has {_megabytes(len(data))} and I take up to {_megabytes(max_bytes)}: "
         raise PictureRefused("too_many_bytes", sentence + "please send a smaller one.")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            if picture.format == "WEBP":
+                max_pixels = min(max_pixels, _MOST_PIXELS_OF_WEBP)
             _check_size(picture.size, max_pixels, max_side, min_side)
             jpeg = isinstance(picture, JpegImagePlugin.JpegImageFile)
             if jpeg:
@@ -141,22 +145,24 @@ def _reduced(picture: Image.Image, max_side: int) -> Image.Image:
     Where the whole would be more than twice too long it is averaged in bands, so that beside the decoded picture
     nothing of its size exists; a JPEG is decoded at about that length at once.
     """
-    scale = max_side / max(picture.size)
+    scale = min(1, max_side / max(picture.size))
+    size = (round(scale * picture.width), round(scale * picture.height))
     if scale < 1:
-        picture.draft(None, (round(2 * scale * picture.width), round(2 * scale * picture.height)))
+        picture.draft(None, (2 * size[0], 2 * size[1]))
     picture.load()
     factor = max(picture.size) // (2 * max_side)
     if factor < 2:
-        reduced = _opaque(picture)
-    else:
-        rows = 64 * factor
-        size = (-(-picture.width // factor), -(-picture.height // factor))
-        reduced = Image.new("CMYK" if picture.mode == "CMYK" else "RGB", size)
-        for top in range(0, picture.height, rows):
-            band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-            reduced.paste(_opaque(band).reduce(factor), (0, top // factor))
-    reduced.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    return reduced
+        return _opaque(picture).resize(size, Image.Resampling.LANCZOS)
+    averaged = Image.new(
+        "CMYK" if picture.mode == "CMYK" else "RGB", (-(-picture.width // factor), -(-picture.height // factor))
+    )
+    rows = 64 * factor
+    for top in range(0, picture.height, rows):
+        band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        averaged.paste(_opaque(band).reduce(factor), (0, top // factor))
+    # The last row and column may stand for less than the others do.
+    box = (0, 0, picture.width / factor, picture.height / factor)
+    return averaged.resize(size, Image.Resampling.LANCZOS, box)
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
@@ -167,7 +173,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
         white = Image.new("RGBA", picture.size, "white")
         white.alpha_composite(picture.convert("RGBA"))
         picture = white
-    return picture.copy() if picture.mode == "CMYK" else picture.convert("RGB")
+    return picture if picture.mode in {"RGB", "CMYK"} else picture.convert("RGB")
 
 
 def _upright(source: Image.Image, picture: Image.Image) -> Image.Image:
