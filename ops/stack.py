@@ -213,7 +213,10 @@ class Stack:
         server = PostgresBinaries(self._postgres_bin)
         folder = self.data_dir / "postgres"
         if not (folder / "PG_VERSION").exists():
-            server.initialise(folder, password, self._log("postgres"))
+            # Through the keeper: were it to survive us, it would write into the folder of the next stack.
+            passwords = self.data_dir / "secrets" / "postgres"
+            if not server.initialise(folder, passwords, lambda argv: self._spawn("initdb", argv).wait(120)):
+                raise StackError(f"Postgres could not make its files. {self._end_of_log('initdb')}")
         server.own(folder)
         _forget_foreign_postmaster(folder)
 
@@ -246,7 +249,7 @@ class Stack:
                     break
                 time.sleep(0.01)
             time.sleep(0.2)
-        raise StackError(f"{name} did not start. The last lines of {self._log(name)}:\n{_tail(self._log(name))}")
+        raise StackError(f"{name} did not start. {self._end_of_log(name)}")
 
     def _spawn(
         self,
@@ -273,6 +276,11 @@ class Stack:
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".old.log"))
         return log
+
+    def _end_of_log(self, name: str) -> str:
+        log = self._log(name)
+        lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
+        return "\n".join([f"The last lines of {log}:", *lines])
 
     def _remember(self, name: str, pid: int) -> None:
         started = start_mark(pid)
@@ -330,24 +338,24 @@ class PostgresBinaries:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, self._user_id, self._user_id, follow_symlinks=False)
 
-    def initialise(self, folder: Path, password: str, log: Path) -> None:
-        """Make a cluster with one database and one user, both named likeness. An interrupted one leaves no half cluster."""
+    def initialise(self, folder: Path, password_file: Path, run: Callable[[list[str]], int | None]) -> bool:
+        """Make a cluster with one database and one user, both named likeness; an interrupted attempt leaves no half cluster.
+
+        `run` runs a command line and returns its exit status. Returns whether all went well.
+        """
         new = folder.with_name("postgres.new")
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         new.mkdir(mode=0o700)
-        secret = folder.with_name("postgres.password")
-        _write_private(secret, password)
-        try:
-            for path in (new, secret):
-                self.own(path)
-            options = ["--username=likeness", f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8"]
-            self._run([*self.command("initdb"), "-D", str(new), *options, *self._locale()], "", log)
-            single = [*self.command("postgres"), "--single", "-D", str(new), "postgres"]
-            self._run(single, "CREATE DATABASE likeness\n", log)
-        finally:
-            secret.unlink()
+        self.own(new)
+        options = ["--username=likeness", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        if run([*self.command("initdb"), "-D", str(new), *options, *self._locale()]) != 0:
+            return False
+        single = [*self.command("postgres"), "--single", "-D", str(new), "postgres"]
+        if run(["sh", "-c", 'echo "CREATE DATABASE likeness" | "$@"', "sh", *single]) != 0:
+            return False
         new.rename(folder)
+        return True
 
     def _locale(self) -> list[str]:
         """Full Unicode lower case, the same on every machine; Postgres has its own since version 17."""
@@ -356,12 +364,6 @@ class PostgresBinaries:
         if major >= 17:
             return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         return ["--locale=C.UTF-8"]
-
-    def _run(self, argv: list[str], text: str, log: Path) -> None:
-        with log.open("ab") as output:
-            done = subprocess.run(argv, input=text.encode(), stdout=output, stderr=output, check=False)
-        if done.returncode:
-            raise StackError(f"Postgres could not make its files. The last lines of {log}:\n{_tail(log)}")
 
 
 @cache
@@ -491,9 +493,3 @@ def _write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
         output.write(text)
     new.replace(file)
-
-
-def _tail(log: Path, lines: int = 8) -> str:
-    with suppress(OSError):
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-    return ""

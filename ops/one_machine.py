@@ -1,0 +1,102 @@
+"""The whole of Likeness on one machine: the stack, its tables, and a worker, as `demo` and `chat` need it.
+
+Where the settings name a database, that system is used and nothing is started. Otherwise the stack of the data folder is
+reused when one runs, and started when none does; whoever started it stops it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import migrations
+from ops.processes import Process
+from ops.stack import Stack, StackRunning, running_stack
+from storage import turns
+from storage.database import Database
+from storage.settings import Settings
+from storage.tickets import queue
+
+START_SECONDS = 120.0  # a first start of the preview engine reads its libraries from a cold disk
+
+
+class NoWorker(Exception):
+    """No worker came up; the message says where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneMachine:
+    """A system to talk to. `stack` is set when this process started it."""
+
+    settings: Settings
+    stack: Stack | None
+
+
+def worker_argv(engine: str, *, name: str = "worker", log_level: str = "INFO") -> list[str]:
+    """The command line of a worker: one process with one engine."""
+    return [
+        *(sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker"),
+        *("--queues", queue(engine), "--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", log_level),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+
+
+@contextmanager
+def one_machine(settings: Settings) -> Iterator[OneMachine]:
+    """A migrated system with at least one worker of the settings' engine starting up.
+
+    Raises `ops.stack.StackError`.
+    """
+    if "database_url" in settings.model_fields_set:
+        yield OneMachine(settings, None)
+        return
+    record = running_stack(settings.data_dir)
+    if record is not None:
+        yield OneMachine(_pointed_at(settings, record.environment), None)
+        return
+    try:
+        stack = Stack.start(settings.data_dir, postgres_bin=settings.postgres_bin)
+    except StackRunning:
+        yield OneMachine(_pointed_at(settings, _wait_for_stack(settings)), None)
+        return
+    with stack:
+        local = _pointed_at(settings, stack.environment)
+        migrations.upgrade(local.database_url)
+        stack.spawn("worker", worker_argv(local.engine), environment={"LIKENESS_ENGINE": local.engine})
+        yield OneMachine(local, stack)
+
+
+def wait_for_worker(machine: OneMachine, worker: Process | None = None) -> None:
+    """Wait until a worker of the engine gives a sign of life. Raises `NoWorker`."""
+    settings = machine.settings
+    end = time.monotonic() + START_SECONDS
+    database = Database(settings.database_url)
+    try:
+        while not database.run(turns.live_workers, settings.heartbeat_seconds).get(settings.engine):
+            if worker is not None and worker.poll() is not None:
+                raise NoWorker(f"The worker ended at once; the end of {settings.data_dir}/logs/worker.log says why.")
+            if time.monotonic() > end:
+                raise NoWorker(f"No worker of the engine {settings.engine} came up in {START_SECONDS:.0f} s.")
+            time.sleep(0.05)
+    finally:
+        database.close()
+
+
+def _wait_for_stack(settings: Settings) -> dict[str, str]:
+    """The addresses of a stack that another process is just starting."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        record = running_stack(settings.data_dir)
+        if record is not None and record.database_url and record.broker_url:
+            return record.environment
+        time.sleep(0.1)
+    raise StackRunning(f"Another process holds {settings.data_dir}, but its stack did not come up.")
+
+
+def _pointed_at(settings: Settings, environment: dict[str, str]) -> Settings:
+    values = {name.removeprefix("LIKENESS_").lower(): value for name, value in environment.items()}
+    known = {name: value for name, value in values.items() if name in Settings.model_fields and name != "data_dir"}
+    return settings.model_copy(update=known)
