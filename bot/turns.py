@@ -29,7 +29,7 @@ from storage.turns import Limits, Receipt, Request, StoredBlob
 log = logging.getLogger(__name__)
 
 FETCH_PATIENCE = timedelta(minutes=5)
-BLOB_LINK = "blob:"  # an attachment that lies in our own blob store already, such as an upload to the studio
+UPLOAD_LINK = "blob:uploads/"  # an attachment that lies in our own blob store already, such as an upload to the studio
 
 Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -74,6 +74,10 @@ class Turns:
             await asyncio.to_thread(self._services.bell.ring, receipt.engine)
         return receipt
 
+    async def workspace(self, platform: str, external_id: str, name: str = "") -> UUID:
+        """The id of a workspace, which is made when it is met for the first time."""
+        return await self._services.database.arun(turns.workspace, platform, external_id, name)
+
     async def cancel(self, workspace_id: UUID, turn_id: UUID) -> bool:
         """End a turn that has not ended. False: it had ended already."""
         return await self._services.database.arun(turns.cancel, workspace_id, turn_id)
@@ -111,7 +115,7 @@ class Turns:
         """Keep bytes that came with a form, unchecked, and return the link that a request may carry as an attachment."""
         key = key_for(workspace_id, "uploads", data, ".bin")
         await asyncio.to_thread(self._services.blobs.put, key, data, content_type="application/octet-stream")
-        return BLOB_LINK + key
+        return "blob:" + key
 
     async def settle(self) -> None:
         """Wait for the admissions that run in the background; for a process that is about to end."""
@@ -119,9 +123,9 @@ class Turns:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _open(self, link: str) -> bytes:
-        if link.startswith(BLOB_LINK):
+        if link.startswith(UPLOAD_LINK):
             try:
-                return await asyncio.to_thread(self._services.blobs.get, link.removeprefix(BLOB_LINK))
+                return await asyncio.to_thread(self._services.blobs.get, link.removeprefix("blob:"))
             except BlobMissing as error:
                 raise AttachmentGone("The picture that you attached is gone. Please attach it again.") from error
         if self._fetch is None:
@@ -207,14 +211,14 @@ def _obey(session: Session, command: Command, request: Request) -> Answer:
     if command is Command.CANCEL:
         stopped = head_id is not None and turns.cancel(session, workspace_id, head_id)
         return Answer("Cancelled." if stopped else "Nothing is being drawn.", conversation_id)
-    undone = turns.undo(session, workspace_id, conversation_id)
-    if undone is None:
-        return Answer("There is nothing to undo.", conversation_id)
+    return Answer(_undo(session, workspace_id, conversation_id), conversation_id)
+
+
+def _undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> str:
+    if turns.undo(session, workspace_id, conversation_id) is None:
+        return "There is nothing to undo."
     left = [status for _, status in conversations.path(session, workspace_id, _head(session, conversation_id))]
-    return Answer(
-        "Undone. We are back at the picture before." if Status.DONE in left else "Undone. We start afresh.",
-        conversation_id,
-    )
+    return "Undone. We are back at the picture before." if Status.DONE in left else "Undone. We start afresh."
 
 
 def _head(session: Session, conversation_id: UUID) -> UUID | None:

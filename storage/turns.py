@@ -194,7 +194,7 @@ class Place:
 def receive(session: Session, request: Request, *, engine: str, limits: Limits) -> Receipt:
     """Take a request in. The only way a turn comes to be; what arrives twice gives the first turn's receipt."""
     request = replace(request, text=_storable(request.text), author_name=_storable(request.author_name))
-    workspace_id = _workspace(session, request)
+    workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
     person_id = _person(session, workspace_id, request)
     conversation_id, head_id, conversation_engine = _lock_conversation(session, workspace_id, request)
     known = session.execute(
@@ -313,15 +313,14 @@ def _title(words: str) -> str:
     return line if len(line) <= 60 else line[:59].rstrip() + "…"
 
 
-def _workspace(session: Session, request: Request) -> UUID:
-    query = select(Workspace.id).where(
-        Workspace.platform == request.platform, Workspace.external_id == request.workspace
-    )
+def workspace(session: Session, platform: str, external_id: str, name: str = "") -> UUID:
+    """The id of a workspace, which is made when it is met for the first time."""
+    query = select(Workspace.id).where(Workspace.platform == platform, Workspace.external_id == external_id)
     found = session.scalar(query)
     if found is None:
         session.execute(
             insert(Workspace)
-            .values(id=uuid7(), platform=request.platform, external_id=request.workspace, name=request.workspace_name)
+            .values(id=uuid7(), platform=platform, external_id=external_id, name=name)
             .on_conflict_do_nothing()
         )
         found = session.scalars(query).one()

@@ -126,7 +126,7 @@ def test_again_draws_the_same_words_at_the_same_place_with_another_seed(factory:
 
 
 def test_the_words_may_hold_anything_that_a_person_can_type(factory: Factory) -> None:
-    words = "🦊👩🏽‍🎤 '; DROP TABLE turns; -- ‮ reversed \u200b"
+    words = "🦊👩🏽‍🎤 '; DROP TABLE turns; -- \u202e reversed \u200b"
     assert factory.turn(factory.receive(words).turn_id).text == words
 
 
