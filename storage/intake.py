@@ -76,7 +76,8 @@ def check_picture(
 ) -> Intake:
     """The picture in `data` (a JPEG, PNG, WebP or GIF file), safe to keep, its longer side `max_side` pixels at most.
 
-    A WebP may have 25 megapixels at most, whatever `max_pixels` says. Raises `PictureRefused`. Equal bytes give an equal result with one version of Pillow.
+    A WebP may have 25 megapixels at most, whatever `max_pixels` says. Raises `PictureRefused`.
+    Equal bytes give an equal result with one version of Pillow.
     """
     if len(data) > max_bytes:
         sentence = f"This picture has {_megabytes(len(data))} and I take up to {_megabytes(max_bytes)}: "

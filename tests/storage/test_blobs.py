@@ -370,10 +370,10 @@ class TestBucket:
         assert refused.value.code == 403
         refused.value.close()
 
-    @pytest.mark.parametrize("seconds", [0, -1, 8 * 86_400])
-    def test_a_link_that_s3_would_not_honour_is_not_made(self, bucket: S3Blobs, seconds: int) -> None:
-        with pytest.raises(ValueError, match="a second and a week"):
-            bucket.url("pictures/a.png", seconds)
+    def test_a_link_that_s3_would_not_honour_is_not_made(self, bucket: S3Blobs) -> None:
+        for seconds in (0, -1, 8 * 86_400):
+            with pytest.raises(ValueError, match="a second and a week"):
+                bucket.url("pictures/a.png", seconds)
 
     def test_a_large_blob_goes_in_parts_and_comes_back_whole(self, bucket: S3Blobs, server: S3Server) -> None:
         data = os.urandom(blobs_module.MULTIPART_FROM + 3_000_001)

@@ -302,6 +302,7 @@ def test_comments_texts_and_profiles_are_dropped() -> None:
         assert set(opened(intake).info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_metadata_that_make_no_sense_do_not_cost_the_picture() -> None:
     for data in (
         file_of(portrait(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"),
