@@ -6,6 +6,7 @@ reused when one runs, and started when none does; whoever started it stops it.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -35,11 +36,20 @@ class OneMachine:
     stack: Stack | None
 
 
-def worker_argv(engine: str, *, name: str = "worker", log_level: str = "INFO") -> list[str]:
-    """The command line of a worker: one process with one engine."""
+def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_level: str = "INFO") -> list[str]:
+    """The command line of a worker: `concurrency` processes with one engine each."""
     return [
         *(sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker"),
-        *("--queues", queue(engine), "--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", log_level),
+        *(
+            "--queues",
+            queue(engine),
+            "--concurrency",
+            str(concurrency),
+            "--hostname",
+            f"{name}@%h",
+            "--loglevel",
+            log_level,
+        ),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
 
@@ -53,17 +63,15 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)
         return
-    record = running_stack(settings.data_dir)
-    if record is not None:
-        yield OneMachine(_pointed_at(settings, record.environment), None)
-        return
     try:
         stack = Stack.start(settings.data_dir, postgres_bin=settings.postgres_bin)
     except StackRunning:
-        yield OneMachine(_pointed_at(settings, _wait_for_stack(settings)), None)
+        local = pointed_at(settings, _wait_for_stack(settings))
+        migrations.upgrade(local.database_url)  # it may have come up a moment ago
+        yield OneMachine(local, None)
         return
     with stack:
-        local = _pointed_at(settings, stack.environment)
+        local = pointed_at(settings, stack.environment)
         migrations.upgrade(local.database_url)
         stack.spawn("worker", worker_argv(local.engine), environment={"LIKENESS_ENGINE": local.engine})
         yield OneMachine(local, stack)
@@ -96,7 +104,25 @@ def _wait_for_stack(settings: Settings) -> dict[str, str]:
     raise StackRunning(f"Another process holds {settings.data_dir}, but its stack did not come up.")
 
 
-def _pointed_at(settings: Settings, environment: dict[str, str]) -> Settings:
+def pointed_at(settings: Settings, environment: dict[str, str]) -> Settings:
+    """The same settings with the addresses of a stack."""
     values = {name.removeprefix("LIKENESS_").lower(): value for name, value in environment.items()}
     known = {name: value for name, value in values.items() if name in Settings.model_fields and name != "data_dir"}
     return settings.model_copy(update=known)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP as Ctrl-C, which unwinds and so stops what was started.
+
+    A job in the background of a script was started with SIGINT ignored; it is to listen to it all the same.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    others = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in others:
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number, handler in others.items():
+            signal.signal(number, handler)

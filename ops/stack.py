@@ -155,6 +155,12 @@ class Stack:
         """A secret of this folder: made at the first call, the same ever after."""
         return _secret(self.data_dir, name)
 
+    def end_of_log(self, name: str) -> str:
+        """The last lines that a process wrote, and where they are, for a message."""
+        log = self._log(name)
+        lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
+        return "\n".join([f"The last lines of {log}:", *lines])
+
     def stop(self) -> None:
         """End every process, the last started first, and give the folder free. May be called twice."""
         if self._lock is None:
@@ -216,7 +222,7 @@ class Stack:
             # Through the keeper: were it to survive us, it would write into the folder of the next stack.
             passwords = self.data_dir / "secrets" / "postgres"
             if not server.initialise(folder, passwords, lambda argv: self._spawn("initdb", argv).wait(120)):
-                raise StackError(f"Postgres could not make its files. {self._end_of_log('initdb')}")
+                raise StackError(f"Postgres could not make its files. {self.end_of_log('initdb')}")
         server.own(folder)
         _forget_foreign_postmaster(folder)
 
@@ -249,7 +255,7 @@ class Stack:
                     break
                 time.sleep(0.01)
             time.sleep(0.2)
-        raise StackError(f"{name} did not start. {self._end_of_log(name)}")
+        raise StackError(f"{name} did not start. {self.end_of_log(name)}")
 
     def _spawn(
         self,
@@ -276,11 +282,6 @@ class Stack:
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".old.log"))
         return log
-
-    def _end_of_log(self, name: str) -> str:
-        log = self._log(name)
-        lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
-        return "\n".join([f"The last lines of {log}:", *lines])
 
     def _remember(self, name: str, pid: int) -> None:
         started = start_mark(pid)

@@ -5,6 +5,8 @@ This is the only module that reads the environment. It knows names, defaults and
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -103,3 +105,9 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process, read once. Raises `pydantic.ValidationError` that names what is wrong."""
     return Settings()
+
+
+def override(values: Mapping[str, str]) -> None:
+    """Put values over the environment, for this process and those it starts: the options of a command."""
+    os.environ.update({f"LIKENESS_{name.upper()}": value for name, value in values.items()})
+    settings.cache_clear()

@@ -1,0 +1,184 @@
+"""The `likeness` command. It knows the commands and how to say in one sentence what went wrong; the work is done elsewhere.
+
+Everything heavy is imported by the command that needs it, so that `likeness --help` is quick and a machine without torch
+can do all but draw.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from storage.settings import Settings
+
+app = typer.Typer(
+    name="likeness",
+    help="Likeness draws the people of your story and keeps their likeness through the conversation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Engine = Annotated[str | None, typer.Option(help="The engine that draws; the default is the setting LIKENESS_ENGINE.")]
+
+
+def main() -> None:
+    """Run the command. What can be expected to go wrong is one sentence and exit status 1, not a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        typer.echo(f"likeness: {sentence}", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def demo(
+    engine: Engine = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Run all of Likeness on this machine: Postgres, Valkey, a worker, the studio. Ctrl-C stops everything."""
+    from ops.demo import run
+    from ops.processes import end_with_parent
+
+    if with_parent:
+        end_with_parent()
+    run(_settings(engine=engine))
+
+
+@app.command()
+def studio(
+    host: Annotated[str | None, typer.Option(help="Address to bind to; keep it on loopback.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+) -> None:
+    """Serve the studio page for the database and the broker that the settings name."""
+    import uvicorn
+
+    settings = _settings(studio_host=host, studio_port=port)
+    # By name: the app reads the settings itself, as it does in every process. Open progress streams must not hold a stop up.
+    uvicorn.run(
+        "bot.web.app:create_app",
+        factory=True,
+        host=settings.studio_host,
+        port=settings.studio_port,
+        log_level=settings.log_level.lower(),
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
+
+
+@app.command()
+def worker(
+    engine: Engine = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Drawing processes, each with the engine in its memory.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=0, help="CPU threads of each; 0 means all cores.")] = None,
+) -> None:
+    """Draw: take turns of one engine from the queue until stopped."""
+    from ops.one_machine import worker_argv
+
+    settings = _settings(engine=engine, worker_threads=threads)
+    argv = worker_argv(settings.engine, concurrency=concurrency, log_level=settings.log_level)
+    sys.stdout.flush()
+    os.execv(argv[0], argv)  # noqa: S606  (no shell: signals must reach the worker itself)
+
+
+@app.command()
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check, in a database made for it, that migrations lead to the tables.")
+    ] = False,
+) -> None:
+    """Bring the database's tables up to what this version needs."""
+    import migrations
+
+    if check:
+        from ops.check_migrations import differences
+
+        found = differences(_settings().postgres_bin)
+        for difference in found:
+            typer.echo(difference, err=True)
+        if found:
+            raise typer.Exit(1)
+        typer.echo("The migrations lead to the tables, and back.")
+        return
+    migrations.upgrade(_settings().database_url)
+    typer.echo(f"The database is at revision {migrations.head()}.")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
+    engine: Engine = None,
+) -> None:
+    """Check each part and say how to mend what is broken. Exit status 1 when anything is."""
+    from ops import doctor as checks
+
+    found = checks.examine(lambda: _settings(engine=engine))
+    checks.show(found, as_json=as_json)
+    if not all(check.ok for check in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat(
+    message: Annotated[list[str] | None, typer.Argument(metavar="MESSAGE…", help="One turn each.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a turn, and nothing else.")] = False,
+    script: Annotated[Path | None, typer.Option(help='File with one {"say": "…"} a line.')] = None,
+    engine: Engine = None,
+) -> None:
+    """Talk from a terminal: each message is the next turn of one new conversation."""
+    import asyncio
+
+    from ops import chat as talk
+    from ops.one_machine import one_machine, stop_on_signals
+
+    lines = [*(talk.read_script(script) if script else []), *(talk.Line(say=text) for text in message or [])]
+    if not lines:
+        raise typer.BadParameter("Say something: give a MESSAGE or a --script.")
+    with stop_on_signals(), one_machine(_settings(engine=engine)) as machine:
+        done = asyncio.run(talk.chat(machine, lines, out=out, as_json=as_json))
+    if not done:
+        raise typer.Exit(1)
+
+
+def _settings(**given: object) -> Settings:
+    """The settings, with what was given on the command line over the environment, for this process and its children."""
+    from storage.settings import override, settings
+
+    override({name: str(value) for name, value in given.items() if value is not None})
+    return settings()
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell the person, or None for what nobody expected."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import OperationalError
+
+    from ops.chat import ScriptProblem
+    from ops.one_machine import NoWorker
+    from ops.processes import KeeperGone
+    from ops.stack import StackError
+    from storage.blobs import BlobError
+    from storage.database import DatabaseUnavailable
+
+    if isinstance(error, ValidationError):
+        return "; ".join(f"LIKENESS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()) + "."
+    if isinstance(error, OperationalError | DatabaseUnavailable):
+        return "The database cannot be reached. Is LIKENESS_DATABASE_URL right? `likeness doctor` tells more."
+    if isinstance(error, StackError | KeeperGone | NoWorker | ScriptProblem | BlobError):
+        return str(error)
+    return None
+
+
+if __name__ == "__main__":
+    main()
