@@ -1,0 +1,153 @@
+"""Stories: what happens in a conversation, as shots, before anybody puts it into words.
+
+A story has one or two people and several turns; each turn introduces somebody, changes a few things, brings somebody back,
+or goes back to an earlier picture. Deterministic by seed; the split of a story is the split of its people.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from worker.training.people import CLOTHES, EXPRESSIONS, Look, Person, shade, some_person, split_of
+from worker.training.scenes import FRAMINGS, PLACES, Shot
+
+TURNS = 6
+NAMES = (
+    *("Olivia", "Max", "Ada", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Ines", "Jonas", "Kira", "Leo"),
+    *("Mia", "Noah", "Oscar", "Paula", "Quinn", "Rosa", "Sam", "Tara", "Uma", "Victor", "Wanda", "Xenia", "Yusuf", "Zoe"),
+    *("Aisha", "Boris", "Chen", "Dora", "Elif", "Finn", "Gina", "Hana", "Ivan", "Julia", "Karim", "Lena", "Mateo", "Nina"),
+    *("Omar", "Priya", "Raul", "Sofia", "Tom", "Vera", "Will", "Yara", "Anna", "Carlos", "Diego", "Eva", "Fatima", "Hans"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A shot with its people by number, as a turn's words see it."""
+
+    cast: tuple[int, ...]
+    looks: tuple[Look, ...]  # of the cast, in the same order
+    place: str
+    night: bool
+    framing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn. `base` is the turn whose scene it changes (-1 for none); `new` are people shown for the first time."""
+
+    scene: Scene
+    kind: str  # "open", "change", "join", "switch", "back"
+    base: int
+    changed: tuple[str, ...]
+    new: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A conversation to be: `people` and `names` go together."""
+
+    seed: int
+    people: tuple[Person, ...]
+    names: tuple[str, ...]
+    turns: tuple[Turn, ...]
+
+    def shot(self, turn: int) -> Shot:
+        """The picture of a turn."""
+        scene = self.turns[turn].scene
+        cast = tuple((self.people[who], look) for who, look in zip(scene.cast, scene.looks, strict=True))
+        return Shot(cast, scene.place, scene.night, scene.framing, self.turns[turn].seed)
+
+
+@lru_cache(maxsize=4096)
+def story(seed: int, split: str = "train") -> Story:
+    """The story of a seed, about people of one split only."""
+    rng = random.Random(f"story {split} {seed}")
+    people = tuple(_person_of(rng, split) for _ in range(2))
+    names = tuple(rng.sample(NAMES, 2))
+    turns: list[Turn] = []
+    for number in range(TURNS):
+        turns.append(_open(rng) if number == 0 else _next(rng, turns))
+    return Story(seed, people, names, tuple(turns))
+
+
+def _person_of(rng: random.Random, split: str) -> Person:
+    while True:
+        person = some_person(rng)
+        if split_of(person) == split:
+            return person
+
+
+def _look(rng: random.Random) -> Look:
+    clothes = rng.choice(list(CLOTHES))
+    return Look(rng.choice(list(EXPRESSIONS)), clothes, shade(rng, CLOTHES[clothes], 6))
+
+
+def _open(rng: random.Random) -> Turn:
+    cast = (0, 1) if rng.random() < 0.15 else (0,)
+    scene = Scene(
+        cast,
+        tuple(_look(rng) for _ in cast),
+        rng.choice(list(PLACES)),
+        rng.random() < 0.35,
+        rng.choice(list(FRAMINGS)),
+    )
+    return Turn(scene, "open", -1, ("place", "night", "framing", "expression", "clothes"), cast, rng.randrange(2**30))
+
+
+def _next(rng: random.Random, turns: list[Turn]) -> Turn:
+    known = {who for turn in turns for who in turn.scene.cast}
+    last = turns[-1].scene
+    choice = rng.random()
+    if 1 not in known and choice < 0.3:
+        return _bring(rng, turns, 1, new=True)
+    if len(known) == 2 and choice < 0.3:
+        missing = [who for who in known if who not in last.cast]
+        if missing:
+            return _bring(rng, turns, missing[0], new=False)
+        kept = rng.choice(last.cast)
+        scene = replace(last, cast=(kept,), looks=(last.looks[last.cast.index(kept)],))
+        return _changed(rng, scene, "switch", len(turns) - 1, rng.randint(0, 1))
+    if len(turns) > 1 and choice < 0.5:
+        base = rng.randrange(len(turns) - 1)
+        return _changed(rng, turns[base].scene, "back", base, rng.randint(0, 1))
+    return _changed(rng, last, "change", len(turns) - 1, rng.choice((1, 1, 2, 2, 3)))
+
+
+def _bring(rng: random.Random, turns: list[Turn], who: int, *, new: bool) -> Turn:
+    """Put somebody next to those who are there, or in their place, in what they wore last."""
+    last = turns[-1].scene
+    look = _look(rng)
+    for turn in turns:
+        if who in turn.scene.cast:
+            look = turn.scene.looks[turn.scene.cast.index(who)]
+    beside = len(last.cast) == 1 and rng.random() < 0.55
+    cast = (*last.cast, who) if beside else (who,)
+    looks = (*last.looks, look) if beside else (look,)
+    turn = _changed(rng, replace(last, cast=cast, looks=looks), "join" if beside else "switch", len(turns) - 1, 0)
+    if not beside and rng.random() < 0.6:
+        turn = _changed(rng, turn.scene, "switch", len(turns) - 1, rng.randint(1, 2))
+    return replace(turn, new=(who,) if new else ())
+
+
+def _changed(rng: random.Random, scene: Scene, kind: str, base: int, count: int) -> Turn:
+    changed = tuple(rng.sample(("place", "night", "framing", "expression", "clothes"), count))
+    if "place" in changed:
+        scene = replace(scene, place=rng.choice([place for place in PLACES if place != scene.place]))
+    if "night" in changed:
+        scene = replace(scene, night=not scene.night)
+    if "framing" in changed:
+        scene = replace(scene, framing=rng.choice([framing for framing in FRAMINGS if framing != scene.framing]))
+    looks = list(scene.looks)
+    who = rng.randrange(len(looks))
+    if "expression" in changed:
+        everybody = len(looks) == 2 and rng.random() < 0.4
+        for one in range(len(looks)) if everybody else (who,):
+            others = [expression for expression in EXPRESSIONS if expression != looks[one].expression]
+            looks[one] = replace(looks[one], expression=rng.choice(others))
+    if "clothes" in changed:
+        fresh = _look(rng)
+        looks[who] = replace(looks[who], clothes=fresh.clothes, clothes_colour=fresh.clothes_colour)
+    return Turn(replace(scene, looks=tuple(looks)), kind, base, changed, (), rng.randrange(2**30))

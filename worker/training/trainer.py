@@ -1,0 +1,149 @@
+"""The loop that every training stage runs in: steps, an average of the weights, checkpoints, a curve, a record.
+
+A stage that is killed goes on from its last checkpoint. It knows nothing of what is trained.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from worker.training.cache import VERSION
+
+CHECKPOINT_SECONDS = 60.0
+AVERAGE = 0.999  # of the weights, the larger the slower
+
+Loss = Callable[[], tuple[Tensor, dict[str, float]]]
+"""Draws a batch by itself and returns its loss, with figures for the curve."""
+
+
+@dataclass(slots=True)
+class Trainer:
+    """Trains `modules` until `minutes` of work are done in all, over however many runs.
+
+    The learning rate warms up over 200 steps and falls with a cosine over the minutes.
+    """
+
+    folder: Path
+    stage: str
+    modules: nn.ModuleDict
+    loss: Loss
+    minutes: float
+    rate: float
+    seed: int = 0
+    weight_decay: float = 0.01
+    report: Callable[[str], None] = print
+    average: nn.ModuleDict = field(init=False)
+    steps: int = field(init=False, default=0)
+    seconds: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        """Take up the last checkpoint, when there is one."""
+        self.average = copy.deepcopy(self.modules).requires_grad_(False).eval()
+        self._optimiser = torch.optim.AdamW(
+            self.modules.parameters(), self.rate, betas=(0.9, 0.98), weight_decay=self.weight_decay
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._checkpoint.exists():
+            saved: dict[str, Any] = torch.load(self._checkpoint, weights_only=True)
+            self.modules.load_state_dict(saved["modules"])
+            self.average.load_state_dict(saved["average"])
+            self._optimiser.load_state_dict(saved["optimiser"])
+            self.steps, self.seconds = saved["steps"], saved["seconds"]
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / f"{self.stage}.pt"
+
+    def run(self) -> nn.ModuleDict:
+        """Train, and return the averaged modules."""
+        torch.manual_seed(self.seed + self.steps)
+        started = saved = said = time.monotonic()
+        before = self.seconds
+        self.modules.train()
+        while (progress := self.seconds / (self.minutes * 60)) < 1:
+            for group in self._optimiser.param_groups:
+                warm = min(1.0, (self.steps + 1) / 200)
+                group["lr"] = self.rate * warm * (0.02 + 0.98 * 0.5 * (1 + _cosine(progress)))
+            loss, figures = self.loss()
+            self._optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
+            if torch.isfinite(norm):
+                self._optimiser.step()
+            self._follow()
+            self.steps += 1
+            now = time.monotonic()
+            self.seconds = before + now - started
+            if now - said > 10:
+                said = now
+                self._note({"loss": float(loss), **figures}, progress)
+            if now - saved > CHECKPOINT_SECONDS:
+                saved = now
+                self.save()
+        self.save()
+        return self.average
+
+    def _follow(self) -> None:
+        slow = min(AVERAGE, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for mean, current in zip(self.average.parameters(), self.modules.parameters(), strict=True):
+                mean.lerp_(current, 1 - slow)
+            for mean, current in zip(self.average.buffers(), self.modules.buffers(), strict=True):
+                mean.copy_(current)
+
+    def _note(self, figures: dict[str, float], progress: float) -> None:
+        row = {"step": self.steps, "minutes": round(self.seconds / 60, 2), **{k: round(v, 5) for k, v in figures.items()}}
+        file = self.folder / f"{self.stage}.csv"
+        new = not file.exists()
+        with file.open("a", newline="") as handle:
+            writer = csv.DictWriter(handle, row)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        self.report(f"{self.stage} {progress:4.0%} " + " ".join(f"{name} {value}" for name, value in row.items()))
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all, and the record beside it."""
+        state = {
+            "modules": self.modules.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "steps": self.steps,
+            "seconds": self.seconds,
+        }
+        part = self._checkpoint.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self._checkpoint)
+        record = {
+            "stage": self.stage,
+            "seed": self.seed,
+            "data_version": VERSION,
+            "code_version": _code_version(),
+            "steps": self.steps,
+            "minutes": round(self.seconds / 60, 1),
+            "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        (self.folder / f"{self.stage}.json").write_text(json.dumps(record, indent=1))
+
+
+def _cosine(progress: float) -> float:
+    return float(torch.cos(torch.tensor(torch.pi * min(progress, 1.0))))
+
+
+def _code_version() -> str:
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+    )
+    return asked.stdout.strip() or "unknown"
