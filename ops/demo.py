@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-import migrations
-from ops.one_machine import pointed_at, stop_on_signals, worker_argv
+from ops.one_machine import pointed_at, prepare, stop_on_signals, worker_argv
 from ops.processes import Process
 from ops.stack import Stack, StackError, free_port
 from storage import turns
@@ -59,13 +58,13 @@ def run(settings: Settings) -> None:
             with console.status("Starting Postgres and Valkey…"):
                 stack = Stack.start(settings.data_dir, postgres_bin=settings.postgres_bin)
             with stack:
+                prepare(stack)
                 _serve(stack, pointed_at(settings, stack.environment), console)
         except KeyboardInterrupt:
             console.print("Stopped.")
 
 
 def _serve(stack: Stack, settings: Settings, console: Console) -> None:
-    migrations.upgrade(settings.database_url)
     host, port = settings.studio_host, _port(settings)
     token = settings.studio_token.get_secret_value() if settings.studio_token else stack.secret("studio")
     engine = {"LIKENESS_ENGINE": settings.engine}

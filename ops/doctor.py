@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import migrations
-from ops.one_machine import pointed_at
+from ops.one_machine import pointed_at, prepare
 from ops.processes import KeeperGone
 from ops.stack import Stack, StackError, StackRunning, running_stack
 from storage import turns
@@ -117,7 +117,7 @@ def _system(settings: Settings) -> Iterator[tuple[str, Settings]]:
         yield _RUNNING, pointed_at(settings, record.environment)
         return
     with stack:
-        migrations.upgrade(stack.database_url)
+        prepare(stack)
         yield _STARTED, pointed_at(settings, stack.environment)
 
 

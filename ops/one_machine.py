@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
 import migrations
 from ops.processes import Process
 from ops.stack import Stack, StackRunning, running_stack
 from storage import turns
 from storage.database import Database
 from storage.settings import Settings
+from storage.tables import Worker
 from storage.tickets import queue
 
 START_SECONDS = 120.0  # a first start of the preview engine reads its libraries from a cold disk
@@ -71,10 +75,24 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
         yield OneMachine(local, None)
         return
     with stack:
+        prepare(stack)
         local = pointed_at(settings, stack.environment)
-        migrations.upgrade(local.database_url)
         stack.spawn("worker", worker_argv(local.engine), environment={"LIKENESS_ENGINE": local.engine})
         yield OneMachine(local, stack)
+
+
+def prepare(stack: Stack) -> None:
+    """Bring the tables of a stack that has just started up to date, and forget workers that were killed with an earlier one."""
+    migrations.upgrade(stack.database_url)
+    database = Database(stack.database_url, pool_size=1)
+    try:
+        database.run(_forget_workers)
+    finally:
+        database.close()
+
+
+def _forget_workers(session: Session) -> None:
+    session.execute(update(Worker).where(Worker.stopping.is_(False)).values(stopping=True))
 
 
 def wait_for_worker(machine: OneMachine, worker: Process | None = None) -> None:

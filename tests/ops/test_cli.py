@@ -1,0 +1,165 @@
+"""The `likeness` command as an operator meets it: what it offers, what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import migrations
+from ops.check_migrations import differences
+from ops.stack import Stack, free_port
+from storage.settings import Settings
+
+
+def likeness(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder`, with `LIKENESS_*` variables given without their prefix."""
+    return subprocess.run(
+        [sys.executable, "-m", "ops.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment(folder, **variables),
+        timeout=60,
+        check=False,
+    )
+
+
+def environment(folder: Path, **variables: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIKENESS_")}
+    given = {f"LIKENESS_{name.upper()}": value for name, value in variables.items()}
+    return {**inherited, "COLUMNS": "200", "LIKENESS_DATA_DIR": str(folder / "data"), **given}
+
+
+@pytest.fixture
+def system(settings: Settings) -> dict[str, str]:
+    """The settings of a system that is well, for `likeness`."""
+    return {
+        "database_url": settings.database_url,
+        "broker_url": settings.broker_url,
+        "blobs_url": settings.blobs,
+        "engine": "echo",
+    }
+
+
+def findings(run: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in json.loads(run.stdout)}
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    run = likeness(tmp_path, "--help")
+    assert run.returncode == 0
+    for command in ("demo", "studio", "worker", "migrate", "doctor", "train", "chat"):
+        assert f" {command} " in run.stdout
+    assert "with-parent" not in likeness(tmp_path, "demo", "--help").stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    check = "import ops.cli, sys; print(sorted({'torch', 'sqlalchemy', 'celery', 'pydantic', 'uvicorn'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
+    run = likeness(tmp_path, "migrate", database_pool="many")
+    assert run.returncode == 1
+    assert run.stderr.startswith("likeness: LIKENESS_DATABASE_POOL: Input should be a valid integer")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_database_that_is_away_is_one_sentence(tmp_path: Path) -> None:
+    run = likeness(tmp_path, "migrate", database_url=f"postgresql://127.0.0.1:{free_port()}/none")
+    assert run.returncode == 1
+    assert run.stderr.startswith("likeness: The database cannot be reached.")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with Stack.start(tmp_path / "data"):
+        run = likeness(tmp_path, "demo")
+    assert run.returncode == 1
+    assert run.stderr == (
+        f"likeness: A stack already runs in {tmp_path}/data (process {os.getpid()}). "
+        "Stop it, or set LIKENESS_DATA_DIR to another folder.\n"
+    )
+
+
+def test_migrations_lead_to_the_tables() -> None:
+    assert differences() == []
+
+
+def test_doctor_finds_a_whole_system_well_but_for_a_worker(tmp_path: Path, system: dict[str, str]) -> None:
+    run = likeness(tmp_path, "doctor", "--json", **system)
+    found = findings(run)
+    assert [name for name, check in found.items() if not check["ok"]] == ["worker"]
+    assert found["worker"]["mend"] == "Run likeness worker --engine echo."
+    assert run.returncode == 1
+
+
+def test_doctor_starts_the_one_machine_stack_to_look_at_it(tmp_path: Path) -> None:
+    run = likeness(tmp_path, "doctor", "--engine", "echo")
+    assert run.returncode == 0, run.stdout
+    assert "✗" not in run.stdout
+    assert "Postgres and Valkey start on this machine" in run.stdout
+    assert not (tmp_path / "data" / "stack.json").exists()
+
+
+def test_doctor_says_how_to_mend_a_database_without_tables(
+    tmp_path: Path, system: dict[str, str], stack: Stack
+) -> None:
+    with psycopg.connect(stack.database_url.replace("+psycopg", ""), autocommit=True) as database:
+        database.execute('DROP DATABASE IF EXISTS "empty"')
+        database.execute('CREATE DATABASE "empty"')
+    empty = {**system, "database_url": stack.database_url.rpartition("/")[0] + "/empty"}
+    broken = findings(likeness(tmp_path, "doctor", "--json", **empty))["database"]
+    assert not broken["ok"]
+    assert broken["mend"] == "Run likeness migrate."
+
+    assert likeness(tmp_path, "migrate", **empty).stdout == f"The database is at revision {migrations.head()}.\n"
+    assert findings(likeness(tmp_path, "doctor", "--json", **empty))["database"]["ok"]
+
+
+@pytest.mark.parametrize(
+    ("part", "setting", "value", "mend"),
+    [
+        ("database", "database_url", "postgresql://127.0.0.1:1/none", "LIKENESS_DATABASE_URL"),
+        ("broker", "broker_url", "redis://127.0.0.1:1/0", "LIKENESS_BROKER_URL"),
+        ("blobs", "blobs_url", "file:///dev/null/blobs", "LIKENESS_BLOBS_URL"),
+        ("engine", "engine", "none", "LIKENESS_ENGINE"),
+        ("settings", "worker_threads", "some", ".env"),
+    ],
+)
+def test_doctor_names_the_part_that_is_broken_and_the_setting_that_mends_it(
+    tmp_path: Path, system: dict[str, str], part: str, setting: str, value: str, mend: str
+) -> None:
+    run = likeness(tmp_path, "doctor", "--json", **{**system, setting: value})
+    assert run.returncode == 1
+    broken = findings(run)[part]
+    assert not broken["ok"]
+    assert broken["says"]
+    assert mend in broken["mend"]
+
+
+def test_a_chat_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ops.cli", "chat", "--engine", "none", "hello"],  # no worker will ever answer
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as chat:
+        log = tmp_path / "data" / "logs" / "worker.log"
+        end = time.monotonic() + 20
+        while not log.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        chat.send_signal(signal.SIGTERM)
+        assert chat.wait(15) == 130
+    assert not (tmp_path / "data" / "stack.json").exists()
