@@ -27,6 +27,9 @@ app = typer.Typer(
 Engine = Annotated[str | None, typer.Option(help="The engine that draws; the default is the setting LIKENESS_ENGINE.")]
 
 
+_OURS = ("bot", "worker", "storage", "migrations", "ops")
+
+
 def main() -> None:
     """Run the command. What can be expected to go wrong is one sentence and exit status 1, not a traceback."""
     try:
@@ -129,6 +132,23 @@ def doctor(
 
 
 @app.command()
+def train(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of pictures, checkpoints and logs.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Only this stage; the default is all that are not done yet.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="How long each stage trains.")] = None,
+) -> None:
+    """Train the preview engine on this machine. What was interrupted goes on where it was."""
+    settings = _settings()
+    from worker.training import run as training
+
+    if stage is not None and stage not in training.STAGES:
+        raise typer.BadParameter(f"There is no stage {stage}. There are: {', '.join(training.STAGES)}.")
+    training.train(folder or settings.data_dir / "training", stage, minutes)
+
+
+@app.command()
 def chat(
     message: Annotated[list[str] | None, typer.Argument(metavar="MESSAGE…", help="One turn each.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
@@ -171,6 +191,8 @@ def _sentence(error: Exception) -> str | None:
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
 
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
+        return f"The package {error.name} is not installed here. `make install` installs everything."
     if isinstance(error, ValidationError):
         return "; ".join(f"LIKENESS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()) + "."
     if isinstance(error, OperationalError | DatabaseUnavailable):
