@@ -37,10 +37,12 @@ def collect(database: Database, blobs: Blobs, *, grace_seconds: float) -> int:
     before = datetime.now(UTC) - timedelta(seconds=grace_seconds)
     old = (stored.key for stored in blobs.list() if stored.modified < before)
     deleted = 0
-    while keys := list(itertools.islice(old, 500)):
+    while keys := list(itertools.islice(old, 100)):
         for key in database.run(_forget, keys, before):
-            blobs.delete(key)
-            deleted += 1
+            # Somebody may have put the same bytes again meanwhile, which renews their date.
+            if all(stored.modified < before for stored in blobs.list(key)):
+                blobs.delete(key)
+                deleted += 1
     blobs.clear_unfinished(before)
     return deleted
 

@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     admit_seconds: float = Field(30.0, gt=0, description="Age of a received turn before a sweep admits it again.")
     delivery_seconds: float = Field(30.0, gt=0, description="How long one attempt to show a reply may take.")
     heartbeat_seconds: float = Field(5.0, gt=0, description="Pause between two signs of life of a worker.")
-    blob_grace_seconds: float = Field(86_400.0, gt=0, description="Age of an unreferred blob before it is collected.")
+    blob_grace_seconds: float = Field(
+        86_400.0, ge=3600, description="Age of an unreferred blob before it is collected."
+    )
 
     # Worker
     worker_threads: int = Field(0, ge=0, description="CPU threads of one worker process; 0 means all cores.")

@@ -195,13 +195,11 @@ def some_person(rng: random.Random) -> Person:
     skin = rng.choice(list(SKINS))
     beard = rng.choice(list(BEARDS)) if head not in HEADWEAR and rng.random() < 0.3 else None
     glasses = rng.choice(list(GLASSES)) if rng.random() < 0.4 else None
-    return Person(
-        head, hair, shade(rng, HAIR_COLOURS[hair], 10), skin, shade(rng, SKINS[skin], 7), glasses, beard
-    )
+    return Person(head, hair, shade(rng, HAIR_COLOURS[hair], 10), skin, shade(rng, SKINS[skin], 7), glasses, beard)
 
 
 def split_of(person: Person) -> str:
-    """"train", "validation" or "test", by the hash of the identity: nobody is in two."""
+    """ "train", "validation" or "test", by the hash of the identity: nobody is in two."""
     bucket = int(person.key[:8], 16) % 100
     return "test" if bucket < 8 else "validation" if bucket < 12 else "train"
 

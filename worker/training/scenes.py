@@ -48,7 +48,9 @@ def draw_shot(shot: Shot) -> Image.Image:
     jitter = random.Random(shot.seed)
     spots = [FRAMINGS[shot.framing]] if len(shot.people) == 1 else list(FRAMINGS_OF_TWO[shot.framing])
     for (person, look), (side, left, top) in zip(shot.people, spots, strict=True):
-        sprite = draw_person(person, look).resize((side, side), Image.Resampling.BOX if side < SPRITE else Image.Resampling.BICUBIC)
+        sprite = draw_person(person, look).resize(
+            (side, side), Image.Resampling.BOX if side < SPRITE else Image.Resampling.BICUBIC
+        )
         shift = jitter.randint(-4, 4)
         picture.paste(sprite, (left + shift, top), sprite)
     return picture
@@ -90,7 +92,9 @@ def _lights(rng: random.Random, night: bool, lowest: int = 110) -> str:
         stars = "".join(_disc(rng.randint(4, 252), rng.randint(4, lowest), 1.6, "#f6f1c8") for _ in range(22))
         return stars + _disc(x, 36, 17, "#f4ecc2") + _disc(x + 8, 31, 15, "#1d2450")
     cloud_x, cloud_y = 256 - x, rng.randint(26, 50)
-    cloud = _rect(cloud_x - 26, cloud_y, 52, 14, "#ffffff", 7) + _rect(cloud_x - 14, cloud_y - 10, 28, 20, "#ffffff", 10)
+    cloud = _rect(cloud_x - 26, cloud_y, 52, 14, "#ffffff", 7) + _rect(
+        cloud_x - 14, cloud_y - 10, 28, 20, "#ffffff", 10
+    )
     return _disc(x, 36, 18, "#ffd75e") + cloud
 
 
@@ -103,7 +107,9 @@ def _beach(rng: random.Random, night: bool) -> str:
         for dx, dy, angle in ((-18, 4, -20), (18, 4, 20), (-12, -8, 30), (12, -8, -30))
     )
     trunk = _rect(palm - 4, 92, 8, 84, "#5b4128" if night else "#a6763f", 4)
-    return _sky(night) + _lights(rng, night) + _rect(0, 128, 256, 60, sea) + _rect(0, 176, 256, 80, sand) + trunk + leaves
+    return (
+        _sky(night) + _lights(rng, night) + _rect(0, 128, 256, 60, sea) + _rect(0, 176, 256, 80, sand) + trunk + leaves
+    )
 
 
 def _forest(rng: random.Random, night: bool) -> str:
@@ -173,12 +179,18 @@ def _library(rng: random.Random, night: bool) -> str:
 
 
 def _mountains(rng: random.Random, night: bool) -> str:
-    far, near, snow, grass = ("#343c66", "#272d50", "#aab2d6", "#1e3a33") if night else ("#8fa3bf", "#6c819f", "#ffffff", "#77b66a")
+    far, near, snow, grass = (
+        ("#343c66", "#272d50", "#aab2d6", "#1e3a33") if night else ("#8fa3bf", "#6c819f", "#ffffff", "#77b66a")
+    )
     parts = [_sky(night), _lights(rng, night, 80)]
     for x, top, wide, colour in ((-30, 82, 150, far), (150, 70, 150, far), (54, 50, 170, near)):
         middle = x + wide / 2 + rng.randint(-8, 8)
         parts.append(_shape(f"M{x} 204 L{middle} {top} L{x + wide} 204 z", colour))
-        parts.append(_shape(f"M{middle - 20} {top + 36} L{middle} {top} L{middle + 20} {top + 36} l-10 -6 l-10 8 l-10 -8 z", snow))
+        parts.append(
+            _shape(
+                f"M{middle - 20} {top + 36} L{middle} {top} L{middle + 20} {top + 36} l-10 -6 l-10 8 l-10 -8 z", snow
+            )
+        )
     return "".join(parts) + _rect(0, 198, 256, 58, grass)
 
 
@@ -217,7 +229,12 @@ def _park(rng: random.Random, night: bool) -> str:
     grass, leaf, trunk = ("#1f4a34", "#2c6a48", "#3b2a20") if night else ("#86cc6c", "#4fae5c", "#8a5f3c")
     parts = [_sky(night), _lights(rng, night), _rect(0, 160, 256, 96, grass)]
     for x in rng.sample((24, 60, 196, 232), 2):
-        parts.append(_rect(x - 6, 112, 12, 62, trunk) + _disc(x, 96, 32, leaf) + _disc(x - 18, 108, 20, leaf) + _disc(x + 18, 108, 20, leaf))
+        parts.append(
+            _rect(x - 6, 112, 12, 62, trunk)
+            + _disc(x, 96, 32, leaf)
+            + _disc(x - 18, 108, 20, leaf)
+            + _disc(x + 18, 108, 20, leaf)
+        )
     flowers = ("#f26d7d", "#ffd75e", "#ffffff", "#b78ae0")
     parts += [_disc(rng.randint(4, 252), rng.randint(186, 250), 3.4, rng.choice(flowers)) for _ in range(22)]
     return "".join(parts)
@@ -225,17 +242,30 @@ def _park(rng: random.Random, night: bool) -> str:
 
 def _space(rng: random.Random, night: bool) -> str:
     sky = "#0b0b24" if night else "#3a2a78"
-    stars = "".join(_disc(rng.randint(2, 254), rng.randint(2, 254), rng.choice((1.2, 1.8, 2.4)), "#ffffff") for _ in range(60))
+    stars = "".join(
+        _disc(rng.randint(2, 254), rng.randint(2, 254), rng.choice((1.2, 1.8, 2.4)), "#ffffff") for _ in range(60)
+    )
     x = rng.choice((46, 206))
-    planet = _disc(x, 64, 30, "#e58a5b") + f'<ellipse cx="{x}" cy="64" rx="48" ry="9" fill="none" stroke="#f3d9a4" stroke-width="5"/>'
-    return _rect(0, 0, 256, 256, sky) + stars + planet + _disc(256 - x, 150, 14, "#6fc3d8") + _disc(256 - x, 40, 8, "#d8d2e8")
+    planet = (
+        _disc(x, 64, 30, "#e58a5b")
+        + f'<ellipse cx="{x}" cy="64" rx="48" ry="9" fill="none" stroke="#f3d9a4" stroke-width="5"/>'
+    )
+    return (
+        _rect(0, 0, 256, 256, sky)
+        + stars
+        + planet
+        + _disc(256 - x, 150, 14, "#6fc3d8")
+        + _disc(256 - x, 40, 8, "#d8d2e8")
+    )
 
 
 def _stage(rng: random.Random, night: bool) -> str:
     curtain, fold, back = ("#5a1626", "#430f1c", "#1a1020") if night else ("#c23b4e", "#a02c3d", "#e8b66a")
     folds = "".join(_rect(x, 0, 14, 210, fold) for x in (12, 40, 202, 230))
     beam = rng.choice((84, 172))
-    light = f'<path d="M{beam} 0 L{beam - 70} 212 L{beam + 70} 212 z" fill="#fff3b8" opacity="{0.5 if night else 0.35}"/>'
+    light = (
+        f'<path d="M{beam} 0 L{beam - 70} 212 L{beam + 70} 212 z" fill="#fff3b8" opacity="{0.5 if night else 0.35}"/>'
+    )
     return (
         _rect(0, 0, 256, 256, back)
         + _rect(0, 0, 62, 214, curtain)

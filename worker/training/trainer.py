@@ -28,7 +28,7 @@ Loss = Callable[[], tuple[Tensor, dict[str, float]]]
 """Draws a batch by itself and returns its loss, with figures for the curve."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Trainer:
     """Trains `modules` until `minutes` of work are done in all, over however many runs.
 
@@ -104,7 +104,11 @@ class Trainer:
                 mean.copy_(current)
 
     def _note(self, figures: dict[str, float], progress: float) -> None:
-        row = {"step": self.steps, "minutes": round(self.seconds / 60, 2), **{k: round(v, 5) for k, v in figures.items()}}
+        row = {
+            "step": self.steps,
+            "minutes": round(self.seconds / 60, 2),
+            **{k: round(v, 5) for k, v in figures.items()},
+        }
         file = self.folder / f"{self.stage}.csv"
         new = not file.exists()
         with file.open("a", newline="") as handle:
@@ -144,6 +148,10 @@ def _cosine(progress: float) -> float:
 
 def _code_version() -> str:
     asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+        check=False,
     )
     return asked.stdout.strip() or "unknown"

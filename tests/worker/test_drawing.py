@@ -1,0 +1,203 @@
+"""The life of a claimed turn in one process: what is kept, what a lost lease stops, what a broken drawing leaves."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from storage import conversations, turns
+from storage.blobs import open_blobs
+from storage.database import Database
+from storage.settings import Settings
+from storage.tables import Appearance, Character, Picture, Record, Status
+from storage.tickets import bell
+from storage.turns import Claim
+from tests.factory import Factory
+from tests.processes import until
+from worker.drawing import Drawer
+from worker.engines.echo import EchoEngine
+from worker.history import record_from_bytes
+
+
+def drawer(settings: Settings, database: Database) -> Drawer:
+    return Drawer(
+        settings=settings,
+        database=database,
+        blobs=open_blobs(settings.blobs),
+        bell=bell(settings.broker_url),
+        engine_name="echo",
+        engine=EchoEngine(),
+        worker_id=uuid7(),
+    )
+
+
+@pytest.fixture
+def echo(settings: Settings, database: Database) -> Drawer:
+    return drawer(settings, database)
+
+
+def test_a_drawn_turn_leaves_a_picture_a_record_and_the_character_it_introduced(
+    echo: Drawer, factory: Factory, settings: Settings
+) -> None:
+    receipt = factory.receive("draw Olivia")
+    assert echo.draw_next()
+
+    def rows(session: Session) -> tuple[Picture, Record, Character, Appearance]:
+        return (
+            session.scalars(select(Picture)).one(),
+            session.scalars(select(Record)).one(),
+            session.scalars(select(Character)).one(),
+            session.scalars(select(Appearance)).one(),
+        )
+
+    picture, record, character, appearance = factory.database.run(rows)
+    assert factory.turn(receipt.turn_id).reply == "Turn 1: draw Olivia"
+    assert picture.alt_text == "The words: draw Olivia"
+    assert (character.name, character.turn_id) == ("Olivia", receipt.turn_id)
+    assert (appearance.picture_id, appearance.character_id) == (picture.id, character.id)
+    blobs = open_blobs(settings.blobs)
+    assert blobs.get(picture.blob_key).startswith(b"\x89PNG")
+    assert record_from_bytes(blobs.get(record.blob_key)).turn_id == receipt.turn_id
+
+
+def test_history_is_the_line_of_done_turns_and_nothing_beside_it(echo: Drawer, factory: Factory) -> None:
+    first = factory.receive("one")
+    echo.draw_next()
+    factory.receive("two, fail")
+    echo.draw_next()
+    third = factory.receive("three")
+    echo.draw_next()
+    branch = factory.receive("beside", reply_to=first.turn_id)
+    echo.draw_next()
+    assert factory.turn(third.turn_id).reply == "Turn 2: three", "a turn that failed is no part of the history"
+    assert factory.turn(branch.turn_id).reply == "Turn 2: beside", "nor is a turn on another branch"
+
+
+def test_a_character_is_in_scope_of_its_own_branch_only(echo: Drawer, factory: Factory) -> None:
+    first = factory.receive("nobody yet")
+    echo.draw_next()
+    factory.receive("draw Olivia")
+    echo.draw_next()
+    factory.receive("draw Olivia", reply_to=first.turn_id)
+    echo.draw_next()
+
+    def characters(session: Session) -> list[UUID | None]:
+        return [character.turn_id for character in session.scalars(select(Character))]
+
+    assert len(factory.database.run(characters)) == 2, "each branch has an Olivia of its own"
+
+
+def test_a_drawing_that_breaks_ends_in_a_sentence_with_a_reference(echo: Drawer, factory: Factory) -> None:
+    receipt = factory.receive("please fail")
+    assert echo.draw_next()
+    turn = factory.turn(receipt.turn_id)
+    assert turn.status == "failed"
+    assert receipt.turn_id.hex[-8:] in turn.reply
+    assert "RuntimeError" not in turn.reply
+
+
+def test_an_engine_may_refuse(echo: Drawer, factory: Factory) -> None:
+    receipt = factory.receive("please refuse")
+    echo.draw_next()
+    turn = factory.turn(receipt.turn_id)
+    assert (turn.status, turn.reply) == ("refused", "I was asked to refuse, so I do.")
+
+
+def test_a_cancel_stops_the_drawing_at_the_next_step(settings: Settings, database: Database, factory: Factory) -> None:
+    receipt = factory.receive("sleep 30")
+    quick = drawer(settings.model_copy(update={"lease_seconds": 0.4}), database)
+    working = threading.Thread(target=quick.draw_next)
+    working.start()
+    until(lambda: factory.status(receipt.turn_id) is Status.RUNNING)
+    factory.database.run(turns.cancel, receipt.workspace_id, receipt.turn_id)
+    working.join(5)
+    assert not working.is_alive()
+    assert factory.status(receipt.turn_id) is Status.CANCELLED
+
+
+def test_a_cancel_between_the_last_step_and_the_commit_leaves_no_picture(echo: Drawer, factory: Factory) -> None:
+    receipt = factory.receive("draw Olivia")
+
+    def cancel(claim: Claim) -> None:
+        assert factory.database.run(turns.cancel, claim.workspace_id, claim.turn_id)
+
+    assert echo.draw_next(before_finish=cancel)
+    assert factory.status(receipt.turn_id) is Status.CANCELLED
+
+    def pictures(session: Session) -> int:
+        return len(session.scalars(select(Picture)).all()) + len(session.scalars(select(Character)).all())
+
+    assert factory.database.run(pictures) == 0
+
+
+def test_a_database_that_restarts_between_drawing_and_finishing_loses_nothing(echo: Drawer, factory: Factory) -> None:
+    """Every connection is cut at the worst moment; the finish is tried again and counts once."""
+    receipt = factory.receive("draw Olivia")
+
+    def cut(_: Claim) -> None:
+        def terminate(session: Session) -> None:
+            session.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+
+        Database(factory.database.url).run(terminate)
+
+    assert echo.draw_next(before_finish=cut)
+    assert factory.status(receipt.turn_id) is Status.DONE
+
+
+def test_a_full_disk_fails_the_turn_with_a_sentence_and_the_worker_goes_on(
+    settings: Settings, database: Database, factory: Factory, tmp_path: Path
+) -> None:
+    home = tmp_path / "blobs"
+    broken = drawer(settings, database)
+    home.mkdir(exist_ok=True)
+    (home / "pictures").write_text("a file where a folder is needed")
+    first = factory.receive("draw Olivia")
+    assert broken.draw_next()
+    assert factory.status(first.turn_id) is Status.FAILED
+    assert "could not be stored" in factory.turn(first.turn_id).reply
+    (home / "pictures").unlink()
+    second = factory.receive("draw Max")
+    assert broken.draw_next()
+    assert factory.status(second.turn_id) is Status.DONE
+
+
+def test_a_damaged_record_is_said_and_never_used(echo: Drawer, factory: Factory, settings: Settings) -> None:
+    factory.receive("one")
+    echo.draw_next()
+
+    def spoil(session: Session) -> None:
+        key = session.scalars(select(Record.blob_key)).one()
+        file = settings.data_dir / "blobs" / key
+        file.write_bytes(file.read_bytes()[:-3])
+
+    factory.database.run(spoil)
+    second = factory.receive("two")
+    assert drawer(settings, factory.database).draw_next()
+    assert factory.status(second.turn_id) is Status.FAILED
+
+
+def test_in_scope_the_nearest_of_one_name_counts(factory: Factory, echo: Drawer) -> None:
+    receipt = factory.receive("draw Olivia")
+    echo.draw_next()
+
+    def add(session: Session) -> None:
+        session.add(Character(workspace_id=receipt.workspace_id, name="olivia", description="the workspace's"))
+
+    factory.database.run(add)
+
+    def scope(session: Session) -> list[UUID | None]:
+        found = conversations.in_scope(session, receipt.workspace_id, receipt.conversation_id, [receipt.turn_id])
+        return [character.turn_id for character in found]
+
+    assert factory.database.run(scope) == [receipt.turn_id]
