@@ -12,7 +12,12 @@ from worker.training import stages
 from worker.training.cache import PictureCache
 
 STORIES = 6000
-STAGES = {"autoencoder": (stages.autoencoder, 35.0)}
+STAGES = {  # in order, with the minutes of two cores that the shipped weights were trained for
+    "autoencoder": (stages.autoencoder, 35.0),
+    "reconstruction": (stages.reconstruction, 35.0),
+    "reader": (stages.reader, 25.0),
+    "personalization": (stages.personalization, 15.0),
+}
 
 
 def train(folder: Path, stage: str | None = None, minutes: float | None = None) -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-from worker.engines.preview.autoencoder import Autoencoder, to_tensor
+from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
+from worker.engines.preview.dit import ALONE, LATENT_SIDE, LEFT, RIGHT, DiT
+from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
+from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
 from worker.training.cache import PictureCache
-from worker.training.stories import TURNS
+from worker.training.dialogues import Teller
+from worker.training.packing import Batch, collate, pack
+from worker.training.stories import TURNS, story
 from worker.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CROP = 128
 
@@ -28,7 +39,7 @@ def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleD
         drawn = drawn.float()
         pixels = (drawn - crops).abs()
         lines = (_slopes(drawn) - _slopes(crops)).abs()
-        return pixels.mean() + (pixels**2).mean() + 0.5 * lines.mean(), {"l1": float(pixels.mean())}
+        return pixels.mean() + (pixels**2).mean() + 0.5 * lines.mean(), {"l1": float(pixels.mean().detach())}
 
     return Trainer(folder, "autoencoder", modules, loss, minutes, rate=1.5e-3).run()
 
@@ -48,3 +59,267 @@ def _slopes(pictures: Tensor) -> Tensor:
     """Differences of neighbouring pixels, across and down, (b, 6, h - 1, w - 1)."""
     here = pictures[..., :-1, :-1]
     return torch.cat([pictures[..., :-1, 1:] - here, pictures[..., 1:, :-1] - here], dim=1)
+
+
+class Tokens:
+    """Latents, visual tokens and regressed tokens of the cached pictures, made once by the stages before."""
+
+    def __init__(self, folder: Path, cache: PictureCache) -> None:
+        self._folder = folder
+        self.cache = cache
+
+    def array(self, name: str, *shape: int) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+        """A file of half-precision numbers, (stories, TURNS, …)."""
+        file = self._folder / f"{name}-{self.cache.split}-{self.cache.stories}.f16"
+        whole = (self.cache.stories, TURNS, *shape)
+        return np.memmap(file, np.float16, "r+" if file.exists() else "w+", shape=whole)
+
+    @property
+    def latents(self) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+        """(stories, TURNS, 16, 16, 16)."""
+        return self.array("latents", CHANNELS, LATENT_SIDE, LATENT_SIDE)
+
+    @property
+    def visual(self) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+        """(stories, TURNS, K, WIDTH), by the visual tokenizer."""
+        return self.array("visual", TOKENS, WIDTH)
+
+    @property
+    def regressed(self) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
+        """(stories, TURNS, K, WIDTH), by the MLLM."""
+        return self.array("regressed", TOKENS, WIDTH)
+
+
+def averaged(folder: Path, stage: str, modules: nn.ModuleDict) -> nn.ModuleDict:
+    """The averaged weights of a stage that ran. Raises `FileNotFoundError` when it did not."""
+    saved = torch.load(folder / f"{stage}.pt", weights_only=True)
+    modules.load_state_dict(saved["average"])
+    return modules.requires_grad_(False).eval()
+
+
+@torch.inference_mode()
+def encode_latents(folder: Path, cache: PictureCache) -> None:
+    """Latents of all rendered pictures, by the trained autoencoder."""
+    model = averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": Autoencoder()}))["autoencoder"]
+    model = model.to(memory_format=torch.channels_last)
+    latents = Tokens(folder, cache).latents
+    ready = cache.ready()
+    for start in range(0, len(ready), 8):
+        stories = ready[start : start + 8]
+        if latents[stories].any(axis=(1, 2, 3, 4)).all():
+            continue
+        pictures = np.concatenate([cache.pictures(stories, np.full(len(stories), turn)) for turn in range(TURNS)])
+        with torch.autocast("cpu", torch.bfloat16):
+            coded = model.encode(to_tensor(torch.from_numpy(pictures)).contiguous(memory_format=torch.channels_last))
+        latents[stories] = coded.unflatten(0, (TURNS, len(stories))).transpose(0, 1).numpy().astype(np.float16)
+
+
+def reconstruction(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 2. The visual tokenizer and the DiT together: paint a picture from its own tokens."""
+    encode_latents(folder, cache)
+    latents, ready = Tokens(folder, cache).latents, cache.ready()
+    modules = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
+    rng = np.random.default_rng()
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        clean = torch.from_numpy(latents[rng.choice(ready, 48), rng.integers(0, TURNS, 48)].astype(np.float32))
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens = modules["tokenizer"](clean)
+            tokens = tokens + 0.15 * torch.randn_like(tokens)
+            flow = _flow(modules["dit"], clean, tokens)
+        return flow, {}
+
+    return Trainer(folder, "reconstruction", modules, loss, minutes, rate=6e-4).run()
+
+
+def _flow(dit: nn.Module, clean: Tensor, tokens: Tensor, references: tuple[Tensor, ...] = ()) -> Tensor:
+    """The flow-matching loss; times near the middle come more often (logit-normal)."""
+    time = torch.sigmoid(torch.randn(len(clean)))
+    noise = torch.randn_like(clean)
+    part = time[:, None, None, None]
+    velocity = dit((1 - part) * clean + part * noise, time, tokens, *references)
+    return ((velocity - (noise - clean)) ** 2).mean()
+
+
+@torch.inference_mode()
+def encode_visual(folder: Path, cache: PictureCache) -> None:
+    """Visual tokens of all pictures, by the trained tokenizer."""
+    modules = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
+    tokenizer = averaged(folder, "reconstruction", modules)["tokenizer"]
+    tokens = Tokens(folder, cache)
+    latents, visual = tokens.latents, tokens.visual
+    ready = cache.ready()
+    for start in range(0, len(ready), 32):
+        stories = ready[start : start + 32]
+        coded = tokenizer(torch.from_numpy(latents[stories].astype(np.float32)).flatten(0, 1))
+        visual[stories] = coded.unflatten(0, (len(stories), TURNS)).numpy().astype(np.float16)
+
+
+def text_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of text, made from dialogues at the first call."""
+    file = folder / "text.json"
+    if not file.exists():
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=MLLMConfig().vocabulary,
+            special_tokens=SPECIALS,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        )
+        words = (
+            text
+            for seed in range(3000)
+            for said in Teller(story(seed), seed).tell()
+            for text in (said.message, said.reply)
+        )
+        tokenizer.train_from_iterator(words, trainer)
+        tokenizer.save(str(file))
+    return load_text_tokenizer(file)
+
+
+def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 3. The MLLM: replies to write, and visual tokens to regress, over whole dialogues."""
+    encode_visual(folder, cache)
+    visual, ready = Tokens(folder, cache).visual, cache.ready()
+    tokenizer = text_tokenizer(folder)
+    modules = nn.ModuleDict({"mllm": MLLM()})
+    rng = np.random.default_rng()
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        stories = rng.choice(ready, 10)
+        batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
+        with torch.autocast("cpu", torch.bfloat16):
+            text, regressed, _ = read_batch(modules["mllm"], batch, visual, stories, noise=0.25)
+        return text + 2.0 * regressed, {"text": float(text.detach()), "regression": float(regressed.detach())}
+
+    return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
+
+
+def read_batch(
+    mllm: nn.Module,
+    batch: Batch,
+    visual: np.memmap[tuple[int, ...], np.dtype[np.float16]],
+    stories: Any,
+    *,
+    noise: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy of the replies, squared error of the visual tokens, and the tokens (r, K, WIDTH) themselves.
+
+    What stands in the history gets noise, since in serving it is regressed and not the tokenizer's own.
+    """
+    given, wanted = [], []
+    for one, runs in zip(stories, batch.runs, strict=True):
+        for turn, is_query in runs:
+            tokens = torch.from_numpy(visual[one, turn].astype(np.float32))
+            (wanted if is_query else given).append(tokens)
+            if is_query:
+                given.append(torch.zeros_like(tokens))
+    standing = torch.cat(given)
+    embedded = mllm.embed(batch.ids, standing + noise * torch.randn_like(standing))
+    asked = mllm.queries.repeat(int(batch.queries.sum()) // TOKENS, 1).to(embedded.dtype)
+    embedded = embedded.masked_scatter(batch.queries[..., None], asked)
+    hidden = mllm(embedded, batch.positions, batch.mask)
+    taught = batch.targets != -100
+    text = nn.functional.cross_entropy(mllm.text_logits(hidden[taught]).float(), batch.targets[taught])
+    regressed = mllm.regress(hidden[batch.queries]).float().unflatten(0, (-1, TOKENS))
+    return text, ((regressed - torch.stack(wanted)) ** 2).mean(), regressed
+
+
+@torch.inference_mode()
+def encode_regressed(folder: Path, cache: PictureCache) -> None:
+    """What the trained MLLM regresses for every picture, in one telling of each story."""
+    mllm = averaged(folder, "reader", nn.ModuleDict({"mllm": MLLM()}))["mllm"]
+    tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
+    visual, regressed = tokens.visual, tokens.regressed
+    ready = cache.ready()
+    for start in range(0, len(ready), 16):
+        stories = ready[start : start + 16]
+        batch = collate([pack(Teller(story(int(one)), 1).tell(), tokenizer) for one in stories])
+        with torch.autocast("cpu", torch.bfloat16):
+            _, _, found = read_batch(mllm, batch, visual, stories, noise=0.1)
+        turns = [turn for runs in batch.runs for turn, is_query in runs if is_query]
+        rows = [one for one, runs in zip(stories, batch.runs, strict=True) for _, is_query in runs if is_query]
+        regressed[np.array(rows), np.array(turns)] = found.numpy().astype(np.float16)
+
+
+def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 4. The DiT learns to paint what the MLLM says, and to look at the references of the people in the picture."""
+    encode_regressed(folder, cache)
+    tokens = Tokens(folder, cache)
+    latents, visual, regressed, ready = tokens.latents, tokens.visual, tokens.regressed, cache.ready()
+    before = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
+    modules = nn.ModuleDict({"dit": averaged(folder, "reconstruction", before)["dit"].requires_grad_(True)})
+    rng = np.random.default_rng()
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        people = int(rng.choice(3, p=(0.2, 0.55, 0.25)))
+        some = [_example(rng, ready, people) for _ in range(40)]
+        stories, turns = (np.array([getattr(one, what) for one in some]) for what in ("story", "turn"))
+        own = np.where(rng.random((40, 1, 1)) < 0.8, regressed[stories, turns], visual[stories, turns])
+        clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
+        said = torch.from_numpy(own.astype(np.float32))
+        references: tuple[Tensor, ...] = ()
+        if people:
+            seen = [
+                [(regressed if here.regressed else visual)[one.story, here.turn] for here in one.seen] for one in some
+            ]
+            references = (
+                torch.from_numpy(np.array(seen).astype(np.float32)),
+                torch.tensor([[here.stands for here in one.seen] for one in some]),
+                torch.tensor([[here.stood for here in one.seen] for one in some]),
+            )
+        with torch.autocast("cpu", torch.bfloat16):
+            flow = _flow(modules["dit"], clean, said, references)
+        return flow, {}
+
+    return Trainer(folder, "personalization", modules, loss, minutes, rate=4e-4).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A reference that the DiT looks at: the picture of an earlier turn, and where the person stands here and stood there."""
+
+    turn: int
+    regressed: bool
+    stands: int
+    stood: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture to paint, and the references for it."""
+
+    story: int
+    turn: int
+    seen: tuple[Seen, ...]
+
+
+def _example(rng: np.random.Generator, ready: NDArray[np.int64], people: int) -> Example:
+    """A picture of which `people` have been shown before, with their first pictures, as in serving."""
+    while True:
+        number, turn = int(rng.choice(ready)), int(rng.integers(0, TURNS))
+        told = story(number)
+        cast = told.turns[turn].scene.cast
+        seen = []
+        for who in cast:
+            first = next(earlier for earlier, other in enumerate(told.turns) if who in other.scene.cast)
+            uploaded = [later for later, other in enumerate(told.turns) if other.scene.cast == (who,) and later != turn]
+            if first < turn:
+                seen.append(
+                    Seen(
+                        first,
+                        bool(rng.random() < 0.7),
+                        place_in(cast, who),
+                        place_in(told.turns[first].scene.cast, who),
+                    )
+                )
+            elif uploaded and rng.random() < 0.3:
+                seen.append(Seen(int(rng.choice(uploaded)), False, place_in(cast, who), ALONE))
+        if len(seen) == people:
+            return Example(number, turn, tuple(seen))
+
+
+def place_in(cast: tuple[int, ...], who: int) -> int:
+    """Where somebody stands in a picture: ALONE, LEFT or RIGHT."""
+    return ALONE if len(cast) == 1 else (LEFT, RIGHT)[cast.index(who)]

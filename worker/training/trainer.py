@@ -88,7 +88,7 @@ class Trainer:
             self.seconds = before + now - started
             if now - said > 10:
                 said = now
-                self._note({"loss": float(loss), **figures}, progress)
+                self._note({"loss": float(loss.detach()), **figures}, progress)
             if now - saved > CHECKPOINT_SECONDS:
                 saved = now
                 self.save()

@@ -1,0 +1,103 @@
+"""Dialogues as sequences for the MLLM, and the mask that its reserved positions need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from worker.engines.preview.mllm import Special
+from worker.engines.preview.tokenizer import TOKENS
+from worker.training.dialogues import Said
+
+
+@dataclass(slots=True)
+class Sequence:
+    """One dialogue. `visual` and `queries` name the story's turn whose tokens stand at each [VISUAL] run, in order."""
+
+    ids: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    block: list[int] = field(default_factory=list)  # number of the query run that a position is in, or 0
+    wanted: list[bool] = field(default_factory=list)  # positions that the text loss teaches
+    runs: list[tuple[int, bool]] = field(default_factory=list)  # (story's turn, whether these are queries)
+
+
+def pack(said: list[Said], tokenizer: Tokenizer) -> Sequence:
+    """A dialogue as one sequence; each picture stands in it twice, as queries and as what they give."""
+    sequence = Sequence()
+    place, blocks = 0, 0
+
+    def add(ids: list[int], *, taught: bool = False, block: int = 0, step: bool = True) -> None:
+        nonlocal place
+        for offset, one in enumerate(ids):
+            sequence.ids.append(one)
+            sequence.positions.append(place + offset)
+            sequence.block.append(block)
+            sequence.wanted.append(taught)
+        if step:
+            place += len(ids)
+
+    run = [int(Special.VISUAL)] * TOKENS
+    for one in said:
+        add([int(Special.USER)])
+        if one.attached_from is not None:
+            add([int(Special.PICTURE), *run])
+            sequence.runs.append((one.attached_from, False))
+        add(tokenizer.encode(one.message).ids)
+        add([int(Special.BOT)])
+        add(tokenizer.encode(one.reply).ids, taught=True)
+        if one.turn is None:
+            add([int(Special.END)], taught=True)
+            continue
+        add([int(Special.IMAGE)], taught=True)
+        blocks += 1
+        add(run, block=blocks, step=False)
+        sequence.runs.append((one.turn, True))
+        add(run)
+        sequence.runs.append((one.turn, False))
+        add([int(Special.END)])
+    return sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences side by side, padded: ids, positions (b, n), mask (b, 1, n, n), and where everything is."""
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    queries: Tensor  # (b, n) True at reserved positions
+    targets: Tensor  # (b, n) next token, or -100
+    runs: list[list[tuple[int, bool]]]
+
+
+def collate(sequences: list[Sequence]) -> Batch:
+    """Pad to the longest."""
+    length = max(len(sequence.ids) for sequence in sequences)
+    count = len(sequences)
+    ids = np.zeros((count, length), np.int64)
+    positions = np.zeros((count, length), np.int64)
+    block = np.zeros((count, length), np.int64)
+    targets = np.full((count, length), -100, np.int64)
+    for row, sequence in enumerate(sequences):
+        size = len(sequence.ids)
+        ids[row, :size], positions[row, :size] = sequence.ids, sequence.positions
+        block[row, :size] = sequence.block
+        wanted = np.asarray(sequence.wanted)
+        targets[row, : size - 1][wanted[1:]] = ids[row, 1:size][wanted[1:]]
+    blocks = torch.from_numpy(block)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    same = blocks[:, :, None] == blocks[:, None, :]
+    seen_is_query = (blocks > 0)[:, None, :]
+    mask = (causal & ~seen_is_query) | (seen_is_query & same)
+    return Batch(
+        torch.from_numpy(ids),
+        torch.from_numpy(positions),
+        mask[:, None],
+        blocks > 0,
+        torch.from_numpy(targets),
+        [sequence.runs for sequence in sequences],
+    )
