@@ -6,6 +6,7 @@ can do all but draw.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -197,6 +198,14 @@ def _sentence(error: Exception) -> str | None:
         return "; ".join(f"LIKENESS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()) + "."
     if isinstance(error, OperationalError | DatabaseUnavailable):
         return "The database cannot be reached. Is LIKENESS_DATABASE_URL right? `likeness doctor` tells more."
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+    ):
+        return f"{error.strerror}: {error.filename or 'a file'}."
     if isinstance(error, StackError | KeeperGone | NoWorker | ScriptProblem | BlobError):
         return str(error)
     return None

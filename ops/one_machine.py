@@ -6,6 +6,7 @@ reused when one runs, and started when none does; whoever started it stops it.
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import sys
 import time
@@ -24,12 +25,13 @@ from storage.database import Database
 from storage.settings import Settings
 from storage.tables import Worker
 from storage.tickets import queue
+from worker import engines
 
 START_SECONDS = 120.0  # a first start of the preview engine reads its libraries from a cold disk
 
 
 class NoWorker(Exception):
-    """No worker came up; the message says where to look."""
+    """No worker comes up; the message says why, or where to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,11 @@ class OneMachine:
 
 
 def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_level: str = "INFO") -> list[str]:
-    """The command line of a worker: `concurrency` processes with one engine each."""
+    """The command line of a worker: `concurrency` processes with one engine each. Raises `NoWorker`."""
+    if engine not in engines.NAMES:
+        raise NoWorker(f"There is no engine named {engine}. There are: {', '.join(engines.NAMES)}.")
+    if engine != "echo" and importlib.util.find_spec("torch") is None:
+        raise NoWorker(f"The engine {engine} needs torch, which is not installed here. `make install` installs it.")
     return [
         *(sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker"),
         *(
@@ -62,7 +68,7 @@ def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_
 def one_machine(settings: Settings) -> Iterator[OneMachine]:
     """A migrated system with at least one worker of the settings' engine starting up.
 
-    Raises `ops.stack.StackError`.
+    Raises `ops.stack.StackError` or `NoWorker`.
     """
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)

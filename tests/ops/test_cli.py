@@ -90,6 +90,14 @@ def test_a_folder_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("command", ["worker", "demo", "chat"])
+def test_an_engine_that_does_not_exist_is_one_sentence(tmp_path: Path, command: str) -> None:
+    run = likeness(tmp_path, command, "--engine", "none", *(["hello"] if command == "chat" else []))
+    assert run.returncode == 1
+    assert run.stderr == "likeness: There is no engine named none. There are: preview, echo.\n"
+    assert not (tmp_path / "data" / "stack.json").exists()
+
+
 def test_migrations_lead_to_the_tables() -> None:
     assert differences() == []
 
@@ -148,7 +156,7 @@ def test_doctor_names_the_part_that_is_broken_and_the_setting_that_mends_it(
 
 def test_a_chat_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "ops.cli", "chat", "--engine", "none", "hello"],  # no worker will ever answer
+        [sys.executable, "-m", "ops.cli", "chat", "--engine", "echo", "hello"],
         cwd=tmp_path,
         env=environment(tmp_path),
         stderr=subprocess.PIPE,
@@ -159,7 +167,6 @@ def test_a_chat_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> Non
         end = time.monotonic() + 20
         while not log.exists() and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(0.5)
-        chat.send_signal(signal.SIGTERM)
+        chat.send_signal(signal.SIGTERM)  # before the worker, whose libraries take a second, can have answered
         assert chat.wait(15) == 130
     assert not (tmp_path / "data" / "stack.json").exists()
