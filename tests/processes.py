@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,14 +39,14 @@ def until(condition: Callable[[], bool], seconds: float = 15.0, what: str = "") 
         time.sleep(0.02)
 
 
-def live(database: Database) -> int:
-    """How many workers gave a sign of life in the last two seconds."""
+def is_up(database: Database, worker: Process) -> bool:
+    """Whether the drawing process of this very worker has given a sign of life."""
 
-    def count(session: Session) -> int:
-        fresh = func.extract("epoch", func.now() - Worker.heartbeat_at) < 2
-        return session.scalar(select(func.count()).where(fresh, Worker.stopping.is_(False))) or 0
+    def beats(session: Session) -> bool:
+        host = f"{socket.gethostname()}:{worker.pid}"
+        return session.scalar(select(func.count()).where(Worker.host == host, Worker.stopping.is_(False))) != 0
 
-    return database.run(count)
+    return database.run(beats)
 
 
 def children(pid: int) -> list[int]:
@@ -63,7 +64,6 @@ def drawing_child(worker: Process) -> int:
 @contextmanager
 def running_worker(stack: Stack, settings: Settings, database: Database, name: str = "worker") -> Iterator[Process]:
     """A worker that is up and waits for tickets."""
-    before = live(database)
     process = stack.spawn(
         name,
         [
@@ -74,7 +74,7 @@ def running_worker(stack: Stack, settings: Settings, database: Database, name: s
         environment={**environment(settings), "PYTHONPATH": os.getcwd()},
     )
     try:
-        until(lambda: live(database) > before, 30, f"{name} is up")
+        until(lambda: is_up(database, process), 30, f"{name} is up")
         yield process
     finally:
         process.signal(signal.SIGKILL, group=True)
