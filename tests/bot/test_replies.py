@@ -1,0 +1,179 @@
+"""One visible reply for each turn: which call is made on a platform, and what is remembered of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.replies import MessageGone, Replies, ThreadGone
+from bot.services import Services
+from storage import deliveries
+from storage.deliveries import Due
+from storage.tables import Delivery
+from tests.factory import Factory
+
+
+class Board:
+    """A platform in memory that remembers every call, and fails when it is told to."""
+
+    name = "test"
+
+    def __init__(self) -> None:
+        self.messages: dict[str, tuple[UUID, str]] = {}
+        self.calls: list[str] = []
+        self.failures: list[Exception] = []
+
+    async def post(self, due: Due) -> str:
+        return self._keep("post", due.turn_id, due.text)
+
+    async def edit(self, due: Due, message_id: str) -> None:
+        self.calls.append("edit")
+        if message_id not in self.messages:
+            raise MessageGone(message_id)
+        self.messages[message_id] = (due.turn_id, due.text)
+
+    async def find(self, due: Due) -> str | None:
+        self.calls.append("find")
+        return next((key for key, (turn_id, _) in self.messages.items() if turn_id == due.turn_id), None)
+
+    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+        return self._keep("placeholder", turn_id, "waiting")
+
+    def _keep(self, call: str, turn_id: UUID, words: str) -> str:
+        self.calls.append(call)
+        if self.failures:
+            raise self.failures.pop(0)
+        message_id = f"message-{len(self.messages)}"
+        self.messages[message_id] = (turn_id, words)
+        return message_id
+
+    def texts(self) -> list[str]:
+        return [words for _, words in self.messages.values()]
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@contextlib.asynccontextmanager
+async def running(services: Services, board: Board):  # type: ignore[no-untyped-def]
+    replies = Replies(services, board)
+    task = asyncio.create_task(replies.run())
+    try:
+        yield replies
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def delivery(factory: Factory, turn_id: UUID) -> Delivery:
+    def get(session: Session) -> Delivery:
+        return session.execute(select(Delivery).where(Delivery.turn_id == turn_id)).scalar_one()
+
+    return factory.database.run(get)
+
+
+async def until_delivered(factory: Factory, turn_id: UUID, seconds: float = 8) -> Delivery:
+    async with asyncio.timeout(seconds):
+        while (row := delivery(factory, turn_id)).delivered_at is None:
+            await asyncio.sleep(0.02)
+    return row
+
+
+def finish_one(factory: Factory) -> None:
+    claim = factory.claim()
+    assert claim is not None
+    factory.finish(claim)
+
+
+async def test_a_finished_turn_is_shown_at_once(factory: Factory, services: Services, board: Board) -> None:
+    async with running(services, board):
+        await asyncio.sleep(0.3)
+        receipt = factory.receive()
+        finish_one(factory)
+        row = await until_delivered(factory, receipt.turn_id, seconds=1.5)
+    assert board.calls == ["post"]
+    assert row.message_id == "message-0"
+
+
+async def test_the_reply_takes_the_place_of_the_placeholder(factory: Factory, services: Services, board: Board) -> None:
+    receipt = factory.receive()
+    async with running(services, board) as replies:
+        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        finish_one(factory)
+        await until_delivered(factory, receipt.turn_id)
+    assert board.calls == ["placeholder", "edit"]
+    assert board.texts() == ["Here it is."]
+
+
+async def test_a_placeholder_that_was_deleted_is_replaced(factory: Factory, services: Services, board: Board) -> None:
+    receipt = factory.receive()
+    async with running(services, board) as replies:
+        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        board.messages.clear()
+        finish_one(factory)
+        await until_delivered(factory, receipt.turn_id)
+    assert board.texts() == ["Here it is."]
+
+
+async def test_a_post_that_got_through_without_being_recorded_is_found(
+    factory: Factory, services: Services, board: Board
+) -> None:
+    """Somebody leased the delivery, posted, and died: its lease ends, and the next one looks first."""
+    receipt = factory.receive()
+    finish_one(factory)
+    leased = factory.database.run(deliveries.lease, "test", uuid4(), seconds=0.01)
+    board.messages["message-0"] = (receipt.turn_id, leased[0].text)
+    async with running(services, board):
+        await until_delivered(factory, receipt.turn_id)
+    assert board.calls == ["find", "edit"]
+    assert len(board.messages) == 1
+
+
+async def test_a_platform_that_fails_is_tried_again(factory: Factory, services: Services, board: Board) -> None:
+    board.failures = [RuntimeError("503")]
+    receipt = factory.receive()
+    finish_one(factory)
+    async with running(services, board):
+        row = await until_delivered(factory, receipt.turn_id)
+    assert board.texts() == ["Here it is."]
+    assert row.attempts == 2
+    assert row.problem == ""
+
+
+async def test_a_thread_that_is_gone_ends_the_matter(factory: Factory, services: Services, board: Board) -> None:
+    board.failures = [ThreadGone("the channel was deleted")]
+    receipt = factory.receive()
+    finish_one(factory)
+    async with running(services, board):
+        row = await until_delivered(factory, receipt.turn_id)
+    assert row.message_id is None
+    assert "deleted" in row.problem
+
+
+async def test_replies_of_another_platform_are_left_alone(factory: Factory, services: Services, board: Board) -> None:
+    factory.receive(platform="another")
+    receipt = factory.receive()
+    for _ in range(2):
+        finish_one(factory)
+    async with running(services, board):
+        await until_delivered(factory, receipt.turn_id)
+    assert len(board.messages) == 1
+
+
+async def test_many_replies_are_all_shown(factory: Factory, services: Services, board: Board) -> None:
+    receipts = [factory.receive(thread=str(number)) for number in range(50)]
+    for _ in receipts:
+        finish_one(factory)
+    async with running(services, board):
+        for receipt in receipts:
+            await until_delivered(factory, receipt.turn_id)
+    assert len(board.messages) == 50
