@@ -60,6 +60,7 @@ class Replies:
         self._platform = platform
         self._owner = uuid4()
         self._wake = asyncio.Event()
+        self._wake.set()  # what fell due while no bot ran is shown at once
         self._busy: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 RECORDS_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
+RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
 
 class LeaseLost(BaseException):
@@ -68,7 +69,7 @@ class Lease:
             raise LeaseLost(f"turn {self._claim.turn_id} is no longer ours")
 
     def _renew(self) -> None:
-        while not self._left.wait(self._seconds / 4):
+        while not self._left.wait(min(self._seconds / 4, RENEW_SECONDS)):
             asked = time.monotonic()
             try:
                 with self._database.begin() as session:

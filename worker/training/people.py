@@ -232,10 +232,9 @@ def draw_person(person: Person, look: Look) -> Image.Image:
 def _hair_mask(head: str, beard: str | None) -> NDArray[np.float32]:
     """Where thick ink of the head or the beard is: (SPRITE, SPRITE), 0 to 1."""
     white = (255, 255, 255)
-    plain = {"expression": "", "skin": white, "contrast": white, "clothing": white, "glasses": None}
-    ink = _ink(_render(head=head, beard=beard, **plain))
+    ink = _ink(_render(head=head, expression="", skin=white, contrast=white, clothing=white, glasses=None, beard=beard))
     thick = ink.filter(ImageFilter.MinFilter(OUTLINE)).filter(ImageFilter.MaxFilter(OUTLINE - 4))
-    return np.asarray(thick.filter(ImageFilter.GaussianBlur(0.7))).astype(np.float32) / 255
+    return np.asarray(thick.filter(ImageFilter.GaussianBlur(0.7))).astype(np.float32) / np.float32(255)
 
 
 def _ink(picture: Image.Image) -> Image.Image:

@@ -29,7 +29,7 @@ CROP = 128
 
 def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 1. Crops of pictures, encoded and decoded; lines count more than areas, since the art lives by its lines."""
-    modules = nn.ModuleDict({"autoencoder": Autoencoder()}).to(memory_format=torch.channels_last)
+    modules = nn.ModuleDict({"autoencoder": _channels_last(Autoencoder())})
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
@@ -42,6 +42,14 @@ def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleD
         return pixels.mean() + (pixels**2).mean() + 0.5 * lines.mean(), {"l1": float(pixels.mean().detach())}
 
     return Trainer(folder, "autoencoder", modules, loss, minutes, rate=1.5e-3).run()
+
+
+def _channels_last(model: Autoencoder) -> Autoencoder:
+    """The layout in which convolutions are fast on a CPU."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 def _crops(cache: PictureCache, rng: np.random.Generator, count: int) -> Tensor:
@@ -100,8 +108,9 @@ def averaged(folder: Path, stage: str, modules: nn.ModuleDict) -> nn.ModuleDict:
 @torch.inference_mode()
 def encode_latents(folder: Path, cache: PictureCache) -> None:
     """Latents of all rendered pictures, by the trained autoencoder."""
-    model = averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": Autoencoder()}))["autoencoder"]
-    model = model.to(memory_format=torch.channels_last)
+    model = Autoencoder()
+    averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": model}))
+    _channels_last(model)
     latents = Tokens(folder, cache).latents
     ready = cache.ready()
     for start in range(0, len(ready), 8):
@@ -111,7 +120,7 @@ def encode_latents(folder: Path, cache: PictureCache) -> None:
         pictures = np.concatenate([cache.pictures(stories, np.full(len(stories), turn)) for turn in range(TURNS)])
         with torch.autocast("cpu", torch.bfloat16):
             coded = model.encode(to_tensor(torch.from_numpy(pictures)).contiguous(memory_format=torch.channels_last))
-        latents[stories] = coded.unflatten(0, (TURNS, len(stories))).transpose(0, 1).numpy().astype(np.float16)
+        latents[stories] = coded.view(TURNS, len(stories), *coded.shape[1:]).transpose(0, 1).numpy().astype(np.float16)
 
 
 def reconstruction(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
@@ -137,8 +146,9 @@ def _flow(dit: nn.Module, clean: Tensor, tokens: Tensor, references: tuple[Tenso
     time = torch.sigmoid(torch.randn(len(clean)))
     noise = torch.randn_like(clean)
     part = time[:, None, None, None]
-    velocity = dit((1 - part) * clean + part * noise, time, tokens, *references)
-    return ((velocity - (noise - clean)) ** 2).mean()
+    velocity: Tensor = dit((1 - part) * clean + part * noise, time, tokens, *references)
+    loss: Tensor = ((velocity - (noise - clean)) ** 2).mean()
+    return loss
 
 
 @torch.inference_mode()
@@ -152,7 +162,7 @@ def encode_visual(folder: Path, cache: PictureCache) -> None:
     for start in range(0, len(ready), 32):
         stories = ready[start : start + 32]
         coded = tokenizer(torch.from_numpy(latents[stories].astype(np.float32)).flatten(0, 1))
-        visual[stories] = coded.unflatten(0, (len(stories), TURNS)).numpy().astype(np.float16)
+        visual[stories] = coded.view(len(stories), TURNS, *coded.shape[1:]).numpy().astype(np.float16)
 
 
 def text_tokenizer(folder: Path) -> Tokenizer:
@@ -183,21 +193,22 @@ def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
     tokenizer = text_tokenizer(folder)
-    modules = nn.ModuleDict({"mllm": MLLM()})
+    mllm = MLLM()
+    modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
         stories = rng.choice(ready, 10)
         batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
-            text, regressed, _ = read_batch(modules["mllm"], batch, visual, stories, noise=0.25)
+            text, regressed, _ = read_batch(mllm, batch, visual, stories, noise=0.25)
         return text + 2.0 * regressed, {"text": float(text.detach()), "regression": float(regressed.detach())}
 
     return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
 
 
 def read_batch(
-    mllm: nn.Module,
+    mllm: MLLM,
     batch: Batch,
     visual: np.memmap[tuple[int, ...], np.dtype[np.float16]],
     stories: Any,
@@ -208,7 +219,8 @@ def read_batch(
 
     What stands in the history gets noise, since in serving it is regressed and not the tokenizer's own.
     """
-    given, wanted = [], []
+    given: list[Tensor] = []
+    wanted: list[Tensor] = []
     for one, runs in zip(stories, batch.runs, strict=True):
         for turn, is_query in runs:
             tokens = torch.from_numpy(visual[one, turn].astype(np.float32))
@@ -229,7 +241,8 @@ def read_batch(
 @torch.inference_mode()
 def encode_regressed(folder: Path, cache: PictureCache) -> None:
     """What the trained MLLM regresses for every picture, in one telling of each story."""
-    mllm = averaged(folder, "reader", nn.ModuleDict({"mllm": MLLM()}))["mllm"]
+    mllm = MLLM()
+    averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
     tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
     visual, regressed = tokens.visual, tokens.regressed
     ready = cache.ready()

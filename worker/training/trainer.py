@@ -100,8 +100,8 @@ class Trainer:
         with torch.no_grad():
             for mean, current in zip(self.average.parameters(), self.modules.parameters(), strict=True):
                 mean.lerp_(current, 1 - slow)
-            for mean, current in zip(self.average.buffers(), self.modules.buffers(), strict=True):
-                mean.copy_(current)
+            for kept, fresh in zip(self.average.buffers(), self.modules.buffers(), strict=True):
+                kept.copy_(fresh)
 
     def _note(self, figures: dict[str, float], progress: float) -> None:
         row = {

@@ -39,7 +39,8 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(b, width, h, w) to the same."""
         inner = self.first(nn.functional.silu(self.norm(features)))
-        return features + self.second(nn.functional.silu(inner))
+        change: Tensor = self.second(nn.functional.silu(inner))
+        return features + change
 
 
 class Autoencoder(nn.Module):

@@ -1,0 +1,88 @@
+"""The painter of the preview engine: visual tokens and references → latents → a picture, and pictures → visual tokens.
+
+It holds the autoencoder, the visual tokenizer and the DiT, and knows nothing of words or history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
+from worker.engines.preview.dit import DiT, sample
+from worker.engines.preview.tokenizer import VisualTokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIZE = 256  # pixels of a picture's side
+PREVIEW = 128
+PREVIEW_EVERY = 4  # steps
+
+OnPreview = Callable[[int, int, Image.Image | None], None]
+"""Called after each step with its number from 1, the count of steps, and now and then a small picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A character of the next picture as another picture showed them. `stands` and `stood`: `dit.ALONE`, `LEFT`, `RIGHT`."""
+
+    visual: NDArray[np.float32]  # (K, WIDTH)
+    stands: int
+    stood: int
+
+
+class Painter:
+    """Paints pictures of SIZE × SIZE pixels, in float32, with the threads that torch was given."""
+
+    def __init__(self, autoencoder: Autoencoder, tokenizer: VisualTokenizer, dit: DiT, *, steps: int) -> None:
+        self._autoencoder = autoencoder.eval()
+        self._tokenizer = tokenizer.eval()
+        self._dit = dit.eval()
+        self._steps = steps
+
+    @torch.inference_mode()
+    def tokens_of(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Visual tokens (K, WIDTH) of a picture of any size, cut to a square."""
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 4
+        square = picture.convert("RGB").crop((left, top, left + side, top + side))
+        pixels = torch.from_numpy(np.array(square.resize((SIZE, SIZE), Image.Resampling.LANCZOS)))[None]
+        tokens: NDArray[np.float32] = self._tokenizer(self._autoencoder.encode(to_tensor(pixels)))[0].numpy()
+        return tokens
+
+    def paint(
+        self, visual: NDArray[np.float32], references: Sequence[Reference], *, seed: int, on_preview: OnPreview
+    ) -> tuple[Image.Image, NDArray[np.float32]]:
+        """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16)."""
+        seen: dict[str, Tensor] = {}
+        if references:
+            seen = {
+                "references": torch.from_numpy(np.stack([one.visual for one in references]))[None],
+                "stands": torch.tensor([[one.stands for one in references]]),
+                "stood": torch.tensor([[one.stood for one in references]]),
+            }
+
+        def on_estimate(step: int, steps: int, latents: Tensor) -> None:
+            shown = step % PREVIEW_EVERY == 0 and step != steps
+            on_preview(step, steps, self._picture(latents).resize((PREVIEW, PREVIEW)) if shown else None)
+
+        latents = sample(
+            self._dit,
+            torch.from_numpy(visual)[None],
+            **seen,
+            steps=self._steps,
+            generator=torch.Generator().manual_seed(seed % 2**63),
+            on_estimate=on_estimate,
+        )
+        return self._picture(latents), latents[0].numpy()
+
+    @torch.inference_mode()
+    def _picture(self, latents: Tensor) -> Image.Image:
+        return Image.fromarray(to_bytes(self._autoencoder.decode(latents))[0].numpy())

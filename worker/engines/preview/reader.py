@@ -1,0 +1,238 @@
+"""The reader of the preview engine: reads a conversation with the MLLM, writes a reply, regresses the next picture.
+
+What it computed for a turn stays as a segment, so that the next turn reads only itself. It knows token ids, visual tokens
+and segments; whom names mean is the engine's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from worker.engines.contract import Record
+from worker.engines.preview.mllm import MLLM, Special
+from worker.engines.preview.tokenizer import TOKENS, WIDTH
+from worker.history.segments import Segment, next_key, root_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from worker.history import History
+
+log = logging.getLogger(__name__)
+
+CONTEXT = 720  # positions of history; training saw dialogues of about that length
+LONGEST_MESSAGE = 160  # tokens
+LONGEST_REPLY = 120
+
+Correct = Callable[[str], str]
+"""Corrects the reply that the MLLM wrote, before anything is drawn from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A turn as it was read. `picture` (K, WIDTH) is None where nothing is to be drawn."""
+
+    reply: str
+    token_ids: NDArray[np.int32]
+    visual_tokens: NDArray[np.float32]
+    picture: NDArray[np.float32] | None
+    keys: tuple[Tensor, ...]  # of this turn's positions, a layer each, (heads, positions, numbers)
+    values: tuple[Tensor, ...]
+    parent_key: str
+    cut: bool  # whether the message was too long to be read whole
+    tokens_read: int
+    tokens_reused: int
+
+
+class Reader:
+    """Reads in float32. One conversation at a time."""
+
+    def __init__(self, mllm: MLLM, text: Tokenizer, fingerprint: str) -> None:
+        self._mllm = mllm.eval()
+        self._text = text
+        self._fingerprint = fingerprint
+
+    def ids_of(
+        self, message: str, pictures: int, reply: str | None = None, *, drawn: bool = False
+    ) -> tuple[list[int], bool]:
+        """Positions of a turn as far as it is given, and whether the message had to be cut."""
+        words = self._text.encode(message).ids
+        run = [int(Special.VISUAL)] * TOKENS
+        ids = [int(Special.USER)]
+        for _ in range(pictures):
+            ids += [int(Special.PICTURE), *run]
+        ids += [*words[:LONGEST_MESSAGE], int(Special.BOT)]
+        if reply is not None:
+            ids += self._text.encode(reply).ids
+            ids += [int(Special.IMAGE), *run, int(Special.END)] if drawn else [int(Special.END)]
+        return ids, len(words) > LONGEST_MESSAGE
+
+    def kept(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The records that fit the context. The oldest leave in large steps, so that prefixes stay the same for long."""
+        start, used = 0, 0
+        for number, record in enumerate(records):
+            used += len(record.token_ids)
+            if used > CONTEXT:
+                while used > CONTEXT // 2 and start < number:
+                    used -= len(records[start].token_ids)
+                    start += 1
+        return records[start:]
+
+    @torch.inference_mode()
+    def read(
+        self,
+        history: History,
+        records: Sequence[Record],
+        message: str,
+        pictures: Sequence[NDArray[np.float32]],
+        correct: Correct,
+        reply: str | None = None,
+    ) -> Read:
+        """Read a message after `records`, all of this engine. `pictures` (K, WIDTH) come with the message.
+
+        `reply` is given where there is nothing to decide; then nothing is drawn.
+        """
+        cache, parent, computed, reused = self._remember(history, records)
+        past = cache.get_seq_length()
+        ids, cut = self.ids_of(message, len(pictures))
+        given = np.concatenate(pictures) if pictures else np.zeros((0, WIDTH), np.float32)
+        hidden = self._feed(cache, ids, given)
+        if reply is None:
+            written, draws = self._write(cache, hidden[-1])
+            reply, corrected = self._text.decode(written), correct(self._text.decode(written))
+            if corrected != reply:
+                reply, written = corrected, self._text.encode(corrected).ids
+                cache.crop(past + len(ids))
+                self._feed(cache, written, given[:0])
+        else:
+            written, draws = self._text.encode(reply).ids, False
+            self._feed(cache, written, given[:0])
+        ids += written
+        computed += len(ids)
+        picture = None
+        if draws:
+            self._feed(cache, [int(Special.IMAGE)], given[:0])
+            picture = self._regress(cache)
+            end = [*[int(Special.VISUAL)] * TOKENS, int(Special.END)]
+            self._feed(cache, end, picture)
+            ids += [int(Special.IMAGE), *end]
+            given = np.concatenate([given, picture])
+            computed += 1 + TOKENS + len(end)
+        else:
+            self._feed(cache, [int(Special.END)], given[:0])
+            ids.append(int(Special.END))
+            computed += 1
+        keys, values = _layers(cache, past, past + len(ids))
+        return Read(
+            reply.strip(),
+            np.array(ids, np.int32),
+            given,
+            picture,
+            keys,
+            values,
+            parent,
+            cut,
+            computed,
+            reused,
+        )
+
+    def segment(self, read: Read, record: Record) -> Segment:
+        """The segment that spares reading this turn again."""
+        return Segment(next_key(read.parent_key, record), self._fingerprint, read.keys, read.values)
+
+    def _remember(self, history: History, records: Sequence[Record]) -> tuple[DynamicCache, str, int, int]:
+        """Keys and values of the records: restored where there are segments, computed in one go where there are none.
+
+        Returns the cache, the key of the last segment, and how many positions were computed and reused.
+        """
+        parent, keys = root_key(self._fingerprint, history.workspace_salt), []
+        for record in records:
+            parent = next_key(parent, record)
+            keys.append(parent)
+        found: list[Segment | None] = [None] * len(records)
+        if history.segments is not None:
+            for number, (key, record) in enumerate(zip(keys, records, strict=True)):
+                segment = history.segments.get(key, self._fingerprint, history.fetch.get(record.turn_id))
+                if segment is not None and segment.positions == len(record.token_ids):
+                    found[number] = segment
+        cache = DynamicCache(config=self._mllm.llama.config)
+        computed = reused = number = 0
+        while number < len(records):
+            stop = number
+            while stop < len(records) and (found[stop] is None) == (found[number] is None):
+                stop += 1
+            run = [segment for segment in found[number:stop] if segment is not None]
+            if run:
+                for layer in range(len(run[0].keys)):
+                    cache.update(
+                        torch.cat([segment.keys[layer] for segment in run], dim=1)[None],
+                        torch.cat([segment.values[layer] for segment in run], dim=1)[None],
+                        layer,
+                    )
+                reused += sum(segment.positions for segment in run)
+            else:
+                computed += self._recompute(history, cache, records[number:stop], keys[number:stop])
+            number = stop
+        return cache, parent, computed, reused
+
+    def _recompute(
+        self, history: History, cache: DynamicCache, records: Sequence[Record], keys: Sequence[str]
+    ) -> int:
+        ids = [int(one) for record in records for one in record.token_ids]
+        start = cache.get_seq_length()
+        self._feed(cache, ids, np.concatenate([record.visual_tokens for record in records]))
+        if history.segments is not None:
+            log.info("%d turns of the history were read anew (%d positions)", len(records), len(ids))
+            for record, key in zip(records, keys, strict=True):
+                end = start + len(record.token_ids)
+                history.segments.put(Segment(key, self._fingerprint, *_layers(cache, start, end)))
+                start = end
+        return len(ids)
+
+    def _feed(self, cache: DynamicCache, ids: Sequence[int], visual: NDArray[np.float32]) -> Tensor:
+        """Read positions after what the cache holds. Their hidden states, (n, width)."""
+        start = cache.get_seq_length()
+        embedded = self._mllm.embed(torch.tensor([ids]), torch.from_numpy(np.ascontiguousarray(visual)))
+        positions = torch.arange(start, start + len(ids))[None]
+        return self._mllm(embedded, positions, cache=cache)[0]
+
+    def _write(self, cache: DynamicCache, last: Tensor) -> tuple[list[int], bool]:
+        """The reply, the likeliest token after the other, and whether a picture is to follow."""
+        written: list[int] = []
+        while len(written) < LONGEST_REPLY:
+            chosen = int(self._mllm.text_logits(last).argmax())
+            if chosen in {Special.IMAGE, Special.END}:
+                return written, chosen == Special.IMAGE
+            if chosen < len(Special):
+                break
+            written.append(chosen)
+            last = self._feed(cache, [chosen], np.zeros((0, WIDTH), np.float32))[-1]
+        log.warning("the reply did not end: %r", self._text.decode(written))
+        return written, False
+
+    def _regress(self, cache: DynamicCache) -> NDArray[np.float32]:
+        """Visual tokens (K, WIDTH) of the next picture; the reserved positions leave no trace in the cache."""
+        start = cache.get_seq_length()
+        positions = torch.arange(start, start + TOKENS)[None]
+        everything = torch.ones(1, 1, TOKENS, start + TOKENS, dtype=torch.bool)
+        hidden = self._mllm(self._mllm.queries[None], positions, everything, cache)
+        cache.crop(start)
+        regressed: NDArray[np.float32] = self._mllm.regress(hidden)[0].numpy()
+        return regressed
+
+
+def _layers(cache: DynamicCache, start: int, end: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Keys and values of some positions, a layer each, (heads, positions, numbers)."""
+    return (
+        tuple(layer.keys[0, :, start:end].clone() for layer in cache.layers),
+        tuple(layer.values[0, :, start:end].clone() for layer in cache.layers),
+    )
