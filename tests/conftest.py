@@ -57,16 +57,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def migrated(stack: Stack) -> str:
     """The name of a migrated, empty database to copy from."""
-    _create(stack, "migrated")
-    migrations.upgrade(_address(stack, "migrated"))
+    create_database(stack, "migrated")
+    migrations.upgrade(address(stack, "migrated"))
     return "migrated"
 
 
-def _address(stack: Stack, name: str) -> str:
+def address(stack: Stack, name: str) -> str:
     return stack.database_url.rpartition("/")[0] + "/" + name
 
 
-def _create(stack: Stack, name: str, template: str = "template1") -> None:
+def create_database(stack: Stack, name: str, template: str = "template1") -> None:
     address = stack.database_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -76,12 +76,12 @@ def _create(stack: Stack, name: str, template: str = "template1") -> None:
 @pytest.fixture
 def settings(stack: Stack, migrated: str, tmp_path: Path) -> Settings:
     """Settings of a system of its own: a new database, an emptied broker, a folder of blobs. Its engine is `echo`."""
-    _create(stack, "test", migrated)
+    create_database(stack, "test", migrated)
     redis.Redis.from_url(stack.broker_url).flushall()
     return Settings(
         _env_file=None,
         data_dir=tmp_path,
-        database_url=_address(stack, "test"),
+        database_url=address(stack, "test"),
         broker_url=stack.broker_url,
         engine="echo",
         heartbeat_seconds=0.5,

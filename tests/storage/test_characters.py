@@ -1,0 +1,135 @@
+"""Characters: names, scopes, versions, and what goes when one is deleted."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage import characters, conversations
+from storage.characters import CharacterProblem
+from storage.tables import Character, Reference
+from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, Status, StoredBlob, finish
+from tests.factory import Factory
+
+PHOTO = StoredBlob("references/photo.png", 10, "image/png")
+
+
+@pytest.fixture
+def story(factory: Factory) -> Receipt:
+    """A conversation with one turn, whose picture introduced Olivia."""
+    receipt = factory.receive("draw Olivia")
+    claim = factory.claim()
+    assert claim is not None
+    picture = DrawnPicture(StoredBlob("pictures/1.png", 10, "image/png"), 256, 256, "Olivia")
+    outcome = Outcome(Status.DONE, "Here.", pictures=(picture,), introduces=(Introduced("Olivia", "red hair"),))
+    assert factory.database.run(finish, claim.turn_id, claim.fencing, outcome).valid
+    return receipt
+
+
+def get(factory: Factory, name: str) -> Character:
+    def find(session: Session) -> Character:
+        return session.execute(select(Character).where(Character.name == name)).scalar_one()
+
+    return factory.database.run(find)
+
+
+def create(factory: Factory, story: Receipt, name: str, *, everywhere: bool = False) -> UUID:
+    return factory.database.run(
+        characters.create,
+        story.workspace_id,
+        None if everywhere else story.conversation_id,
+        name=name,
+        references=[PHOTO],
+    )
+
+
+def scope(factory: Factory, story: Receipt, *ancestors: UUID) -> dict[str, tuple[str, ...]]:
+    found = factory.database.run(conversations.in_scope, story.workspace_id, story.conversation_id, ancestors)
+    return {one.name: one.reference_keys for one in found}
+
+
+def test_a_name_is_taken_without_regard_to_case(factory: Factory, story: Receipt) -> None:
+    create(factory, story, "Max")
+    with pytest.raises(CharacterProblem, match="named Max already"):
+        create(factory, story, " mAX ")
+    create(factory, story, "Max", everywhere=True)
+
+
+def test_a_name_may_be_used_again_after_its_character_was_deleted(factory: Factory, story: Receipt) -> None:
+    first = create(factory, story, "Max")
+    factory.database.run(characters.remove, story.workspace_id, first)
+    factory.database.run(characters.remove, story.workspace_id, first)
+    assert "Max" not in scope(factory, story)
+    create(factory, story, "Max")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "🦊", "1984", "\u202eaxM"])
+def test_what_is_no_name_is_refused_with_a_sentence(factory: Factory, story: Receipt, name: str) -> None:
+    with pytest.raises(CharacterProblem, match=r"\.$"):
+        create(factory, story, name)
+
+
+@pytest.mark.parametrize("name", ["Zoë", "O'Neil", "李小龍", "Mary Ann", "R2"])
+def test_names_of_all_peoples_are_names(factory: Factory, story: Receipt, name: str) -> None:
+    create(factory, story, name)
+    assert name in scope(factory, story)
+
+
+def test_each_change_raises_the_version(factory: Factory, story: Receipt) -> None:
+    character_id = create(factory, story, "Max")
+    factory.database.run(characters.rename, story.workspace_id, character_id, "Moritz")
+    assert get(factory, "Moritz").version == 2
+    with pytest.raises(CharacterProblem, match="named Moritz"):
+        factory.database.run(characters.rename, story.workspace_id, create(factory, story, "Ada"), "moritz")
+
+
+def test_a_character_of_a_conversation_is_promoted_with_the_picture_that_introduced_it(
+    factory: Factory, story: Receipt
+) -> None:
+    olivia = get(factory, "Olivia")
+    factory.database.run(characters.promote, story.workspace_id, olivia.id)
+    factory.database.run(characters.promote, story.workspace_id, olivia.id)
+    other = factory.receive(thread="another story")
+    assert scope(factory, other) == {"Olivia": ("pictures/1.png",)}
+
+
+def test_nobody_is_promoted_over_a_name_of_the_workspace(factory: Factory, story: Receipt) -> None:
+    create(factory, story, "Olivia", everywhere=True)
+    with pytest.raises(CharacterProblem, match="named Olivia already"):
+        factory.database.run(characters.promote, story.workspace_id, get_introduced(factory).id)
+
+
+def get_introduced(factory: Factory) -> Character:
+    def find(session: Session) -> Character:
+        return session.execute(select(Character).where(Character.turn_id.is_not(None))).scalar_one()
+
+    return factory.database.run(find)
+
+
+def test_deleting_lets_go_of_the_pictures_that_show_somebody(factory: Factory, story: Receipt) -> None:
+    character_id = create(factory, story, "Max")
+    factory.database.run(characters.remove, story.workspace_id, character_id)
+
+    def left(session: Session) -> int:
+        return len(session.scalars(select(Reference).where(Reference.character_id == character_id)).all())
+
+    assert factory.database.run(left) == 0
+
+
+def test_a_workspace_never_sees_anothers_characters(factory: Factory, story: Receipt) -> None:
+    character_id = create(factory, story, "Max", everywhere=True)
+    stranger = factory.receive(workspace="another guild")
+    assert scope(factory, stranger) == {}
+    assert factory.database.run(characters.listed, stranger.workspace_id) == []
+    with pytest.raises(CharacterProblem, match="does not exist"):
+        factory.database.run(characters.rename, stranger.workspace_id, character_id, "Mine")
+    factory.database.run(characters.remove, stranger.workspace_id, character_id)
+    assert "Max" in scope(factory, story)
+
+
+def test_someone_introduced_by_a_turn_is_known_to_its_descendants_only(factory: Factory, story: Receipt) -> None:
+    assert "Olivia" in scope(factory, story, story.turn_id)
+    assert "Olivia" not in scope(factory, story)
