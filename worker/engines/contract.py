@@ -69,7 +69,9 @@ class Record:
     text: str  # the message, as the person wrote it
     reply: str
     token_ids: NDArray[np.int32]  # (n,) every position of the turn in the MLLM's input, visual positions included
-    visual_tokens: NDArray[np.float32]  # (k, d) as regressed; (0, d) when the turn drew nothing
+    visual_tokens: NDArray[
+        np.float32
+    ]  # (k, d) at the visual positions, in order: references, then the picture as regressed
     latents: NDArray[np.float32] | None = None  # the painter's latents of the picture, (c, h, w)
     characters: tuple[UUID, ...] = ()  # who is in the picture
     versions: tuple[int, ...] = ()  # their versions, in the same order
@@ -97,6 +99,7 @@ class Drawing:
     picture: Image.Image | None  # RGB; None when the reading draws nothing
     alt_text: str
     record: Record
+    segment: bytes | None = None  # of this turn, for the blob store; None when the engine keeps none
 
 
 @dataclass(frozen=True, slots=True)

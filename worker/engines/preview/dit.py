@@ -147,7 +147,7 @@ def sample(
     latents = torch.randn((visual.shape[0], CHANNELS, LATENT_SIDE, LATENT_SIDE), generator=generator)
     for number, timestep in enumerate(scheduler.timesteps):
         sigma = sigmas[number]
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
             velocity = model(latents, sigma.expand(visual.shape[0]), visual, references, stands, stood)
         if on_estimate is not None:
             on_estimate(number + 1, steps, latents - sigma * velocity)

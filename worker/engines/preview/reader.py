@@ -111,7 +111,7 @@ class Reader:
             reply, corrected = self._text.decode(written), correct(self._text.decode(written))
             if corrected != reply:
                 reply, written = corrected, self._text.encode(corrected).ids
-                cache.crop(past + len(ids))
+                _shorten(cache, past + len(ids))
                 self._feed(cache, written, given[:0])
         else:
             written, draws = self._text.encode(reply).ids, False
@@ -184,9 +184,7 @@ class Reader:
             number = stop
         return cache, parent, computed, reused
 
-    def _recompute(
-        self, history: History, cache: DynamicCache, records: Sequence[Record], keys: Sequence[str]
-    ) -> int:
+    def _recompute(self, history: History, cache: DynamicCache, records: Sequence[Record], keys: Sequence[str]) -> int:
         ids = [int(one) for record in records for one in record.token_ids]
         start = cache.get_seq_length()
         self._feed(cache, ids, np.concatenate([record.visual_tokens for record in records]))
@@ -203,7 +201,8 @@ class Reader:
         start = cache.get_seq_length()
         embedded = self._mllm.embed(torch.tensor([ids]), torch.from_numpy(np.ascontiguousarray(visual)))
         positions = torch.arange(start, start + len(ids))[None]
-        return self._mllm(embedded, positions, cache=cache)[0]
+        hidden: Tensor = self._mllm(embedded, positions, cache=cache)[0]
+        return hidden
 
     def _write(self, cache: DynamicCache, last: Tensor) -> tuple[list[int], bool]:
         """The reply, the likeliest token after the other, and whether a picture is to follow."""
@@ -225,9 +224,15 @@ class Reader:
         positions = torch.arange(start, start + TOKENS)[None]
         everything = torch.ones(1, 1, TOKENS, start + TOKENS, dtype=torch.bool)
         hidden = self._mllm(self._mllm.queries[None], positions, everything, cache)
-        cache.crop(start)
+        _shorten(cache, start)
         regressed: NDArray[np.float32] = self._mllm.regress(hidden)[0].numpy()
         return regressed
+
+
+def _shorten(cache: DynamicCache, length: int) -> None:
+    """Drop what the cache holds beyond `length` positions."""
+    if cache.get_seq_length() > length:
+        cache.crop(length - cache.get_seq_length())
 
 
 def _layers(cache: DynamicCache, start: int, end: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:

@@ -54,7 +54,7 @@ def with_true_names(reply: str, message: str, known: Iterable[str]) -> str:
         elif all(part.lower() in words for part in name.split()):
             true = name[0].upper() + name[1:]
         else:
-            near = difflib.get_close_matches(name.lower(), [*by_lower, *words], n=1, cutoff=0.6)
+            near = difflib.get_close_matches(name.lower(), [*by_lower, *words], n=1, cutoff=0.5)
             true = by_lower.get(near[0], near[0].capitalize()) if near else None
         if true is not None and true != name:
             reply = re.sub(rf"\b{re.escape(name)}\b", lambda _, true=true: true, reply)  # type: ignore[misc]

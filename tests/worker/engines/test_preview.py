@@ -1,0 +1,247 @@
+"""The preview engine, tiny but whole: what it reads, remembers and draws, and what bad input gets."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops
+
+from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
+from worker.engines.contract import Character, ChatMessage, Step, no_progress
+from worker.engines.preview import NoWeights, PreviewEngine, replies
+from worker.engines.preview.engine import picture_tokens
+from worker.engines.preview.mllm import Special
+from worker.history import History, record_from_bytes, record_to_bytes
+from worker.history.segments import SegmentStore
+
+
+def tell(talk: Talk, turns: int = len(DIALOGUE)) -> None:
+    for said in DIALOGUE[:turns]:
+        talk.say(said.message)
+
+
+def test_a_conversation_introduces_people_by_name_and_shows_them_again(talk: Talk) -> None:
+    first, drawn = talk.say(DIALOGUE[0].message)
+    assert first.draws
+    assert [(new.name, new.description) for new in first.introduces] == [("Olivia", "red curls and fair skin")]
+    assert first.alt_text.startswith("Olivia has red curls and fair skin. A portrait of Olivia")
+    assert drawn.picture is not None
+    assert drawn.picture.size == (256, 256)
+
+    asked, nothing = talk.say(DIALOGUE[1].message)
+    assert not asked.draws
+    assert nothing.picture is None
+    assert asked.reply == DIALOGUE[1].reply
+    assert picture_tokens(nothing.record) is None
+
+    both, _ = talk.say(DIALOGUE[2].message)
+    olivia, max_ = talk.characters
+    assert both.characters == (olivia.id,), "Max is new, so he has no id yet"
+    assert [new.name for new in both.introduces] == ["Max"]
+
+    alone, drawn = talk.say(DIALOGUE[3].message)
+    assert alone.characters == (max_.id,)
+    assert alone.introduces == ()
+    assert drawn.record.characters == (max_.id,)
+
+
+def test_the_picture_tokens_are_regressed_and_stay_in_the_history_as_they_are(talk: Talk) -> None:
+    _, drawing = talk.say(DIALOGUE[0].message)
+    regressed = picture_tokens(drawing.record)
+    assert regressed is not None
+    assert np.abs(regressed - PICTURES[0, 0]).mean() < 0.5, "it learned this picture by heart"
+    restored = record_from_bytes(record_to_bytes(drawing.record))
+    assert np.array_equal(restored.visual_tokens, drawing.record.visual_tokens)
+    assert (restored.token_ids == Special.VISUAL).sum() == len(restored.visual_tokens)
+
+
+def test_reading_from_segments_equals_reading_everything(talk: Talk) -> None:
+    tell(talk, 3)
+    warm = talk.read(DIALOGUE[3].message)
+    cold = Talk(talk.engine, None, talk.records, talk.characters).read(DIALOGUE[3].message)
+    assert warm.tokens_reused == sum(len(record.token_ids) for record in talk.records)
+    assert (cold.tokens_reused, cold.tokens_read) == (0, warm.tokens_read + warm.tokens_reused)
+    assert warm.reply == cold.reply
+    assert np.allclose(warm.plan.read.picture, cold.plan.read.picture, atol=1e-4)  # type: ignore[attr-defined]
+    for one, other in zip(warm.plan.read.keys, cold.plan.read.keys, strict=True):  # type: ignore[attr-defined]
+        assert np.allclose(one, other, atol=1e-4)
+
+
+def test_segments_lost_in_the_middle_are_computed_again(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tell(talk, 3)
+    warm = talk.read(DIALOGUE[3].message)
+    store = talk.segments
+    assert store is not None
+    keys = list(store._memory)
+    del store._memory[keys[1]]
+    again = talk.read(DIALOGUE[3].message)
+    assert "1 turns of the history were read anew" in caplog.text
+    assert again.tokens_reused == warm.tokens_reused - len(talk.records[1].token_ids)
+    assert np.allclose(again.plan.read.picture, warm.plan.read.picture, atol=1e-4)  # type: ignore[attr-defined]
+    assert talk.read(DIALOGUE[3].message).tokens_reused == warm.tokens_reused, "and are kept again"
+
+
+def test_damaged_segments_on_disk_are_not_used(engine: PreviewEngine, tmp_path: Path) -> None:
+    first = Talk(engine, SegmentStore(memory_bytes=0, disk_folder=tmp_path, disk_bytes=2**24))
+    tell(first, 3)
+    whole = first.read(DIALOGUE[3].message)
+    assert whole.tokens_reused > 0
+    for file in tmp_path.iterdir():
+        broken = bytearray(file.read_bytes())
+        broken[-3] ^= 4
+        file.write_bytes(broken)
+    again = first.read(DIALOGUE[3].message)
+    assert again.tokens_reused == 0
+    assert again.reply == whole.reply
+    assert np.allclose(again.plan.read.picture, whole.plan.read.picture, atol=1e-4)  # type: ignore[attr-defined]
+
+
+def test_another_workspace_shares_no_segment(talk: Talk) -> None:
+    tell(talk, 2)
+    stranger = History(talk.records, uuid4(), talk.segments)
+    reading = talk.engine.read(stranger, ChatMessage(DIALOGUE[2].message, characters=talk.characters))
+    assert reading.tokens_reused == 0
+
+
+def test_a_branch_reuses_what_it_has_in_common(talk: Talk) -> None:
+    tell(talk, 3)
+    branch = Talk(talk.engine, talk.segments, talk.records[:1], talk.characters)
+    assert branch.read(DIALOGUE[3].message).tokens_reused == len(talk.records[0].token_ids)
+
+
+def test_segments_from_the_blob_store_serve_another_process(talk: Talk) -> None:
+    _, drawing = talk.say(DIALOGUE[0].message)
+    data = drawing.segment
+    assert data is not None
+    other = History(talk.records, SALT, SegmentStore(memory_bytes=2**24), {drawing.record.turn_id: lambda: data})
+    reading = talk.engine.read(other, ChatMessage(DIALOGUE[1].message, characters=talk.characters))
+    assert reading.tokens_reused == len(drawing.record.token_ids)
+
+
+def test_a_conversation_that_another_engine_began_goes_on(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tell(talk, 1)
+    foreign = replace(
+        talk.records[0], fingerprint="another", token_ids=np.arange(5, dtype=np.int32), visual_tokens=np.zeros((0, 1))
+    )
+    picture = Image.new("RGB", (300, 200), "red")
+    message = ChatMessage(DIALOGUE[1].message, characters=talk.characters)
+    seen = talk.engine.read(History((foreign,), SALT, picture=lambda _: picture), message)
+    assert "its words and picture are encoded anew" in caplog.text
+    assert seen.tokens_read > len(talk.records[0].token_ids), "its picture is read too"
+    talk.engine.read(History((foreign,), SALT), message)
+    assert "its words are encoded anew" in caplog.text
+
+
+def test_equal_seeds_give_equal_pictures_and_others_do_not(talk: Talk) -> None:
+    reading = talk.read(DIALOGUE[0].message)
+    one, same, other = (
+        talk.engine.draw(reading, turn_id=uuid4(), seed=seed, on_step=no_progress).picture for seed in (5, 5, 6)
+    )
+    assert one is not None
+    assert same is not None
+    assert other is not None
+    assert ImageChops.difference(one, same).getbbox() is None
+    assert ImageChops.difference(one, other).getbbox() is not None
+
+
+def test_progress_counts_the_steps_and_a_caller_can_stop_between_them(tiny_weights: Path) -> None:
+    engine = PreviewEngine.from_pretrained(tiny_weights, steps=8)
+    reading = engine.read(History((), SALT), ChatMessage(DIALOGUE[0].message))
+    steps: list[Step] = []
+    engine.draw(reading, turn_id=uuid4(), seed=1, on_step=steps.append)
+    assert [step.step for step in steps] == list(range(1, 9))
+    assert [step.step for step in steps if step.preview is not None] == [4]
+    assert steps[3].preview is not None
+    assert steps[3].preview.size == (128, 128)
+
+    class Stop(BaseException):
+        pass
+
+    def stop(_: Step) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        engine.draw(reading, turn_id=uuid4(), seed=1, on_step=stop)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "🦊🦊", "?!", "123 456"])
+def test_a_message_without_words_gets_a_clear_sentence(talk: Talk, text: str) -> None:
+    reading, drawing = talk.say(text)
+    assert reading.reply == replies.UNCLEAR
+    assert drawing.picture is None
+
+
+def test_another_script_gets_an_honest_answer(talk: Talk) -> None:
+    for text in ("画一张在海滩上的画", "Нарисуй Ольгу на пляже", "ارسم على الشاطئ"):
+        assert talk.read(text).reply == replies.FOREIGN
+
+
+def test_twenty_thousand_characters_are_read_as_far_as_possible_and_that_is_said(talk: Talk) -> None:
+    reading, drawing = talk.say("draw Olivia on the beach " * 800)
+    assert reading.reply.startswith(replies.CUT)
+    assert len(drawing.record.token_ids) < 400
+
+
+def test_a_long_conversation_leaves_its_oldest_turns_in_large_steps(talk: Talk) -> None:
+    tell(talk, 1)
+    records = talk.records * 40
+    kept = [len(talk.engine._reader.kept(records[:size])) for size in range(1, 41)]
+    assert max(kept) < 20
+    drops = [one - other for one, other in pairwise(kept) if one >= other]
+    assert drops
+    assert min(drops) >= 3, "it leaves room for several turns at once"
+
+
+def test_a_described_character_is_described_to_the_model_once(talk: Talk) -> None:
+    ada = Character(uuid4(), "Ada", 1, "a green mohawk")
+    text, pictures = talk.engine._newcomers("draw ada here", [], ChatMessage("", characters=(ada,)), (), ())
+    assert (text, pictures) == ("draw ada (a green mohawk) here", [])
+
+
+def test_an_uploaded_reference_is_seen_by_reader_and_painter(talk: Talk) -> None:
+    picture = Image.new("RGB", (400, 300), "green")
+    ada = Character(uuid4(), "Ada", 1, references=(picture,))
+    _, pictures = talk.engine._newcomers("draw Ada", [], ChatMessage("", characters=(ada,)), (), ())
+    assert len(pictures) == 1
+    references = talk.engine._references([ada], ())
+    assert np.array_equal(references[0].visual, pictures[0])
+    reading = talk.engine.read(History((), SALT), ChatMessage("draw Ada", characters=(ada,)))
+    assert (reading.plan.read.token_ids == Special.PICTURE).sum() == 1  # type: ignore[attr-defined]
+
+
+def test_names_are_spelt_as_the_person_spelt_them() -> None:
+    reply = "Olivea has a red bun. A portrait of Olivea, calm, in red and Maks, sad, in blue, in the park by day."
+    mended = replies.with_true_names(reply, "draw Olivia with a red bun next to max", ["Max"])
+    assert (
+        mended == "Olivia has a red bun. A portrait of Olivia, calm, in red and Max, sad, in blue, in the park by day."
+    )
+    assert replies.understood(mended).shown == ("Olivia", "Max")
+
+
+def test_a_folder_without_weights_says_what_to_do(tmp_path: Path, tiny_weights: Path) -> None:
+    with pytest.raises(NoWeights, match="likeness train"):
+        PreviewEngine.from_pretrained(tmp_path)
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_weights, broken)
+    (broken / "dit.safetensors").write_bytes((broken / "dit.safetensors").read_bytes()[:-9])
+    with pytest.raises(NoWeights, match="likeness train"):
+        PreviewEngine.from_pretrained(broken)
+
+
+def test_the_fingerprint_is_that_of_the_weights(tmp_path: Path, tiny_weights: Path, engine: PreviewEngine) -> None:
+    assert PreviewEngine.from_pretrained(tiny_weights).fingerprint == engine.fingerprint
+    other = tmp_path / "other"
+    shutil.copytree(tiny_weights, other)
+    data = bytearray((other / "mllm.safetensors").read_bytes())
+    data[-1] ^= 1
+    (other / "mllm.safetensors").write_bytes(data)
+    assert PreviewEngine.from_pretrained(other).fingerprint != engine.fingerprint

@@ -1,0 +1,340 @@
+"""The preview engine: a small reader and a small painter of our own, which draw illustrated people on a CPU in seconds.
+
+It knows who is in scope of a message, whom the MLLM means by the names in its replies, and which reference shows them to the
+painter. The reader knows tokens, the painter pictures. Weights come from one folder, by default the package's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import numpy as np
+from PIL import Image
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import nn
+
+from worker.engines.contract import (
+    Abilities,
+    Character,
+    ChatMessage,
+    Drawing,
+    NewCharacter,
+    OnStep,
+    Reading,
+    Record,
+    Step,
+)
+from worker.engines.preview import replies
+from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
+from worker.engines.preview.dit import ALONE, LEFT, RIGHT, DiT, DiTConfig
+from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
+from worker.engines.preview.painter import SIZE, Painter, Reference
+from worker.engines.preview.reader import CONTEXT, Read, Reader
+from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from worker.history import History
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = Path(__file__).parent / "weights"
+LAYOUT = "1"  # of turns and caches: raised when the same weights would read the same records otherwise
+CHARACTERS_PER_PICTURE = 2
+
+_ANY = TypeVar("_ANY")
+
+
+class NoWeights(RuntimeError):
+    """The folder has no weights, or what it has is no whole set; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Sizes of all parts; `config.json` of the weights' folder."""
+
+    autoencoder: AutoencoderConfig
+    tokenizer: TokenizerConfig
+    mllm: MLLMConfig
+    dit: DiTConfig
+
+    def to_json(self) -> str:
+        """As the file has it."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Configuration:
+        """The configuration of a file. Raises `TypeError`, `KeyError` or `ValueError` for another file."""
+        given = json.loads(text)
+        return cls(
+            autoencoder=_configured(AutoencoderConfig, given["autoencoder"]),
+            tokenizer=_configured(TokenizerConfig, given["tokenizer"]),
+            mllm=_configured(MLLMConfig, given["mllm"]),
+            dit=_configured(DiTConfig, given["dit"]),
+        )
+
+    def build(self) -> nn.ModuleDict:
+        """All parts, with random weights."""
+        return nn.ModuleDict(
+            {
+                "autoencoder": Autoencoder(self.autoencoder),
+                "tokenizer": VisualTokenizer(self.tokenizer),
+                "mllm": MLLM(self.mllm),
+                "dit": DiT(self.dit),
+            }
+        )
+
+
+def _configured(kind: type[_ANY], given: dict[str, Any]) -> _ANY:  # Any: JSON
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `draw` needs of a reading; opaque to the worker."""
+
+    read: Read
+    text: str
+    characters: tuple[UUID, ...]
+    versions: tuple[int, ...]
+    references: tuple[Reference, ...]
+    history: History
+
+
+class PreviewEngine:
+    """The engine that every machine can run. Not for two turns at once in one process."""
+
+    def __init__(self, reader: Reader, painter: Painter, fingerprint: str) -> None:
+        self._reader = reader
+        self._painter = painter
+        self.fingerprint = fingerprint
+        self.abilities = Abilities(
+            sizes=((SIZE, SIZE),),
+            characters_per_picture=CHARACTERS_PER_PICTURE,
+            context_tokens=CONTEXT,
+            languages=("en",),
+            cannot=(
+                "I draw illustrated heads and shoulders, no whole bodies and no photos.",
+                "At most two people fit into one of my pictures.",
+                "I understand English only.",
+            ),
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | None = None, *, steps: int = 16) -> PreviewEngine:
+        """Load the weights of a folder, or the package's. Raises `NoWeights`."""
+        folder = folder or WEIGHTS
+        files = sorted(file for file in folder.glob("*") if file.suffix in {".safetensors", ".json"})
+        try:
+            configuration = Configuration.from_json((folder / "config.json").read_text())
+            text = Tokenizer.from_file(str(folder / "text.json"))
+            parts = configuration.build()
+            for name, part in parts.items():
+                part.load_state_dict(load_file(folder / f"{name}.safetensors"))
+        except Exception as error:  # whatever is wrong with the folder, an operator has to mend the same thing
+            raise NoWeights(
+                f"The preview engine has no usable weights in {folder} ({type(error).__name__}: {error}). "
+                "Train some with `likeness train`, or point LIKENESS_PREVIEW_WEIGHTS at a folder that has them."
+            ) from error
+        return cls.from_parts(parts, text, fingerprint=_fingerprint(files), steps=steps)
+
+    @classmethod
+    def from_parts(cls, parts: nn.ModuleDict, text: Tokenizer, *, fingerprint: str, steps: int) -> PreviewEngine:
+        """An engine of loaded parts, in float32."""
+        parts = parts.float().eval().requires_grad_(False)
+        painter = Painter(parts["autoencoder"], parts["tokenizer"], parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
+        return cls(Reader(parts["mllm"], text, fingerprint), painter, fingerprint)  # type: ignore[arg-type]  # as above
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def read(self, history: History, message: ChatMessage) -> Reading:
+        """Read the message after the history. Deterministic for equal history and message."""
+        own = tuple(self._own(history, record) for record in history.records)
+        records = self._reader.kept(own)
+        text = " ".join(message.text.split())
+        pictures = [self._painter.tokens_of(picture) for picture in message.references[:1]]
+        canned = replies.without_words(text) if not pictures else None
+        text, pictures = self._newcomers(text, pictures, message, own, records)
+        read = self._reader.read(
+            history,
+            records,
+            text,
+            pictures,
+            lambda reply: replies.with_true_names(reply, text, [one.name for one in message.characters]),
+            reply=canned,
+        )
+        said = replies.understood(read.reply)
+        shown = _resolved(said.shown, message.characters)
+        characters = tuple(character for character in shown if character is not None)
+        new = tuple(
+            NewCharacter(name, looks)
+            for name, looks in said.introduced
+            if name in said.shown and _named(name, message.characters) is None
+        )
+        alt = _alt_text(said, shown) if read.picture is not None else ""
+        return Reading(
+            reply=(replies.CUT if read.cut else "") + read.reply,
+            draws=read.picture is not None,
+            alt_text=alt,
+            characters=tuple(character.id for character in characters) if read.picture is not None else (),
+            introduces=new if read.picture is not None else (),
+            tokens_read=read.tokens_read,
+            tokens_reused=read.tokens_reused,
+            plan=Plan(
+                read=read,
+                text=message.text,
+                characters=tuple(character.id for character in characters),
+                versions=tuple(character.version for character in characters),
+                references=self._references(shown, own) if read.picture is not None else (),
+                history=history,
+            ),
+        )
+
+    def _own(self, history: History, record: Record) -> Record:
+        """A record as this engine would have written it: what another engine drew is encoded anew from its picture."""
+        if record.fingerprint == self.fingerprint:
+            return record
+        picture = history.picture(record.turn_id) if history.picture is not None else None
+        log.info(
+            "turn %s was drawn by another engine; its %s encoded anew",
+            record.turn_id,
+            "words are" if picture is None else "words and picture are",
+        )
+        ids, _ = self._reader.ids_of(" ".join(record.text.split()), 0, record.reply, drawn=picture is not None)
+        visual = self._painter.tokens_of(picture) if picture is not None else np.zeros((0, WIDTH), np.float32)
+        return replace(
+            record,
+            fingerprint=self.fingerprint,
+            token_ids=np.array(ids, np.int32),
+            visual_tokens=visual,
+            latents=None,
+        )
+
+    def _newcomers(
+        self,
+        text: str,
+        pictures: list[NDArray[np.float32]],
+        message: ChatMessage,
+        own: Sequence[Record],
+        kept: Sequence[Record],
+    ) -> tuple[str, list[NDArray[np.float32]]]:
+        """The message with what the MLLM cannot know yet: what a character looks like whom its context has not shown."""
+        for character in message.characters:
+            mention = re.search(rf"\b{re.escape(character.name)}\b", text, re.IGNORECASE)
+            if mention is None or any(_shows(record, character) for record in kept):
+                continue
+            if character.description:
+                text = f"{text[: mention.end()]} ({character.description}){text[mention.end() :]}"
+            elif not pictures:
+                seen = self._appearance(character, own)
+                pictures = [seen[0]] if seen is not None else []
+        return text, pictures
+
+    def _references(self, shown: Sequence[Character | None], own: Sequence[Record]) -> tuple[Reference, ...]:
+        found = []
+        for number, character in enumerate(shown):
+            seen = self._appearance(character, own) if character is not None else None
+            if seen is not None:
+                visual, stood = seen
+                found.append(Reference(visual, _stands(number, len(shown)), stood))
+        return tuple(found)
+
+    def _appearance(self, character: Character, own: Sequence[Record]) -> tuple[NDArray[np.float32], int] | None:
+        """Visual tokens that show a character, and where they stand there: an uploaded picture, else their first one."""
+        if character.references:
+            return self._painter.tokens_of(character.references[0]), ALONE
+        for record in own:
+            picture = picture_tokens(record)
+            if picture is None or not _shows(record, character):
+                continue
+            names = [name.lower() for name in replies.understood(record.reply).shown]
+            if len(names) < 2:
+                return picture, ALONE
+            if character.name.lower() in names:
+                return picture, _stands(names.index(character.name.lower()), len(names))
+        return None
+
+    # -- drawing -------------------------------------------------------------------------------------------------------
+
+    def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
+        """Draw what was read. Equal reading and seed give an equal picture on one machine."""
+        plan = reading.plan
+        if not isinstance(plan, Plan):
+            raise TypeError("this reading is another engine's")
+        picture: Image.Image | None = None
+        latents: NDArray[np.float32] | None = None
+        if plan.read.picture is not None:
+            picture, latents = self._painter.paint(
+                plan.read.picture,
+                plan.references,
+                seed=seed,
+                on_preview=lambda step, steps, preview: on_step(Step(step, steps, preview)),
+            )
+        record = Record(
+            turn_id=turn_id,
+            fingerprint=self.fingerprint,
+            text=plan.text,
+            reply=plan.read.reply,
+            token_ids=plan.read.token_ids,
+            visual_tokens=plan.read.visual_tokens,
+            latents=latents,
+            characters=plan.characters,
+            versions=plan.versions,
+        )
+        segment = None
+        if plan.history.segments is not None:
+            segment = plan.history.segments.put(self._reader.segment(plan.read, record))
+        return Drawing(picture=picture, alt_text=reading.alt_text, record=record, segment=segment)
+
+
+def picture_tokens(record: Record) -> NDArray[np.float32] | None:
+    """Visual tokens (K, WIDTH) of the picture that a turn drew, or None: its last ones, since references come first."""
+    return record.visual_tokens[-TOKENS:] if (record.token_ids == Special.IMAGE).any() else None
+
+
+def _shows(record: Record, character: Character) -> bool:
+    """Whether a turn's picture shows a character of this very version, or introduced them."""
+    if record.turn_id == character.turn_id:
+        return True
+    return (character.id, character.version) in zip(record.characters, record.versions, strict=True)
+
+
+def _named(name: str, characters: Sequence[Character]) -> Character | None:
+    return next((one for one in characters if one.name.lower() == name.lower()), None)
+
+
+def _resolved(names: Sequence[str], characters: Sequence[Character]) -> list[Character | None]:
+    """Whom the names mean, from left to right; None for people who are new."""
+    return [_named(name, characters) for name in names]
+
+
+def _stands(number: int, count: int) -> int:
+    return ALONE if count < 2 else (LEFT, RIGHT)[min(number, 1)]
+
+
+def _alt_text(said: replies.Said, shown: Sequence[Character | None]) -> str:
+    """What the picture shows, in words: who they are and what they do."""
+    looks = dict(said.introduced)
+    for name, character in zip(said.shown, shown, strict=True):
+        if character is not None and character.description:
+            looks.setdefault(name, character.description)
+    people = "".join(f"{name} has {looks[name]}. " for name in said.shown if name in looks)
+    return f"{people}{said.scene}" if said.scene else "An illustrated picture."
+
+
+def _fingerprint(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256(f"layout {LAYOUT}, float32, {[one.name for one in fields(Record)]}".encode())
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return f"preview-{digest.hexdigest()[:16]}"
