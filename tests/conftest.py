@@ -83,6 +83,7 @@ def settings(stack: Stack, migrated: str, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         database_url=address(stack, "test"),
         broker_url=stack.broker_url,
+        blobs_url=(tmp_path / "blobs").as_uri(),
         engine="echo",
         heartbeat_seconds=0.5,
         lease_seconds=2.0,

@@ -15,7 +15,7 @@ import socket
 import threading
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from celery import signals
@@ -33,6 +33,9 @@ from storage.tickets import TASK, bell, celery_app, queue
 from worker import engines
 from worker.drawing import Drawer
 from worker.engines.contract import Engine
+
+if TYPE_CHECKING:
+    from worker.history.segments import SegmentStore
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +97,7 @@ def _start(**_: Any) -> None:
         engine_name=chosen.engine,
         engine=engine,
         worker_id=worker_id,
+        segments=_segments(chosen),
     )
     threading.Thread(target=_live, args=(database, worker_id, chosen, engine), name="heartbeat", daemon=True).start()
 
@@ -104,6 +108,18 @@ def _load(chosen: Settings) -> Engine:
 
         torch.set_num_threads(chosen.worker_threads or os.cpu_count() or 1)
     return engines.load(chosen.engine, chosen)
+
+
+def _segments(chosen: Settings) -> SegmentStore | None:
+    if chosen.engine == "echo":  # which has no MLLM, and must start without torch
+        return None
+    from worker.history.segments import SegmentStore
+
+    return SegmentStore(
+        memory_bytes=chosen.history_memory_bytes,
+        disk_folder=chosen.history_folder,
+        disk_bytes=chosen.history_disk_bytes,
+    )
 
 
 def _host() -> str:

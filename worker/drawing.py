@@ -12,7 +12,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from PIL import Image
@@ -30,6 +32,9 @@ from storage.tickets import Bell
 from storage.turns import Claim, DrawnPicture, Introduced, Outcome, Shown, StoredBlob
 from worker.engines.contract import Character, ChatMessage, Drawing, Engine, Reading, Record, Refused, Step
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
+
+if TYPE_CHECKING:
+    from worker.history.segments import SegmentStore
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +101,7 @@ class Drawer:
         engine_name: str,
         engine: Engine,
         worker_id: UUID,
+        segments: SegmentStore | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -104,6 +110,7 @@ class Drawer:
         self._engine_name = engine_name
         self._engine = engine
         self._worker_id = worker_id
+        self._segments = segments
         self._progress = ProgressSender(settings.broker_url)
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._warm: OrderedDict[UUID, None] = OrderedDict()
@@ -202,8 +209,24 @@ class Drawer:
     # -- what the engine is given --------------------------------------------------------------------------------------
 
     def _history(self, line: Line) -> History:
-        records = tuple(self._record(turn.record_key) for turn in line.past if turn.record_key is not None)
-        return History(records=records, workspace_salt=line.workspace_salt)
+        pictures = {turn.turn_id: turn.picture_key for turn in line.past}
+        fingerprint = self._engine.fingerprint
+
+        def picture(turn_id: UUID) -> Image.Image | None:
+            key = pictures.get(turn_id)
+            return None if key is None else self._picture(key)
+
+        return History(
+            records=tuple(self._record(turn.record_key) for turn in line.past if turn.record_key is not None),
+            workspace_salt=line.workspace_salt,
+            segments=self._segments,
+            fetch={
+                turn.turn_id: partial(self._blobs.get, turn.segments[fingerprint])
+                for turn in line.past
+                if fingerprint in turn.segments
+            },
+            picture=picture,
+        )
 
     def _record(self, key: str) -> Record:
         known = self._records.get(key)
@@ -253,6 +276,9 @@ class Drawer:
         record = self._put(
             claim, "records", record_to_bytes(drawing.record), ".safetensors", "application/octet-stream"
         )
+        segment = None
+        if drawing.segment is not None and self._settings.blobs.startswith("s3://"):  # a folder is this disk once more
+            segment = self._put(claim, "segments", drawing.segment, ".safetensors", "application/octet-stream")
         self._records[record.key] = drawing.record
         self._warm[claim.conversation_id] = None
         self._warm.move_to_end(claim.conversation_id)
@@ -264,6 +290,7 @@ class Drawer:
             pictures=pictures,
             introduces=tuple(Introduced(new.name, new.description) for new in reading.introduces),
             record=record,
+            segment=segment,
             fingerprint=drawing.record.fingerprint,
             tokens_read=reading.tokens_read,
             tokens_reused=reading.tokens_reused,
