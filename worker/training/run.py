@@ -1,38 +1,122 @@
-"""Runs the training stages in order, each for its minutes; a stage that was killed goes on where it was."""
+"""`likeness train`: renders the pictures, runs the stages in order, draws their curves, writes the weights.
+
+Everything is kept in one folder, so that a run that was killed, or a machine that was changed, goes on where it was.
+"""
 
 from __future__ import annotations
 
-import argparse
+import csv
+import json
 import os
+import subprocess
+import sys
+import time
+from dataclasses import fields
 from pathlib import Path
 
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save_file
+from torch import nn
 
+from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
+from worker.engines.preview.dit import DiT, DiTConfig
+from worker.engines.preview.engine import Configuration
+from worker.engines.preview.mllm import MLLM, MLLMConfig
+from worker.engines.preview.tokenizer import TokenizerConfig, VisualTokenizer
 from worker.training import stages
 from worker.training.cache import PictureCache
 
 STORIES = 6000
-STAGES = {  # in order, with the minutes of two cores that the shipped weights were trained for
-    "autoencoder": (stages.autoencoder, 35.0),
-    "reconstruction": (stages.reconstruction, 35.0),
-    "reader": (stages.reader, 25.0),
-    "personalization": (stages.personalization, 15.0),
+STAGES = {  # in order, each with its minutes on two cores
+    "autoencoder": (stages.autoencoder, 60.0),
+    "reconstruction": (stages.reconstruction, 60.0),
+    "reader": (stages.reader, 45.0),
+    "personalization": (stages.personalization, 30.0),
 }
 
 
-def train(folder: Path, stage: str | None = None, minutes: float | None = None) -> None:
-    """Run one stage, or all that are not done yet. Raises `KeyError` for a stage that does not exist."""
+def train(folder: Path, stage: str | None = None, minutes: float | None = None, *, stories: int = STORIES) -> Path:
+    """Run one stage, or all of them; a stage that had its minutes is passed over. Returns the folder of the weights.
+
+    `minutes` are a stage's in all, earlier runs included. Raises `KeyError` for a stage that does not exist.
+    """
+    chosen = {stage: STAGES[stage]} if stage else STAGES
     torch.set_num_threads(os.cpu_count() or 1)
-    cache = PictureCache(folder, STORIES)
-    for name in [stage] if stage else list(STAGES):
-        run, usual = STAGES[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    cache = PictureCache(folder, stories)
+    render(folder, cache, console)
+    for name, (run, usual) in chosen.items():
         run(folder, cache, minutes or usual)
+        draw_curve(folder / f"{name}.csv")
+    weights = folder / "weights"
+    if all((folder / f"{name}.pt").exists() for name in STAGES):
+        export(folder, weights)
+        console.print(f"The weights are in {weights}. To use them, set LIKENESS_PREVIEW_WEIGHTS to that folder.")
+    return weights
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--stage")
-    parser.add_argument("--minutes", type=float)
-    given = parser.parse_args()
-    train(given.folder, given.stage, given.minutes)
+def render(folder: Path, cache: PictureCache, console: Console) -> None:
+    """Render what is missing of the pictures, on all cores."""
+    if len(cache.ready()) == cache.stories:
+        return
+    parts = os.cpu_count() or 1
+    arguments = [sys.executable, "-m", "worker.training.cache", str(folder), str(cache.stories)]
+    workers = [subprocess.Popen([*arguments, str(part), str(parts)]) for part in range(parts)]
+    try:
+        columns = (TextColumn("stories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("render", total=cache.stories)
+            while any(worker.poll() is None for worker in workers):
+                bar.update(task, completed=len(cache.ready()))
+                time.sleep(0.5)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def export(folder: Path, into: Path) -> None:
+    """Write the averaged weights of all stages as bfloat16 safetensors, with their configuration and their record."""
+    autoencoder, tokenizer, mllm, dit = Autoencoder(), VisualTokenizer(), MLLM(), DiT()
+    stages.averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": autoencoder}))
+    stages.averaged(folder, "reconstruction", nn.ModuleDict({"tokenizer": tokenizer, "dit": DiT()}))
+    stages.averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
+    stages.averaged(folder, "personalization", nn.ModuleDict({"dit": dit}))
+    into.mkdir(parents=True, exist_ok=True)
+    parts = {"autoencoder": autoencoder, "tokenizer": tokenizer, "mllm": mllm, "dit": dit}
+    for name, part in parts.items():
+        state = {
+            key: value.to(torch.bfloat16) if value.is_floating_point() else value
+            for key, value in part.state_dict().items()
+        }
+        save_file({key: value.contiguous() for key, value in state.items()}, into / f"{name}.safetensors")
+    configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), DiTConfig())
+    assert {one.name for one in fields(configuration)} == set(parts)
+    (into / "config.json").write_text(configuration.to_json() + "\n")
+    (into / "text.json").write_text((folder / "text.json").read_text())
+    records = [json.loads((folder / f"{name}.json").read_text()) for name in STAGES]
+    (into / "training.json").write_text(json.dumps(records, indent=1) + "\n")
+
+
+def draw_curve(file: Path) -> None:
+    """The figures of a stage over its minutes, as a picture beside the file."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    if not file.exists():
+        return
+    with file.open(newline="") as handle:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(handle)]
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for name in [name for name in rows[0] if name not in ("step", "minutes")]:
+        axes.plot([row["minutes"] for row in rows], [row[name] for row in rows], label=name, linewidth=1)
+    axes.set(xlabel="minutes", yscale="log", title=file.stem)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(file.with_suffix(".png"), dpi=110, bbox_inches="tight")
+    plt.close(figure)
