@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -134,7 +134,6 @@ class PreviewEngine:
     def from_pretrained(cls, folder: Path | None = None, *, steps: int = 16) -> PreviewEngine:
         """Load the weights of a folder, or the package's. Raises `NoWeights`."""
         folder = folder or WEIGHTS
-        files = sorted(file for file in folder.glob("*") if file.suffix in {".safetensors", ".json"})
         try:
             configuration = Configuration.from_json((folder / "config.json").read_text())
             text = Tokenizer.from_file(str(folder / "text.json"))
@@ -146,7 +145,7 @@ class PreviewEngine:
                 f"The preview engine has no usable weights in {folder} ({type(error).__name__}: {error}). "
                 "Train some with `likeness train`, or point LIKENESS_PREVIEW_WEIGHTS at a folder that has them."
             ) from error
-        return cls.from_parts(parts, text, fingerprint=_fingerprint(files), steps=steps)
+        return cls.from_parts(parts, text, fingerprint=_fingerprint(folder), steps=steps)
 
     @classmethod
     def from_parts(cls, parts: nn.ModuleDict, text: Tokenizer, *, fingerprint: str, steps: int) -> PreviewEngine:
@@ -332,9 +331,9 @@ def _alt_text(said: replies.Said, shown: Sequence[Character | None]) -> str:
     return f"{people}{said.scene}" if said.scene else "An illustrated picture."
 
 
-def _fingerprint(files: Sequence[Path]) -> str:
-    digest = hashlib.sha256(f"layout {LAYOUT}, float32, {[one.name for one in fields(Record)]}".encode())
-    for file in files:
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256(f"layout {LAYOUT}, float32".encode())
+    for file in (folder / "config.json", folder / "text.json", *sorted(folder.glob("*.safetensors"))):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return f"preview-{digest.hexdigest()[:16]}"
