@@ -103,15 +103,13 @@ def stages(folder: Path, split: str = "validation", count: int = 8) -> Image.Ima
     """Rows: real pictures of people never trained on; encoded and decoded; repainted from their own visual tokens."""
     shots = [story(number, split).shot(number % 6) for number in range(count)]
     real = torch.from_numpy(np.stack([np.asarray(draw_shot(shot)) for shot in shots]))
-    coder = averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": Autoencoder()}))["autoencoder"]
+    coder, tokenizer, dit = Autoencoder(), VisualTokenizer(), DiT()
+    averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": coder}))
     latents = coder.encode(to_tensor(real))
     rows = [real, to_bytes(coder.decode(latents))]
     if (folder / "reconstruction.pt").exists():
-        modules = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
-        parts = averaged(folder, "reconstruction", modules)
-        tokens = parts["tokenizer"](latents)
-        dit = parts["dit"]
-        assert isinstance(dit, DiT)
+        averaged(folder, "reconstruction", nn.ModuleDict({"tokenizer": tokenizer, "dit": dit}))
+        tokens = tokenizer(latents)
         painted = sample(dit, tokens, steps=16, generator=torch.Generator().manual_seed(0))
         rows.append(to_bytes(coder.decode(painted)))
     return Image.fromarray(np.concatenate([np.concatenate(list(row.numpy()), axis=1) for row in rows], axis=0))
