@@ -1,0 +1,102 @@
+"""The training stages: one after the other they give weights that draw, and a killed one goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import torch
+from torch import nn
+
+from tests.worker.engines.conftest import TINY
+from worker.engines.contract import ChatMessage
+from worker.engines.preview import PreviewEngine
+from worker.engines.preview.mllm import MLLM, Special
+from worker.history import History
+from worker.training.dialogues import Teller
+from worker.training.packing import collate, pack
+from worker.training.run import STAGES, train
+from worker.training.stages import text_tokenizer
+from worker.training.stories import story
+from worker.training.trainer import Trainer
+
+TRAINER = """
+import sys, torch
+from pathlib import Path
+from torch import nn
+from worker.training import trainer
+trainer.CHECKPOINT_SECONDS = 0.1
+modules = nn.ModuleDict({"line": nn.Linear(4, 1)})
+def loss():
+    x = torch.randn(8, 4)
+    return ((modules["line"](x) - x.sum(1, keepdim=True)) ** 2).mean(), {}
+trainer.Trainer(Path(sys.argv[1]), "line", modules, loss, 10.0, 1e-2).run()
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every stage, a step or two each."""
+    folder = tmp_path_factory.mktemp("training")
+    threads = torch.get_num_threads()
+    train(folder, minutes=0.0005, stories=3)
+    torch.set_num_threads(threads)
+    return folder
+
+
+def test_a_stage_that_was_killed_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", TRAINER, str(tmp_path)])
+    checkpoint, deadline = tmp_path / "line.pt", time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    saved = torch.load(checkpoint, weights_only=True)
+    modules = nn.ModuleDict({"line": nn.Linear(4, 1)})
+    later = Trainer(tmp_path, "line", modules, lambda: (modules["line"].weight.sum(), {}), 10.0, 1e-2)
+    assert later.steps == saved["steps"] > 0
+    assert later.seconds == saved["seconds"] > 0
+    assert torch.equal(modules["line"].weight, saved["modules"]["line.weight"])
+
+
+def test_all_stages_leave_weights_that_load_and_answer(trained: Path) -> None:
+    engine = PreviewEngine.from_pretrained(trained / "weights", steps=2)
+    reading = engine.read(History((), uuid4()), ChatMessage("draw Olivia"))
+    assert reading.reply is not None
+    sizes = sum(file.stat().st_size for file in (trained / "weights").glob("*.safetensors"))
+    assert sizes < 37e6, "with the guard's meter all weights stay below 40 MB"
+
+
+def test_every_stage_leaves_a_curve_and_a_record(trained: Path) -> None:
+    for stage in STAGES:
+        record = json.loads((trained / f"{stage}.json").read_text())
+        assert record["steps"] > 0
+        assert {"seed", "data_version", "code_version", "minutes"} <= set(record)
+
+
+def test_a_stage_that_had_its_minutes_is_passed_over(trained: Path) -> None:
+    before = json.loads((trained / "reader.json").read_text())["steps"]
+    train(trained, "reader", minutes=0.0005, stories=3)
+    assert json.loads((trained / "reader.json").read_text())["steps"] == before
+
+
+def test_what_the_reserved_positions_hold_is_seen_by_nothing_else(trained: Path) -> None:
+    text = text_tokenizer(trained)
+    sequence = pack(Teller(story(1), 1).tell(), text)
+    batch = collate([sequence])
+    torch.manual_seed(0)
+    mllm = MLLM(replace(TINY.mllm, vocabulary=text.get_vocab_size())).eval()
+    embedded = mllm.embed(batch.ids, torch.randn(int((batch.ids == Special.VISUAL).sum()), 64))
+    other = torch.where(batch.queries[..., None], embedded + 1.0, embedded)
+    with torch.no_grad():
+        one, two = (mllm(given, batch.positions, batch.mask) for given in (embedded, other))
+    assert torch.allclose(one[~batch.queries], two[~batch.queries], atol=1e-5)
+    assert not torch.allclose(one[batch.queries], two[batch.queries], atol=1e-2)
