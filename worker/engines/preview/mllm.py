@@ -47,7 +47,7 @@ class MLLMConfig:
     vocabulary: int = 1536
     width: int = 256
     layers: int = 6
-    heads: int = 8
+    heads: int = 4
     key_value_heads: int = 2
     feed_forward: int = 704
     positions: int = 8192
