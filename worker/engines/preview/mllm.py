@@ -49,7 +49,7 @@ class MLLMConfig:
     layers: int = 6
     heads: int = 4
     key_value_heads: int = 2
-    feed_forward: int = 704
+    feed_forward: int = 576
     positions: int = 8192
 
 
