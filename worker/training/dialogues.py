@@ -12,12 +12,10 @@ import random
 import string
 from dataclasses import dataclass
 
+from worker.engines.preview.replies import FOREIGN, UNCLEAR, UNKNOWN
 from worker.training.people import BEARDS, CLOTH, EXPRESSIONS, GLASSES, HAIRLESS, HEADS, HEADWEAR, Person
 from worker.training.stories import NAMES, Scene, Story, Turn
 
-UNKNOWN = "I do not know {name} yet. Tell me what {name} looks like, and I will draw them."
-FOREIGN = "I only understand English so far. Please say it in English."
-UNCLEAR = "I did not understand that. Tell me whom to draw and where."
 ABOUT = "I draw illustrated people and keep them the same through our conversation. Tell me whom to draw and where."
 WELCOME = "You are welcome. Tell me what to draw next."
 

@@ -15,7 +15,6 @@ UNKNOWN = "I do not know {name} yet. Tell me what {name} looks like, and I will 
 FOREIGN = "I only understand English so far. Please say it in English."
 UNCLEAR = "I did not understand that. Tell me whom to draw and where."
 CUT = "I read only the beginning of your message, it was too long for me. "
-PHOTO = "I draw illustrated people, so I cannot copy a photo. "
 
 _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.\s*")
 _SCENE = re.compile(r"\bA (?:[\w-]+ ){1,3}of .*$", re.DOTALL)
