@@ -77,6 +77,7 @@ def studio(
         log_level=settings.log_level.lower(),
         timeout_graceful_shutdown=3,
         server_header=False,
+        access_log=False,  # an address may carry the token
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage.tables import Character, Conversation, Picture, Reference
+from storage.tables import Appearance, Character, Conversation, Picture, Reference
 from storage.turns import StoredBlob, keep_blobs
 
 NAME_LIMIT = 40
@@ -126,6 +127,39 @@ def listed(session: Session, workspace_id: UUID, conversation_id: UUID | None = 
             .order_by(func.lower(Character.name), Character.id)
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a page shows of a character beside the name: the picture that shows them best, if there is one."""
+
+    everywhere: bool
+    blob_key: str | None
+
+
+def faces(session: Session, workspace_id: UUID, character_ids: Sequence[UUID]) -> dict[UUID, Face]:
+    """Faces of characters: their first reference, else the picture that introduced them, else the first with them in it."""
+    reference = (
+        select(Reference.blob_key)
+        .where(Reference.character_id == Character.id)
+        .order_by(Reference.position, Reference.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    drawn = (
+        select(Picture.blob_key)
+        .join(Appearance, Appearance.picture_id == Picture.id)
+        .where(Appearance.character_id == Character.id)
+        .order_by(Picture.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Character.id, Character.conversation_id, func.coalesce(reference, drawn)).where(
+            Character.workspace_id == workspace_id, Character.id.in_(character_ids)
+        )
+    )
+    return {row[0]: Face(row[1] is None, row[2]) for row in rows}
 
 
 def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character:
