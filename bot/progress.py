@@ -60,6 +60,6 @@ async def watch(services: Services, turn_id: UUID) -> AsyncIterator[Update]:
                     while True:
                         yield Update(place, await latest.get())
     finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        while not following.done():  # a client that is just connecting may swallow a cancellation
+            following.cancel()
+            await asyncio.wait({following}, timeout=0.2)

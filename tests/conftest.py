@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -67,6 +68,7 @@ def address(stack: Stack, name: str) -> str:
 
 
 def create_database(stack: Stack, name: str, template: str = "template1") -> None:
+    gc.collect()  # a connection that was cancelled while it connected holds its socket, and DROP DATABASE waits for it
     address = stack.database_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -78,6 +80,7 @@ def settings(stack: Stack, migrated: str, tmp_path: Path) -> Settings:
     """Settings of a system of its own: a new database, an emptied broker, a folder of blobs. Its engine is `echo`."""
     create_database(stack, "test", migrated)
     redis.Redis.from_url(stack.broker_url).flushall()
+    (tmp_path / "blobs").mkdir()
     return Settings(
         _env_file=None,
         data_dir=tmp_path,

@@ -131,14 +131,14 @@ def reconstruction(folder: Path, cache: PictureCache, minutes: float) -> nn.Modu
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        clean = torch.from_numpy(latents[rng.choice(ready, 48), rng.integers(0, TURNS, 48)].astype(np.float32))
+        clean = torch.from_numpy(latents[rng.choice(ready, 16), rng.integers(0, TURNS, 16)].astype(np.float32))
         with torch.autocast("cpu", torch.bfloat16):
             tokens = modules["tokenizer"](clean)
             tokens = tokens + 0.15 * torch.randn_like(tokens)
             flow = _flow(modules["dit"], clean, tokens)
         return flow, {}
 
-    return Trainer(folder, "reconstruction", modules, loss, minutes, rate=6e-4).run()
+    return Trainer(folder, "reconstruction", modules, loss, minutes, rate=1e-3).run()
 
 
 def _flow(dit: nn.Module, clean: Tensor, tokens: Tensor, references: tuple[Tensor, ...] = ()) -> Tensor:
