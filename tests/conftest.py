@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -99,7 +98,7 @@ def database(settings: Settings) -> Iterator[Database]:
     """The test's database."""
     opened = Database(settings.database_url)
     yield opened
-    asyncio.run(opened.aclose())
+    opened.close()
 
 
 @pytest.fixture
