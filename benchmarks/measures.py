@@ -210,13 +210,13 @@ _OLD = """
          ON true
 """
 
-# A person's share falls with the square of their number's distance: a few have most of what waits.
+# Skewed: of 1,000 persons the first has a tenth of all that waits, and half of them have a fifth.
 _QUEUED = """
     INSERT INTO turns (id, workspace_id, conversation_id, person_id, source_id, kind, text, engine, seed, status, ready_at)
     SELECT gen_random_uuid(), p.workspace_id, c.id, p.id, 'queued ' || g, 'say', 'a turn that waits', 'echo', 1, 'queued', now()
     FROM generate_series(1, 10000) g
     JOIN (SELECT id, workspace_id, row_number() OVER (ORDER BY id) - 1 AS n FROM persons) p
-         ON p.n = floor(999 * power(random(), 3) + g * 0)::int
+         ON p.n = floor(999 * power(g / 10000.0, 3))::int
     JOIN LATERAL (SELECT id FROM conversations c WHERE c.workspace_id = p.workspace_id AND c.thread = (g % 500 + 1)::text) c
          ON true
 """

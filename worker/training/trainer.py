@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from worker.training.cache import VERSION
 
 CHECKPOINT_SECONDS = 60.0
+LONGEST_STEP = 30.0  # seconds: a machine that slept has not trained
 AVERAGE = 0.999  # of the weights, the larger the slower
 
 Loss = Callable[[], tuple[Tensor, dict[str, float]]]
@@ -69,8 +70,7 @@ class Trainer:
     def run(self) -> nn.ModuleDict:
         """Train, and return the averaged modules."""
         torch.manual_seed(self.seed + self.steps)
-        started = saved = said = time.monotonic()
-        before = self.seconds
+        last = saved = said = time.monotonic()
         self.modules.train()
         while (progress := self.seconds / (self.minutes * 60)) < 1:
             for group in self._optimiser.param_groups:
@@ -85,7 +85,8 @@ class Trainer:
             self._follow()
             self.steps += 1
             now = time.monotonic()
-            self.seconds = before + now - started
+            self.seconds += min(now - last, LONGEST_STEP)
+            last = now
             if now - said > 10:
                 said = now
                 self._note({"loss": float(loss.detach()), **figures}, progress)
