@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from storage.tables import (
@@ -19,12 +20,8 @@ from storage.tables import (
     Conversation,
     Kind,
     Picture,
-    Record,
-    Reference,
-    Segment,
     Status,
     Turn,
-    Workspace,
 )
 
 
@@ -127,50 +124,55 @@ def path(session: Session, workspace_id: UUID, turn_id: UUID | None) -> list[tup
     return [(row.id, Status(row.status)) for row in rows]
 
 
+_PAST = text(
+    """
+    WITH RECURSIVE line AS (
+        SELECT id, parent_id, status, text, reply, 0 AS depth FROM turns
+        WHERE workspace_id = :workspace_id AND id = :turn_id
+        UNION ALL
+        SELECT t.id, t.parent_id, t.status, t.text, t.reply, line.depth + 1
+        FROM turns t JOIN line ON t.id = line.parent_id
+        WHERE t.workspace_id = :workspace_id
+    )
+    SELECT line.id, line.text, line.reply, r.blob_key AS record_key, r.fingerprint, p.blob_key AS picture_key,
+           (SELECT jsonb_object_agg(s.fingerprint, s.blob_key) FROM segments s WHERE s.turn_id = line.id) AS segments
+    FROM line LEFT JOIN records r ON r.turn_id = line.id LEFT JOIN pictures p ON p.turn_id = line.id AND p.chosen
+    WHERE line.status = 'done' ORDER BY line.depth DESC
+    """
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("workspace_id", "turn_id")))
+
+_BROUGHT = text(
+    """
+    SELECT salt, ARRAY(SELECT blob_key FROM "references" WHERE workspace_id = :workspace_id AND turn_id = :turn_id
+                       ORDER BY position) AS attachments
+    FROM workspaces WHERE id = :workspace_id
+    """
+)
+
+_IN_SCOPE = text(
+    """
+    SELECT id, name, version, description, turn_id, conversation_id,
+           ARRAY(SELECT r.blob_key FROM "references" r WHERE r.workspace_id = :workspace_id AND r.character_id = c.id
+                 ORDER BY r.position, r.id) AS reference_keys
+    FROM characters c
+    WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND (
+        conversation_id IS NULL OR conversation_id = :conversation_id AND (turn_id IS NULL OR turn_id = ANY(:ancestors)))
+    ORDER BY created_at, id
+    """
+).bindparams(bindparam("ancestors", type_=ARRAY(Uuid)))
+
+
 def line(session: Session, workspace_id: UUID, conversation_id: UUID, turn_id: UUID, parent_id: UUID | None) -> Line:
     """What the engine is given to draw the turn."""
-    ancestors = [found for found, status in path(session, workspace_id, parent_id) if status is Status.DONE]
-    salt = session.scalars(select(Workspace.salt).where(Workspace.id == workspace_id)).one()
-    past = _past(session, workspace_id, ancestors)
-    characters = in_scope(session, workspace_id, conversation_id, ancestors)
-    attached = session.scalars(
-        select(Reference.blob_key)
-        .where(Reference.workspace_id == workspace_id, Reference.turn_id == turn_id)
-        .order_by(Reference.position)
-    ).all()
-    return Line(salt, past, characters, tuple(attached))
-
-
-def _past(session: Session, workspace_id: UUID, ancestors: Sequence[UUID]) -> tuple[PastTurn, ...]:
-    if not ancestors:
-        return ()
-    segments: dict[UUID, dict[str, str]] = {}
-    for row in session.execute(
-        select(Segment.turn_id, Segment.fingerprint, Segment.blob_key).where(
-            Segment.workspace_id == workspace_id, Segment.turn_id.in_(ancestors)
+    past: tuple[PastTurn, ...] = ()
+    if parent_id is not None:
+        past = tuple(
+            PastTurn(row.id, row.text, row.reply, row.record_key, row.fingerprint, row.picture_key, row.segments or {})
+            for row in session.execute(_PAST, {"workspace_id": workspace_id, "turn_id": parent_id})
         )
-    ):
-        segments.setdefault(row.turn_id, {})[row.fingerprint] = row.blob_key
-    rows = session.execute(
-        select(
-            Turn.id,
-            Turn.text,
-            Turn.reply,
-            Record.blob_key.label("record_key"),
-            Record.fingerprint,
-            Picture.blob_key.label("picture_key"),
-        )
-        .outerjoin(Record, Record.turn_id == Turn.id)
-        .outerjoin(Picture, and_(Picture.turn_id == Turn.id, Picture.chosen))
-        .where(Turn.workspace_id == workspace_id, Turn.id.in_(ancestors))
-    )
-    found = {
-        row.id: PastTurn(
-            row.id, row.text, row.reply, row.record_key, row.fingerprint, row.picture_key, segments.get(row.id, {})
-        )
-        for row in rows
-    }
-    return tuple(found[turn_id] for turn_id in ancestors)
+    characters = in_scope(session, workspace_id, conversation_id, [turn.turn_id for turn in past])
+    brought = session.execute(_BROUGHT, {"workspace_id": workspace_id, "turn_id": turn_id}).one()
+    return Line(brought.salt, past, characters, tuple(brought.attachments))
 
 
 def in_scope(
@@ -182,43 +184,22 @@ def in_scope(
     with one name the nearest counts: the line's latest, then the conversation's, then the workspace's.
     """
     rows = session.execute(
-        select(Character.id, Character.name, Character.version, Character.description, Character.turn_id)
-        .add_columns(Character.conversation_id)
-        .where(
-            Character.workspace_id == workspace_id,
-            Character.deleted_at.is_(None),
-            or_(
-                Character.conversation_id.is_(None),
-                and_(
-                    Character.conversation_id == conversation_id,
-                    or_(Character.turn_id.is_(None), Character.turn_id.in_(ancestors)),
-                ),
-            ),
-        )
-        .order_by(Character.created_at, Character.id)
+        _IN_SCOPE,
+        {"workspace_id": workspace_id, "conversation_id": conversation_id, "ancestors": list(ancestors)},
     ).all()
     order = {turn_id: position for position, turn_id in enumerate(ancestors)}
 
-    def nearness(row: object) -> tuple[int, int]:
-        turn_id, conversation = getattr(row, "turn_id", None), getattr(row, "conversation_id", None)
-        return (0 if conversation is None else 1 if turn_id is None else 2, order.get(turn_id, -1) if turn_id else -1)
+    def nearness(row: Any) -> tuple[int, int]:
+        return (
+            0 if row.conversation_id is None else 1 if row.turn_id is None else 2,
+            order.get(row.turn_id, -1),
+        )
 
-    nearest: dict[str, UUID] = {}
-    for row in sorted(rows, key=nearness):
-        nearest[row.name.casefold()] = row.id
-    chosen = [row for row in rows if nearest[row.name.casefold()] == row.id]
-    references: dict[UUID, list[str]] = {}
-    if chosen:
-        for character_id, key in session.execute(
-            select(Reference.character_id, Reference.blob_key)
-            .where(Reference.workspace_id == workspace_id, Reference.character_id.in_([row.id for row in chosen]))
-            .order_by(Reference.character_id, Reference.position, Reference.id)
-        ):
-            if character_id is not None:
-                references.setdefault(character_id, []).append(key)
+    nearest = {row.name.casefold(): row.id for row in sorted(rows, key=nearness)}
     return tuple(
-        InScope(row.id, row.name, row.version, row.description, row.turn_id, tuple(references.get(row.id, ())))
-        for row in chosen
+        InScope(row.id, row.name, row.version, row.description, row.turn_id, tuple(row.reference_keys))
+        for row in rows
+        if nearest[row.name.casefold()] == row.id
     )
 
 

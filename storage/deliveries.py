@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from storage.tables import Conversation, Delivery, Picture, Status, Turn, Workspace
+from storage.tables import Delivery, Status
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
 
@@ -48,54 +48,32 @@ class Due:
 
 _LEASE = text(
     """
-    UPDATE deliveries SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds),
-        attempts = deliveries.attempts + 1
-    FROM (
-        SELECT turn_id FROM deliveries
-        WHERE platform = :platform AND delivered_at IS NULL AND due_at <= now()
-          AND (lease_until IS NULL OR lease_until < now())
-        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) picked
-    WHERE deliveries.turn_id = picked.turn_id
-    RETURNING deliveries.turn_id
+    WITH leased AS (
+        UPDATE deliveries SET lease_owner = :owner, lease_until = now() + make_interval(secs => :seconds),
+            attempts = deliveries.attempts + 1
+        FROM (
+            SELECT turn_id FROM deliveries
+            WHERE platform = :platform AND delivered_at IS NULL AND due_at <= now()
+              AND (lease_until IS NULL OR lease_until < now())
+            ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        ) picked
+        WHERE deliveries.turn_id = picked.turn_id
+        RETURNING deliveries.turn_id, deliveries.due_at, deliveries.message_id, deliveries.attempts
+    )
+    SELECT t.id, t.conversation_id, t.workspace_id, w.external_id, c.channel, c.thread, t.source_id, t.status, t.reply,
+           leased.message_id, leased.attempts,
+           (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text) ORDER BY p.position)
+            FROM pictures p WHERE p.turn_id = t.id) AS pictures
+    FROM leased JOIN turns t ON t.id = leased.turn_id JOIN conversations c ON c.id = t.conversation_id
+    JOIN workspaces w ON w.id = t.workspace_id
+    ORDER BY leased.due_at
     """
 )
 
 
 def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit: int = 20) -> list[Due]:
     """Take due deliveries of a platform, oldest first, with all that is needed to show them."""
-    ids = list(
-        session.scalars(_LEASE, {"owner": owner, "seconds": seconds, "platform": platform, "limit": limit}).all()
-    )
-    if not ids:
-        return []
-    pictures: dict[UUID, list[DuePicture]] = {}
-    for row in session.execute(
-        select(Picture.turn_id, Picture.blob_key, Picture.width, Picture.height, Picture.alt_text)
-        .where(Picture.turn_id.in_(ids))
-        .order_by(Picture.turn_id, Picture.position)
-    ):
-        pictures.setdefault(row.turn_id, []).append(DuePicture(row.blob_key, row.width, row.height, row.alt_text))
-    rows = session.execute(
-        select(
-            Turn.id,
-            Turn.conversation_id,
-            Turn.workspace_id,
-            Workspace.external_id,
-            Conversation.channel,
-            Conversation.thread,
-            Turn.source_id,
-            Turn.status,
-            Turn.reply,
-            Delivery.message_id,
-            Delivery.attempts,
-        )
-        .join(Delivery, Delivery.turn_id == Turn.id)
-        .join(Conversation, Conversation.id == Turn.conversation_id)
-        .join(Workspace, Workspace.id == Turn.workspace_id)
-        .where(Turn.id.in_(ids))
-        .order_by(Delivery.due_at)
-    )
+    rows = session.execute(_LEASE, {"owner": owner, "seconds": seconds, "platform": platform, "limit": limit})
     return [
         Due(
             turn_id=row.id,
@@ -107,7 +85,7 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
             source_id=row.source_id,
             status=Status(row.status),
             text=row.reply,
-            pictures=tuple(pictures.get(row.id, ())),
+            pictures=tuple(DuePicture(*picture) for picture in row.pictures or ()),
             message_id=row.message_id,
             attempts=row.attempts - 1,
         )

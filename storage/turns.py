@@ -11,13 +11,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Float, Uuid, bindparam, delete, func, literal_column, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Float,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -28,16 +41,11 @@ from storage.tables import (
     Blob,
     Character,
     Conversation,
-    Delivery,
     Kind,
     Person,
-    Picture,
-    Record,
     Reference,
-    Segment,
     Status,
     Turn,
-    Usage,
     Worker,
     Workspace,
 )
@@ -190,36 +198,72 @@ class Place:
 
 # -- receive ----------------------------------------------------------------------------------------------------------
 
+_ARRIVE = text(
+    """
+    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine
+    FROM workspaces w
+    JOIN persons p ON p.workspace_id = w.id AND p.external_id = :author
+    JOIN conversations c ON c.workspace_id = w.id AND c.channel = :channel AND c.thread = :thread
+    WHERE w.platform = :platform AND w.external_id = :workspace
+    FOR UPDATE OF c
+    """
+)
+
+# One statement, after the conversation's lock. The shared lock on the parent makes a finish that happens just now wait
+# for us, or us for it: so the turn either sees that its parent has ended, or is seen and made ready by that ending.
+_INSERT = text(
+    """
+    WITH parent AS (
+        SELECT status FROM turns WHERE id = :parent_id FOR SHARE
+    ),
+    turn AS (
+        INSERT INTO turns (id, workspace_id, conversation_id, person_id, parent_id, source_id, kind, text, attachments,
+                           engine, seed, status, ready_at, reply, finished_at)
+        SELECT :id, :workspace_id, :conversation_id, :person_id, :parent_id, :source_id, :kind, :text, :attachments,
+               :engine, :seed, :status,
+               CASE WHEN coalesce((SELECT status FROM parent), 'done') IN ('done', 'refused', 'failed', 'cancelled')
+                    THEN now() END,
+               :reply, CASE WHEN :status = 'refused' THEN now() END
+        ON CONFLICT (workspace_id, source_id) DO NOTHING
+        RETURNING id, workspace_id, person_id, conversation_id, status, ready_at, finished_at,
+                  status = 'queued' AND ready_at IS NOT NULL AS claimable
+    ),
+    delivery AS (
+        INSERT INTO deliveries (turn_id, workspace_id, platform, due_at)
+        SELECT id, workspace_id, :platform, finished_at FROM turn
+    ),
+    conversation AS (
+        UPDATE conversations SET head_id = turn.id, last_turn_at = now(),
+               title = coalesce(nullif(conversations.title, ''), :title)
+        FROM turn WHERE conversations.id = turn.conversation_id
+    ),
+    person AS (
+        UPDATE persons SET ready_turns = persons.ready_turns + 1
+        FROM turn WHERE persons.id = turn.person_id AND turn.claimable
+    )
+    SELECT claimable FROM turn
+    """
+).bindparams(
+    bindparam("attachments", type_=JSONB),
+    *(bindparam(name, type_=Uuid) for name in ("id", "workspace_id", "conversation_id", "person_id", "parent_id")),
+    *(bindparam(name, type_=Text) for name in ("source_id", "kind", "text", "engine", "status", "reply")),
+    *(bindparam(name, type_=Text) for name in ("platform", "title")),
+    bindparam("seed", type_=BigInteger),
+)
+
 
 def receive(session: Session, request: Request, *, engine: str, limits: Limits) -> Receipt:
     """Take a request in. The only way a turn comes to be; what arrives twice gives the first turn's receipt."""
     request = replace(request, text=_storable(request.text), author_name=_storable(request.author_name))
-    workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
-    person_id = _person(session, workspace_id, request)
-    conversation_id, head_id, conversation_engine = _lock_conversation(session, workspace_id, request)
-    known = session.execute(
-        select(Turn.id, Turn.conversation_id, Turn.status, Turn.engine, Turn.ready_at).where(
-            Turn.workspace_id == workspace_id, Turn.source_id == request.source_id
-        )
-    ).one_or_none()
-    if known is not None:
-        status = Status(known.status)
-        return Receipt(
-            known.id,
-            known.conversation_id,
-            workspace_id,
-            status,
-            known.engine,
-            duplicate=True,
-            ring=status is Status.QUEUED and known.ready_at is not None,
-        )
-
-    parent_id, words, attachments, problem = head_id, request.text, request.attachments, _problem(request, limits)
+    here = _arrive(session, request)
+    parent_id, words, attachments, problem = here.head_id, request.text, request.attachments, _problem(request, limits)
     kept: Sequence[str] = ()
     if request.reply_to is not None:
         target = session.execute(
             select(Turn).where(
-                Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id, Turn.id == request.reply_to
+                Turn.workspace_id == here.workspace_id,
+                Turn.conversation_id == here.conversation_id,
+                Turn.id == request.reply_to,
             )
         ).scalar_one_or_none()
         if target is None:
@@ -234,59 +278,71 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
         problem = "There is no picture yet that I could draw again."
 
     turn_id = uuid7()
-    chosen_engine = conversation_engine or engine
+    chosen_engine = here.engine or engine
     status = Status.REFUSED if problem else Status.RECEIVED if attachments else Status.QUEUED
-    ready = _is_final(session, parent_id)
-    session.execute(
-        insert(Turn).values(
-            id=turn_id,
-            workspace_id=workspace_id,
-            conversation_id=conversation_id,
-            person_id=person_id,
-            parent_id=parent_id,
-            source_id=request.source_id,
-            kind=request.kind,
-            text=words,
-            attachments=list(attachments),
-            engine=chosen_engine,
-            seed=secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
-            status=status,
-            ready_at=func.now() if ready else None,
-            reply=problem or "",
-            finished_at=func.now() if problem else None,
-        )
-    )
-    session.execute(
-        insert(Delivery).values(
-            turn_id=turn_id,
-            workspace_id=workspace_id,
-            platform=request.platform,
-            due_at=func.now() if problem else None,
-        )
-    )
+    claimable = session.execute(
+        _INSERT,
+        {
+            "id": turn_id,
+            "workspace_id": here.workspace_id,
+            "conversation_id": here.conversation_id,
+            "person_id": here.person_id,
+            "parent_id": parent_id,
+            "source_id": request.source_id,
+            "kind": request.kind,
+            "text": words,
+            "attachments": list(attachments),
+            "engine": chosen_engine,
+            "seed": secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
+            "status": status,
+            "reply": problem or "",
+            "platform": request.platform,
+            "title": _title(words),
+        },
+    ).scalar_one_or_none()
+    if claimable is None:
+        return _known(session, here.workspace_id, request.source_id)
     for position, key in enumerate(kept):
-        session.add(Reference(workspace_id=workspace_id, turn_id=turn_id, position=position, blob_key=key))
-    session.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation_id)
-        .values(
-            head_id=turn_id,
-            last_turn_at=func.now(),
-            title=func.coalesce(func.nullif(Conversation.title, ""), _title(words)),
-        )
-    )
+        session.add(Reference(workspace_id=here.workspace_id, turn_id=turn_id, position=position, blob_key=key))
     if problem:
         events.notify_delivery(session, request.platform, turn_id)
-    elif status is Status.QUEUED and ready:
-        _count_ready(session, {person_id: 1})
-    return Receipt(
-        turn_id,
-        conversation_id,
-        workspace_id,
-        status,
-        chosen_engine,
-        ring=status is Status.QUEUED and ready,
-    )
+    return Receipt(turn_id, here.conversation_id, here.workspace_id, status, chosen_engine, ring=claimable)
+
+
+def _arrive(session: Session, request: Request) -> Any:
+    """The rows of workspace, person and conversation, made when they are met for the first time; the last one locked."""
+    where = {
+        "platform": request.platform,
+        "workspace": request.workspace,
+        "author": request.author,
+        "channel": request.channel,
+        "thread": request.thread,
+    }
+    row = session.execute(_ARRIVE, where).one_or_none()
+    if row is None:
+        workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
+        session.execute(
+            insert(Person)
+            .values(id=uuid7(), workspace_id=workspace_id, external_id=request.author, name=request.author_name)
+            .on_conflict_do_nothing()
+        )
+        session.execute(
+            insert(Conversation)
+            .values(id=uuid7(), workspace_id=workspace_id, channel=request.channel, thread=request.thread)
+            .on_conflict_do_nothing()
+        )
+        row = session.execute(_ARRIVE, where).one()
+    return row
+
+
+def _known(session: Session, workspace_id: UUID, source_id: str) -> Receipt:
+    """The receipt of a turn that was received before."""
+    known = session.execute(
+        select(Turn).where(Turn.workspace_id == workspace_id, Turn.source_id == source_id)
+    ).scalar_one()
+    status = Status(known.status)
+    ring = status is Status.QUEUED and known.ready_at is not None
+    return Receipt(known.id, known.conversation_id, workspace_id, status, known.engine, duplicate=True, ring=ring)
 
 
 def _problem(request: Request, limits: Limits) -> str | None:
@@ -327,52 +383,10 @@ def workspace(session: Session, platform: str, external_id: str, name: str = "")
     return found
 
 
-def _person(session: Session, workspace_id: UUID, request: Request) -> UUID:
-    query = select(Person.id).where(Person.workspace_id == workspace_id, Person.external_id == request.author)
-    found = session.scalar(query)
-    if found is None:
-        session.execute(
-            insert(Person)
-            .values(id=uuid7(), workspace_id=workspace_id, external_id=request.author, name=request.author_name)
-            .on_conflict_do_nothing()
-        )
-        found = session.scalars(query).one()
-    return found
-
-
-def _lock_conversation(session: Session, workspace_id: UUID, request: Request) -> tuple[UUID, UUID | None, str | None]:
-    query = (
-        select(Conversation.id, Conversation.head_id, Conversation.settings["engine"].astext.label("engine"))
-        .where(
-            Conversation.workspace_id == workspace_id,
-            Conversation.channel == request.channel,
-            Conversation.thread == request.thread,
-        )
-        .with_for_update()
-    )
-    row = session.execute(query).one_or_none()
-    if row is None:
-        session.execute(
-            insert(Conversation)
-            .values(id=uuid7(), workspace_id=workspace_id, channel=request.channel, thread=request.thread)
-            .on_conflict_do_nothing()
-        )
-        row = session.execute(query).one()
-    return row.id, row.head_id, row.engine
-
-
 def _attached(session: Session, turn_id: UUID) -> Sequence[str]:
     return session.scalars(
         select(Reference.blob_key).where(Reference.turn_id == turn_id).order_by(Reference.position)
     ).all()
-
-
-def _is_final(session: Session, turn_id: UUID | None) -> bool:
-    """Whether the parent has ended. The shared lock makes a finish that happens just now wait for us, or us for it."""
-    if turn_id is None:
-        return True
-    status = session.scalar(select(Turn.status).where(Turn.id == turn_id).with_for_update(read=True))
-    return status is None or Status(status).final
 
 
 # -- admit ------------------------------------------------------------------------------------------------------------
@@ -562,123 +576,116 @@ def release(session: Session, turn_id: UUID, fencing: int) -> bool:
     return True
 
 
+_END = text(
+    """
+    WITH ended AS (
+        UPDATE turns SET status = :status, reply = :reply, tokens_read = :tokens_read, tokens_reused = :tokens_reused,
+               finished_at = now(), lease_until = NULL
+        WHERE id = :turn_id AND fencing = :fencing AND status = 'running'
+        RETURNING id, workspace_id, conversation_id, person_id, engine,
+                  extract(epoch FROM clock_timestamp() - started_at) AS seconds
+    ),
+    blob AS (
+        INSERT INTO blobs (workspace_id, key, bytes, content_type)
+        SELECT ended.workspace_id, kept.key, kept.bytes, kept.content_type
+        FROM ended, jsonb_to_recordset(:blobs) AS kept(key text, bytes bigint, content_type text)
+        ORDER BY kept.key
+        ON CONFLICT (workspace_id, key) DO UPDATE SET created_at = now()
+    ),
+    picture AS (
+        INSERT INTO pictures (id, workspace_id, turn_id, position, chosen, blob_key, width, height, alt_text)
+        SELECT drawn.id, ended.workspace_id, ended.id, drawn.position, drawn.position = 0, drawn.blob_key,
+               drawn.width, drawn.height, drawn.alt_text
+        FROM ended, jsonb_to_recordset(:pictures) AS drawn(
+            id uuid, position int, blob_key text, width int, height int, alt_text text)
+    ),
+    record AS (
+        INSERT INTO records (turn_id, workspace_id, fingerprint, blob_key)
+        SELECT id, workspace_id, :fingerprint, :record_key FROM ended WHERE :record_key IS NOT NULL
+    ),
+    segment AS (
+        INSERT INTO segments (turn_id, workspace_id, fingerprint, blob_key)
+        SELECT id, workspace_id, :fingerprint, :segment_key FROM ended WHERE :segment_key IS NOT NULL
+    ),
+    used AS (
+        INSERT INTO usage (person_id, day, engine, workspace_id, turns, seconds)
+        SELECT person_id, (now() AT TIME ZONE 'UTC')::date, engine, workspace_id, 1, seconds FROM ended
+        ON CONFLICT (person_id, day, engine)
+        DO UPDATE SET turns = usage.turns + 1, seconds = usage.seconds + excluded.seconds
+    )
+    SELECT workspace_id, conversation_id, person_id, engine FROM ended
+    """
+).bindparams(
+    *(bindparam(name, type_=JSONB) for name in ("blobs", "pictures")),
+    *(bindparam(name, type_=Text) for name in ("status", "reply", "fingerprint", "record_key", "segment_key")),
+    bindparam("turn_id", type_=Uuid),
+)
+
+
 def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> Finished:
     """End a claimed turn. Changes nothing, and says so, when the lease was lost; repeating a valid finish is valid."""
+    pictures = [(uuid7(), picture) for picture in outcome.pictures]
+    kept = [picture.blob for _, picture in pictures]
+    kept += [blob for blob in (outcome.record, outcome.segment) if blob is not None]
     row = session.execute(
-        update(Turn)
-        .where(Turn.id == turn_id, Turn.fencing == fencing, Turn.status == Status.RUNNING)
-        .values(
-            status=outcome.status,
-            reply=outcome.reply,
-            tokens_read=outcome.tokens_read,
-            tokens_reused=outcome.tokens_reused,
-            finished_at=func.now(),
-            lease_until=None,
-        )
-        .returning(
-            Turn.workspace_id,
-            Turn.conversation_id,
-            Turn.person_id,
-            Turn.engine,
-            func.extract("epoch", func.clock_timestamp() - Turn.started_at).label("seconds"),
-        )
+        _END,
+        {
+            "turn_id": turn_id,
+            "fencing": fencing,
+            "status": outcome.status,
+            "reply": outcome.reply,
+            "tokens_read": outcome.tokens_read,
+            "tokens_reused": outcome.tokens_reused,
+            "blobs": [asdict(blob) for blob in {blob.key: blob for blob in kept}.values()],
+            "pictures": [
+                {
+                    "id": str(picture_id),
+                    "position": position,
+                    "blob_key": picture.blob.key,
+                    "width": picture.width,
+                    "height": picture.height,
+                    "alt_text": picture.alt_text,
+                }
+                for position, (picture_id, picture) in enumerate(pictures)
+            ],
+            "fingerprint": outcome.fingerprint,
+            "record_key": outcome.record.key if outcome.record else None,
+            "segment_key": outcome.segment.key if outcome.segment else None,
+        },
     ).one_or_none()
     if row is None:
         known = session.execute(select(Turn.status, Turn.fencing).where(Turn.id == turn_id)).one_or_none()
         return Finished(valid=known is not None and known.fencing == fencing and Status(known.status).final)
-    _keep_outcome(session, turn_id, row.workspace_id, row.conversation_id, row.person_id, outcome)
-    session.execute(
-        insert(Usage)
-        .values(
-            person_id=row.person_id,
-            day=func.timezone("UTC", func.now()).cast(Usage.day.type),
-            engine=row.engine,
-            workspace_id=row.workspace_id,
-            turns=1,
-            seconds=row.seconds,
-        )
-        .on_conflict_do_update(
-            index_elements=[Usage.person_id, Usage.day, Usage.engine],
-            set_={"turns": Usage.turns + 1, "seconds": Usage.seconds + literal_column("excluded.seconds")},
-        )
-    )
-    woken = _settle(session, [turn_id])
-    return Finished(valid=True, woken=woken, runnable=woken > 0 or runnable(session, row.engine))
-
-
-def _keep_outcome(
-    session: Session, turn_id: UUID, workspace_id: UUID, conversation_id: UUID, person_id: UUID, outcome: Outcome
-) -> None:
-    kept = [picture.blob for picture in outcome.pictures]
-    kept += [blob for blob in (outcome.record, outcome.segment) if blob is not None]
-    keep_blobs(session, workspace_id, kept)
-    newcomers = [
-        (uuid7(), introduced) for introduced in outcome.introduces if outcome.pictures and introduced.name.strip()
-    ]
-    if newcomers:
-        session.execute(
-            insert(Character),
-            [
-                {
-                    "id": character_id,
-                    "workspace_id": workspace_id,
-                    "conversation_id": conversation_id,
-                    "turn_id": turn_id,
-                    "name": introduced.name,
-                    "description": introduced.description,
-                    "created_by": person_id,
-                }
-                for character_id, introduced in newcomers
-            ],
-        )
-    for position, picture in enumerate(outcome.pictures):
-        picture_id = uuid7()
-        session.execute(
-            insert(Picture).values(
-                id=picture_id,
-                workspace_id=workspace_id,
-                turn_id=turn_id,
-                position=position,
-                chosen=position == 0,
-                blob_key=picture.blob.key,
-                width=picture.width,
-                height=picture.height,
-                alt_text=picture.alt_text,
-            )
-        )
-        shown = [*picture.shows, *(Shown(character_id, 1) for character_id, _ in newcomers)]
-        if shown:
+    newcomers: list[Shown] = []
+    for introduced in outcome.introduces:
+        if pictures and introduced.name.strip():
+            newcomers.append(Shown(uuid7(), 1))
             session.execute(
-                insert(Appearance),
-                [
-                    {
-                        "picture_id": picture_id,
-                        "character_id": one.character_id,
-                        "workspace_id": workspace_id,
-                        "version": one.version,
-                        "similarity": one.similarity,
-                    }
-                    for one in shown
-                ],
+                insert(Character).values(
+                    id=newcomers[-1].character_id,
+                    workspace_id=row.workspace_id,
+                    conversation_id=row.conversation_id,
+                    turn_id=turn_id,
+                    name=introduced.name,
+                    description=introduced.description,
+                    created_by=row.person_id,
+                )
             )
-    if outcome.record is not None:
-        session.execute(
-            insert(Record).values(
-                turn_id=turn_id,
-                workspace_id=workspace_id,
-                fingerprint=outcome.fingerprint,
-                blob_key=outcome.record.key,
-            )
-        )
-    if outcome.segment is not None:
-        session.execute(
-            insert(Segment).values(
-                turn_id=turn_id,
-                workspace_id=workspace_id,
-                fingerprint=outcome.fingerprint,
-                blob_key=outcome.segment.key,
-            )
-        )
+    shown = [
+        {
+            "picture_id": picture_id,
+            "character_id": one.character_id,
+            "workspace_id": row.workspace_id,
+            "version": one.version,
+            "similarity": one.similarity,
+        }
+        for picture_id, picture in pictures
+        for one in (*picture.shows, *newcomers)
+    ]
+    if shown:
+        session.execute(insert(Appearance), shown)
+    woken, more = _settle(session, [turn_id], engine=row.engine)
+    return Finished(valid=True, woken=woken, runnable=woken > 0 or more)
 
 
 def keep_blobs(session: Session, workspace_id: UUID, blobs: Sequence[StoredBlob]) -> None:
@@ -752,33 +759,65 @@ def _end(
     claimable: dict[UUID, int] = {}
     for row in locked:
         if row.status == Status.QUEUED and row.ready_at is not None:
-            claimable[row.person_id] = claimable.get(row.person_id, 0) - 1
+            claimable[row.person_id] = claimable.get(row.person_id, 0) + 1
     _settle(session, ids, claimable)
     return len(ids)
 
 
-def _settle(session: Session, turn_ids: Sequence[UUID], claimable: dict[UUID, int] | None = None) -> int:
-    """After turns ended: their children become ready, their replies due. Returns how many children can be claimed now."""
-    counts = dict(claimable or {})
-    woken = 0
-    for child in session.execute(
-        update(Turn)
-        .where(Turn.parent_id.in_(turn_ids), Turn.ready_at.is_(None))
-        .values(ready_at=func.now())
-        .returning(Turn.person_id, Turn.status)
-    ):
-        if child.status == Status.QUEUED:
-            counts[child.person_id] = counts.get(child.person_id, 0) + 1
-            woken += 1
-    _count_ready(session, counts)
-    for due in session.execute(
-        update(Delivery)
-        .where(Delivery.turn_id.in_(turn_ids))
-        .values(due_at=func.now())
-        .returning(Delivery.platform, Delivery.turn_id)
-    ):
-        events.notify_delivery(session, due.platform, due.turn_id)
-    return woken
+# A statement of its own, after the one that ended the turns: only a new snapshot sees the children that `receive` was just
+# inserting while it held the parent.
+_SETTLE = text(
+    """
+    WITH child AS (
+        UPDATE turns SET ready_at = now() WHERE parent_id = ANY(:turn_ids) AND ready_at IS NULL
+        RETURNING person_id, status
+    ),
+    change AS (
+        SELECT person_id, sum(count)::int AS count
+        FROM (SELECT person_id, 1 AS count FROM child WHERE status = 'queued'
+              UNION ALL SELECT * FROM unnest(:left, :counts)) one
+        GROUP BY person_id HAVING sum(count) <> 0
+    ),
+    person AS (
+        UPDATE persons SET ready_turns = persons.ready_turns + locked.count
+        FROM (SELECT p.id, change.count FROM change JOIN persons p ON p.id = change.person_id ORDER BY p.id FOR UPDATE OF p)
+             locked
+        WHERE persons.id = locked.id
+    ),
+    due AS (
+        UPDATE deliveries SET due_at = now() WHERE turn_id = ANY(:turn_ids) RETURNING platform, turn_id
+    )
+    SELECT (SELECT count(*) FROM child WHERE status = 'queued') AS woken,
+           (SELECT count(pg_notify(:channel, platform || ' ' || turn_id)) FROM due) AS told,
+           EXISTS (SELECT FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL) AS more
+    """
+).bindparams(
+    bindparam("turn_ids", type_=ARRAY(Uuid)),
+    bindparam("left", type_=ARRAY(Uuid)),
+    bindparam("counts", type_=ARRAY(Integer)),
+    *(bindparam(name, type_=Text) for name in ("channel", "engine")),
+)
+
+
+def _settle(
+    session: Session, turn_ids: Sequence[UUID], left: dict[UUID, int] | None = None, *, engine: str = ""
+) -> tuple[int, bool]:
+    """After turns ended: their children become ready, their replies due, and the persons' counts are set right.
+
+    `left` says how many claimable turns of each person ended. Returns how many children can be claimed now, and whether
+    anything else of the engine could be before.
+    """
+    row = session.execute(
+        _SETTLE,
+        {
+            "turn_ids": list(turn_ids),
+            "left": list(left or ()),
+            "counts": [-count for count in (left or {}).values()],
+            "channel": events.DELIVERIES,
+            "engine": engine,
+        },
+    ).one()
+    return row.woken, row.more
 
 
 def _count_ready(session: Session, counts: dict[UUID, int]) -> None:
