@@ -26,6 +26,7 @@ from storage.turns import Receipt, Request
 Figures = dict[str, float | int | None]
 
 PLATFORM = "bench"
+FLUSH_SECONDS = 11.0  # after which also an idle backend of Postgres has reported what it committed
 
 
 class Watch:
@@ -96,7 +97,7 @@ async def bot(target: System) -> AsyncIterator[Bot]:
 
 
 def overhead(target: System, count: int) -> Figures:
-    """One turn after another, message received to reply shown, against five commits and a bare Celery round trip."""
+    """One turn after another in threads of ten, message received to reply shown, against five commits and a bare trip."""
     commit, trip = commit_seconds(target), trip_seconds(target.stack)
     baseline = 5 * commit + trip
 
@@ -108,11 +109,11 @@ def overhead(target: System, count: int) -> Figures:
             before, began = target.commits(), time.monotonic()
             for number in range(count):
                 start = time.perf_counter()
-                receipt = await running.say(f"turn {number}")
+                receipt = await running.say(f"turn {number}", f"thread {number // 10}")
                 taken.append(await running.watch.wait(receipt.turn_id) - start)
-            await asyncio.sleep(0.2)
-            after, busy = target.commits(), time.monotonic() - began
-            await asyncio.sleep(busy)
+            await asyncio.sleep(FLUSH_SECONDS)
+            after, seconds = target.commits(), time.monotonic() - began
+            await asyncio.sleep(seconds)
             idle = target.commits() - after  # heartbeats and polls, which come by the clock and not by the turn
             return taken, (after - before - idle) / count
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def _transient(error: DBAPIError) -> bool:
 
 
 class Database:
-    """Pools of connections to one Postgres.
+    """A pool of connections to one Postgres.
 
     `patience` is how many seconds a transaction is tried again while Postgres is away. Work that is tried again must be
     safe to repeat even when its first commit succeeded unseen: everything in `storage.turns` is.
@@ -54,7 +54,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5, patience: float = 15.0) -> None:
         self.url = url
         self.patience = patience
-        self._options = {
+        self._options: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": 30,
@@ -63,13 +63,12 @@ class Database:
 
     @cached_property
     def engine(self) -> Engine:
-        """The synchronous pool."""
+        """The pool of connections."""
         return create_engine(self.url, **self._options)
 
     @cached_property
-    def async_engine(self) -> AsyncEngine:
-        """The asynchronous pool."""
-        return create_async_engine(self.url, **self._options)
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._options["pool_size"], thread_name_prefix="database")
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -77,35 +76,35 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    @asynccontextmanager
-    async def abegin(self) -> AsyncIterator[AsyncSession]:
-        """One transaction, without a second try."""
-        async with AsyncSession(self.async_engine, expire_on_commit=False) as session, session.begin():
-            yield session
-
     def run(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in one transaction; again when Postgres was away. Raises `DatabaseUnavailable`."""
         give_up = time.monotonic() + self.patience
         for pause in _pauses():
             try:
-                with self.begin() as session:
-                    return work(session, *args, **kwargs)
+                return self._once(work, *args, **kwargs)
             except DBAPIError as error:
                 self._tolerate(error, give_up)
                 time.sleep(pause)
         raise AssertionError("unreachable: the pauses never end")
 
     async def arun(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`run`, for processes with an event loop."""
+        """`run`, for processes with an event loop: each try in a thread, of as many threads as there are connections.
+
+        A caller that is cancelled waits no more; a transaction that is under way still commits or rolls back as a whole.
+        """
         give_up = time.monotonic() + self.patience
+        loop = asyncio.get_running_loop()
         for pause in _pauses():
             try:
-                async with self.abegin() as session:
-                    return await session.run_sync(work, *args, **kwargs)
+                return await loop.run_in_executor(self._threads, lambda: self._once(work, *args, **kwargs))
             except DBAPIError as error:
                 self._tolerate(error, give_up)
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the pauses never end")
+
+    def _once(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.begin() as session:
+            return work(session, *args, **kwargs)
 
     def _tolerate(self, error: DBAPIError, give_up: float) -> None:
         if not _transient(error):
@@ -115,15 +114,15 @@ class Database:
         log.warning("transaction will be tried again: %s", str(error.orig).strip().splitlines()[:1])
 
     def close(self) -> None:
-        """Close the synchronous pool."""
+        """Close the pool, once the transactions that are under way have ended."""
+        if "_threads" in self.__dict__:
+            self._threads.shutdown(cancel_futures=True)
         if "engine" in self.__dict__:
             self.engine.dispose()
 
     async def aclose(self) -> None:
-        """Close both pools."""
-        if "async_engine" in self.__dict__:
-            await self.async_engine.dispose()
-        self.close()
+        """`close`, for processes with an event loop."""
+        await asyncio.to_thread(self.close)
 
 
 def _pauses() -> Iterator[float]:

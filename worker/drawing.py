@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -114,6 +115,7 @@ class Drawer:
         self._progress = ProgressSender(settings.broker_url)
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._warm: OrderedDict[UUID, None] = OrderedDict()
+        self._writers = ThreadPoolExecutor(3, thread_name_prefix="blobs")
 
     def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> bool:
         """Claim the fairest turn and see it to its end. False when there was nothing to claim.
@@ -261,24 +263,28 @@ class Drawer:
     # -- what is kept --------------------------------------------------------------------------------------------------
 
     def _keep(self, claim: Claim, line: Line, reading: Reading, drawing: Drawing) -> Outcome:
+        keep: list[tuple[str, bytes, str, str]] = [
+            ("records", record_to_bytes(drawing.record), ".safetensors", "application/octet-stream")
+        ]
+        if drawing.picture is not None:
+            keep.append(("pictures", _png(drawing.picture), ".png", "image/png"))
+        if drawing.segment is not None and self._settings.blobs.startswith("s3://"):  # a folder is this disk once more
+            keep.append(("segments", drawing.segment, ".safetensors", "application/octet-stream"))
+        kept = self._writers.map(partial(self._put, claim), *zip(*keep, strict=True))
+        blobs = {kind: blob for (kind, *_), blob in zip(keep, kept, strict=True)}
         versions = {character.id: character.version for character in line.characters}
         pictures: tuple[DrawnPicture, ...] = ()
         if drawing.picture is not None:
             pictures = (
                 DrawnPicture(
-                    blob=self._put(claim, "pictures", _png(drawing.picture), ".png", "image/png"),
+                    blob=blobs["pictures"],
                     width=drawing.picture.width,
                     height=drawing.picture.height,
                     alt_text=drawing.alt_text,
                     shows=tuple(Shown(one, versions[one]) for one in reading.characters if one in versions),
                 ),
             )
-        record = self._put(
-            claim, "records", record_to_bytes(drawing.record), ".safetensors", "application/octet-stream"
-        )
-        segment = None
-        if drawing.segment is not None and self._settings.blobs.startswith("s3://"):  # a folder is this disk once more
-            segment = self._put(claim, "segments", drawing.segment, ".safetensors", "application/octet-stream")
+        record, segment = blobs["records"], blobs.get("segments")
         self._records[record.key] = drawing.record
         self._warm[claim.conversation_id] = None
         self._warm.move_to_end(claim.conversation_id)

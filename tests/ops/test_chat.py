@@ -47,7 +47,7 @@ async def test_each_message_is_the_next_turn_of_one_conversation(
         assert one["seconds"] > 0
         assert {"tokens_read", "tokens_reused"} <= set(one)
         with Image.open(one["picture"]) as picture:
-            assert picture.size == (256, 256)
+            assert picture.size == (256, 64)
 
 
 async def test_a_turn_that_is_not_done_makes_the_whole_fail(

@@ -31,6 +31,8 @@ from worker.engines.contract import (
 if TYPE_CHECKING:
     from worker.history import History
 
+SIZE = (256, 64)
+
 _SLEEP = re.compile(r"\bsleep (\d+(?:\.\d+)?)\b")
 _NAME = re.compile(r"\bdraw ([A-Z][a-z]+)\b")
 
@@ -40,7 +42,7 @@ class EchoEngine:
 
     fingerprint = "echo-1"
     abilities = Abilities(
-        sizes=((256, 256),),
+        sizes=(SIZE,),
         characters_per_picture=1,
         context_tokens=0,
         languages=("en",),
@@ -76,7 +78,7 @@ class EchoEngine:
                 time.sleep(0.05)
             on_step(Step(step + 1, steps))
         colour = tuple(hashlib.sha256(str(seed).encode()).digest()[:3])
-        picture = Image.new("RGB", (256, 256), colour)
+        picture = Image.new("RGB", SIZE, colour)
         ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{words[:200]}", fill="white")
         return Drawing(
             picture=picture,
