@@ -106,6 +106,7 @@ def overhead(target: System, count: int) -> Figures:
             for number in range(20):
                 await running.watch.wait((await running.say(f"warm {number}")).turn_id)
             taken = []
+            await asyncio.sleep(FLUSH_SECONDS)
             before, began = target.commits(), time.monotonic()
             for number in range(count):
                 start = time.perf_counter()
@@ -117,7 +118,7 @@ def overhead(target: System, count: int) -> Figures:
             idle = target.commits() - after  # heartbeats and polls, which come by the clock and not by the turn
             return taken, (after - before - idle) / count
 
-    with target.workers():
+    with target.workers(), target.without_housekeeping():
         taken, commits = asyncio.run(measure())
     p50, p95 = statistics.median(taken), percentile(taken, 0.95)
     return {

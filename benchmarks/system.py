@@ -54,6 +54,16 @@ class System:
     def _live(self) -> int:
         return self.database.run(turns.live_workers, self.settings.heartbeat_seconds).get(self.settings.engine, 0)
 
+    @contextmanager
+    def without_housekeeping(self) -> Iterator[None]:
+        """Without autovacuum, whose transactions would be counted among the turns'."""
+        with psycopg.connect(plain(self.settings.database_url), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
+            connection.execute("SELECT pg_reload_conf()")
+            yield
+            connection.execute("ALTER SYSTEM RESET autovacuum")
+            connection.execute("SELECT pg_reload_conf()")
+
     def commits(self) -> int:
         """Transactions that the server has committed in this database, reads included."""
         with psycopg.connect(plain(self.settings.database_url), autocommit=True) as connection:

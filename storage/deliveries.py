@@ -93,13 +93,17 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
     ]
 
 
+_DELIVERED = text(
+    """
+    UPDATE deliveries SET message_id = :message_id, delivered_at = now(), lease_owner = NULL, lease_until = NULL, problem = ''
+    WHERE turn_id = :turn_id AND delivered_at IS NULL
+    """
+)
+
+
 def delivered(session: Session, turn_id: UUID, message_id: str) -> None:
     """The reply stands in the thread."""
-    session.execute(
-        update(Delivery)
-        .where(Delivery.turn_id == turn_id, Delivery.delivered_at.is_(None))
-        .values(message_id=message_id, delivered_at=func.now(), lease_owner=None, lease_until=None, problem="")
-    )
+    session.execute(_DELIVERED, {"turn_id": turn_id, "message_id": message_id})
 
 
 def postpone(session: Session, turn_id: UUID, owner: UUID, problem: str) -> None:

@@ -51,7 +51,10 @@ from storage.tables import (
 )
 
 SEEDS = 2**31
-CANDIDATES = 32
+BREADTH = (
+    8,
+    64,
+)  # workspaces, and persons of each, that a claim looks at; the second when all of the first were locked
 WARM_WINDOW = 4  # how many of the fairest turns may be passed over for one whose history the worker holds
 DEAD_AFTER = 6  # heartbeats a worker may miss before it no longer counts as live
 
@@ -432,17 +435,17 @@ _CLAIM = text(
     ),
     workspace_order AS (
         SELECT w.id, w.served_at FROM busy JOIN workspaces w ON w.id = busy.workspace_id
-        ORDER BY w.served_at, w.id LIMIT :candidates
+        ORDER BY w.served_at, w.id LIMIT :breadth
     ),
     person_order AS (
         SELECT p.id, w.id AS workspace_id, w.served_at AS workspace_served_at, p.served_at,
                row_number() OVER (PARTITION BY w.id ORDER BY p.served_at, p.id) AS nth
         FROM workspace_order w CROSS JOIN LATERAL (
-            SELECT q.id, q.served_at FROM persons q
-            WHERE q.workspace_id = w.id AND q.ready_turns > 0 AND EXISTS (
-                SELECT FROM turns t WHERE t.engine = :engine AND t.workspace_id = w.id AND t.person_id = q.id
-                AND t.status = 'queued' AND t.ready_at IS NOT NULL)
-            ORDER BY q.served_at LIMIT :candidates
+            SELECT q.id, q.served_at FROM persons q CROSS JOIN LATERAL (
+                SELECT t.id FROM turns t WHERE t.engine = :engine AND t.workspace_id = w.id AND t.person_id = q.id
+                AND t.status = 'queued' AND t.ready_at IS NOT NULL LIMIT 1) one
+            WHERE q.workspace_id = w.id AND q.ready_turns > 0
+            ORDER BY q.served_at LIMIT :breadth
         ) p
     ),
     candidates AS (
@@ -453,9 +456,9 @@ _CLAIM = text(
             FROM (SELECT v.id, v.conversation_id, v.ready_at FROM turns v
                   WHERE v.engine = :engine AND v.workspace_id = p.workspace_id AND v.person_id = p.id
                     AND v.status = 'queued' AND v.ready_at IS NOT NULL
-                  ORDER BY v.id LIMIT 4) u
+                  ORDER BY v.id LIMIT 2) u
         ) t
-        ORDER BY place LIMIT :candidates
+        ORDER BY place LIMIT 2 * :breadth
     ),
     preferred AS (
         SELECT id, place, CASE WHEN place <= :window AND conversation_id = ANY(:warm)
@@ -491,6 +494,7 @@ _CLAIM = text(
     bindparam("lease", type_=Float),
     bindparam("deadline", type_=Float),
     bindparam("patience", type_=Float),
+    bindparam("breadth", type_=Integer),
 )
 
 _RUNNABLE = text(
@@ -517,13 +521,14 @@ def claim(
         "warm": list(warm),
         "patience": warm_patience,
         "window": WARM_WINDOW,
-        "candidates": CANDIDATES,
     }
-    row = session.execute(_CLAIM, values).one_or_none()
-    if row is None and runnable(session, engine):
-        # Every candidate was in another claimer's hands; a new statement sees what they left.
-        row = session.execute(_CLAIM, values).one_or_none()
-    if row is None:
+    for breadth in BREADTH:
+        row = session.execute(_CLAIM, values | {"breadth": breadth}).one_or_none()
+        if row is not None:
+            break
+        if not runnable(session, engine):
+            return None
+    else:
         return None
     return Claim(
         turn_id=row.id,

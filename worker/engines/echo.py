@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from worker.engines.contract import (
     Abilities,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from worker.history import History
 
 SIZE = (256, 64)
+_FONT = ImageFont.load_default(10)
 
 _SLEEP = re.compile(r"\bsleep (\d+(?:\.\d+)?)\b")
 _NAME = re.compile(r"\bdraw ([A-Z][a-z]+)\b")
@@ -79,7 +80,7 @@ class EchoEngine:
             on_step(Step(step + 1, steps))
         colour = tuple(hashlib.sha256(str(seed).encode()).digest()[:3])
         picture = Image.new("RGB", SIZE, colour)
-        ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{words[:200]}", fill="white")
+        ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{words[:200]}", fill="white", font=_FONT)
         return Drawing(
             picture=picture,
             alt_text=reading.alt_text,
