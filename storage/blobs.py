@@ -143,6 +143,15 @@ def key_for(workspace_id: UUID, kind: str, data: bytes, suffix: str) -> str:
     return _valid(f"{kind}/{workspace_id}/{hashlib.sha256(data).hexdigest()}{suffix}")
 
 
+def workspace_of(key: str) -> UUID | None:
+    """The workspace of a key that `key_for` made; None for any other key."""
+    parts = key.split("/")
+    try:
+        return UUID(parts[1]) if len(parts) == 3 else None
+    except ValueError:
+        return None
+
+
 def open_blobs(
     url: str,
     *,

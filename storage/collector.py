@@ -1,7 +1,7 @@
 """Collects blobs that nothing refers to: uploads that were refused, what a crash left, what deleted characters let go.
 
-It goes by the store's own listing, so that objects without a row are found as well. An object younger than the grace is
-never touched: it may belong to a turn that is just being finished.
+It goes by the store's own listing, so that objects without a row are found as well; what is not named as ours stays.
+An object younger than the grace is never touched: it may belong to a turn that is just being finished.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ARRAY, DateTime, String, bindparam, text
+from sqlalchemy import ARRAY, DateTime, String, Uuid, bindparam, text
 from sqlalchemy.orm import Session
 
-from storage.blobs import Blobs
+from storage.blobs import Blobs, workspace_of
 from storage.database import Database
 
 _REFERRED = """
@@ -23,13 +23,21 @@ _REFERRED = """
     OR EXISTS (SELECT FROM segments r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
 """
 
+_ARRAYS = (bindparam("workspaces", type_=ARRAY(Uuid)), bindparam("keys", type_=ARRAY(String)))
+
 _FORGET = text(
     f"""
-    DELETE FROM blobs b WHERE b.key = ANY(:keys) AND b.created_at < :before AND NOT ({_REFERRED})
+    DELETE FROM blobs b USING unnest(:workspaces, :keys) AS old(workspace_id, key)
+    WHERE b.workspace_id = old.workspace_id AND b.key = old.key AND b.created_at < :before AND NOT ({_REFERRED})
     """  # noqa: S608  (a constant)
-).bindparams(bindparam("keys", type_=ARRAY(String)), bindparam("before", type_=DateTime(timezone=True)))
+).bindparams(*_ARRAYS, bindparam("before", type_=DateTime(timezone=True)))
 
-_KEPT = text("SELECT key FROM blobs WHERE key = ANY(:keys)").bindparams(bindparam("keys", type_=ARRAY(String)))
+_KEPT = text(
+    """
+    SELECT b.key FROM blobs b JOIN unnest(:workspaces, :keys) AS old(workspace_id, key)
+    ON b.workspace_id = old.workspace_id AND b.key = old.key
+    """
+).bindparams(*_ARRAYS)
 
 
 def collect(database: Database, blobs: Blobs, *, grace_seconds: float) -> int:
@@ -48,6 +56,8 @@ def collect(database: Database, blobs: Blobs, *, grace_seconds: float) -> int:
 
 
 def _forget(session: Session, keys: Sequence[str], before: datetime) -> list[str]:
-    session.execute(_FORGET, {"keys": list(keys), "before": before})
-    kept = set(session.scalars(_KEPT, {"keys": list(keys)}))
-    return [key for key in keys if key not in kept]
+    ours = {key: workspace_id for key in keys if (workspace_id := workspace_of(key)) is not None}
+    named = {"workspaces": list(ours.values()), "keys": list(ours)}
+    session.execute(_FORGET, named | {"before": before})
+    kept = set(session.scalars(_KEPT, named))
+    return [key for key in ours if key not in kept]

@@ -498,7 +498,10 @@ _CLAIM = text(
 )
 
 _RUNNABLE = text(
-    "SELECT EXISTS (SELECT FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL)"
+    """
+    SELECT id FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
+    ORDER BY workspace_id, person_id LIMIT 1
+    """
 )
 
 
@@ -548,7 +551,7 @@ def claim(
 
 def runnable(session: Session, engine: str) -> bool:
     """Whether a worker of this engine would find something to claim."""
-    return bool(session.scalar(_RUNNABLE, {"engine": engine}))
+    return session.scalar(_RUNNABLE, {"engine": engine}) is not None
 
 
 def renew(session: Session, turn_id: UUID, fencing: int, *, lease_seconds: float) -> bool:
@@ -794,7 +797,8 @@ _SETTLE = text(
     )
     SELECT (SELECT count(*) FROM child WHERE status = 'queued') AS woken,
            (SELECT count(pg_notify(:channel, platform || ' ' || turn_id)) FROM due) AS told,
-           EXISTS (SELECT FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL) AS more
+           (SELECT id FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
+            ORDER BY workspace_id, person_id LIMIT 1) IS NOT NULL AS more
     """
 ).bindparams(
     bindparam("turn_ids", type_=ARRAY(Uuid)),
