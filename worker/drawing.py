@@ -18,13 +18,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from storage import conversations, turns
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
-from storage.conversations import InScope, Line
+from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
 from storage.events import Progress, ProgressSender
 from storage.settings import Settings
@@ -180,11 +181,10 @@ class Drawer:
             return self._keep(claim, line, reading, drawing)
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
-        except (BlobMissing, DamagedRecord) as error:
+        except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
             return Outcome(
-                Status.FAILED,
-                turns.failure(claim.turn_id, f"Something that this picture needs is gone: {type(error).__name__}."),
+                Status.FAILED, turns.failure(claim.turn_id, "A picture that I was to look at is gone from the store.")
             )
         except BlobsUnavailable:
             log.exception("turn %s was not kept", claim.turn_id)
@@ -219,7 +219,7 @@ class Drawer:
             return None if key is None else self._picture(key)
 
         return History(
-            records=tuple(self._record(turn.record_key) for turn in line.past if turn.record_key is not None),
+            records=tuple(self._record(turn, turn.record_key) for turn in line.past if turn.record_key is not None),
             workspace_salt=line.workspace_salt,
             segments=self._segments,
             fetch={
@@ -230,10 +230,20 @@ class Drawer:
             picture=picture,
         )
 
-    def _record(self, key: str) -> Record:
+    def _record(self, turn: PastTurn, key: str) -> Record:
         known = self._records.get(key)
         if known is None:
-            known = self._records[key] = record_from_bytes(self._blobs.get(key))
+            try:
+                known = record_from_bytes(self._blobs.get(key))
+            except (DamagedRecord, BlobMissing) as error:
+                # Without a fingerprint: an engine takes it for another's, and encodes its picture anew.
+                log.warning(
+                    "the record of turn %s is lost, what Postgres and its picture say is used: %s", turn.turn_id, error
+                )
+                return Record(
+                    turn.turn_id, "", turn.text, turn.reply, np.zeros(0, np.int32), np.zeros((0, 1), np.float32)
+                )
+            self._records[key] = known
             while len(self._records) > RECORDS_IN_MEMORY:
                 self._records.popitem(last=False)
         self._records.move_to_end(key)

@@ -21,18 +21,19 @@ from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
 from worker.drawing import Drawer
+from worker.engines.contract import ChatMessage, Reading
 from worker.engines.echo import EchoEngine
-from worker.history import record_from_bytes
+from worker.history import History, record_from_bytes
 
 
-def drawer(settings: Settings, database: Database) -> Drawer:
+def drawer(settings: Settings, database: Database, engine: EchoEngine | None = None) -> Drawer:
     return Drawer(
         settings=settings,
         database=database,
         blobs=open_blobs(settings.blobs),
         bell=bell(settings.broker_url),
         engine_name="echo",
-        engine=EchoEngine(),
+        engine=engine or EchoEngine(),
         worker_id=uuid7(),
     )
 
@@ -172,19 +173,33 @@ def test_a_full_disk_fails_the_turn_with_a_sentence_and_the_worker_goes_on(
     assert factory.status(second.turn_id) is Status.DONE
 
 
-def test_a_damaged_record_is_said_and_never_used(echo: Drawer, factory: Factory, settings: Settings) -> None:
-    factory.receive("one")
-    echo.draw_next()
+def test_without_its_record_a_turn_is_remembered_by_its_words_and_picture(
+    echo: Drawer, factory: Factory, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = factory.receive("first")
+    assert echo.draw_next()
+    record = next((settings.data_dir / "blobs" / "records").rglob("*.safetensors"))
+    data = bytearray(record.read_bytes())
+    data[-1] ^= 1
+    record.chmod(0o644)
+    record.write_bytes(data)
+    seen: list[History] = []
 
-    def spoil(session: Session) -> None:
-        key = session.scalars(select(Record.blob_key)).one()
-        file = settings.data_dir / "blobs" / key
-        file.write_bytes(file.read_bytes()[:-3])
+    class Watching(EchoEngine):
+        fingerprint = "another-1"
 
-    factory.database.run(spoil)
-    second = factory.receive("two")
-    assert drawer(settings, factory.database).draw_next()
-    assert factory.status(second.turn_id) is Status.FAILED
+        def read(self, history: History, message: ChatMessage) -> Reading:
+            seen.append(history)
+            return super().read(history, message)
+
+    second = factory.receive("second")
+    assert drawer(settings, factory.database, Watching()).draw_next()
+    assert factory.status(second.turn_id) is Status.DONE
+    (remembered,) = seen[0].records
+    assert (remembered.text, remembered.fingerprint) == ("first", "")
+    assert seen[0].picture is not None
+    assert seen[0].picture(first.turn_id) is not None
+    assert "lost" in caplog.text
 
 
 def test_in_scope_the_nearest_of_one_name_counts(factory: Factory, echo: Drawer) -> None:
