@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from storage.blobs import Blobs, open_blobs
+from storage.blobs import Blobs, blobs_of
 from storage.database import Database
 from storage.settings import Settings
 from storage.tickets import Bell, bell
@@ -28,13 +28,7 @@ class Services:
         return cls(
             settings=settings,
             database=Database(settings.database_url, pool_size=settings.database_pool),
-            blobs=open_blobs(
-                settings.blobs,
-                endpoint=settings.s3_endpoint_url,
-                region=settings.s3_region,
-                access_key=settings.s3_access_key,
-                secret_key=settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None,
-            ),
+            blobs=blobs_of(settings),
             bell=bell(settings.broker_url),
             broker=redis.asyncio.Redis.from_url(settings.broker_url, socket_connect_timeout=2),
         )

@@ -26,7 +26,7 @@ from ops.one_machine import pointed_at, prepare
 from ops.processes import KeeperGone
 from ops.stack import Stack, StackError, StackRunning, running_stack
 from storage import turns
-from storage.blobs import BlobError, open_blobs
+from storage.blobs import BlobError, blobs_of
 from storage.database import Database
 from storage.settings import Settings
 
@@ -170,15 +170,8 @@ def _broker(settings: Settings) -> str:
 
 
 def _blobs(settings: Settings) -> str:
-    secret = settings.s3_secret_key
     try:
-        open_blobs(
-            settings.blobs,
-            endpoint=settings.s3_endpoint_url,
-            region=settings.s3_region,
-            access_key=settings.s3_access_key,
-            secret_key=secret.get_secret_value() if secret else None,
-        ).check()
+        blobs_of(settings).check()
     except (BlobError, ValueError, OSError) as error:
         raise _Broken(
             str(error), "Correct LIKENESS_BLOBS_URL, the LIKENESS_S3_* settings, or the bucket's rights."

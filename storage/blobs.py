@@ -22,6 +22,8 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
+from storage.settings import Settings
+
 MULTIPART_FROM = 16 * 2**20
 """Bytes from which a blob goes to S3 in parts."""
 PART_BYTES = 8 * 2**20
@@ -178,6 +180,18 @@ def open_blobs(
             parts.netloc, prefix, endpoint=endpoint, region=region, access_key=access_key, secret_key=secret_key
         )
     raise BlobsUnavailable(f"The address of the blobs must be file:///folder or s3://bucket/prefix, not {url!r}.")
+
+
+def blobs_of(settings: Settings) -> Blobs:
+    """The home that the settings name. Raises `BlobsUnavailable`."""
+    secret = settings.s3_secret_key
+    return open_blobs(
+        settings.blobs,
+        endpoint=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key=settings.s3_access_key,
+        secret_key=secret.get_secret_value() if secret else None,
+    )
 
 
 def _valid(key: str) -> str:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage.blobs import open_blobs
+from storage.blobs import blobs_of
 from storage.database import Database, DatabaseUnavailable
 from storage.settings import Settings, settings
 from storage.tables import Worker
@@ -89,13 +89,7 @@ def _start(**_: Any) -> None:
     _drawer = Drawer(
         settings=chosen,
         database=database,
-        blobs=open_blobs(
-            chosen.blobs,
-            endpoint=chosen.s3_endpoint_url,
-            region=chosen.s3_region,
-            access_key=chosen.s3_access_key,
-            secret_key=chosen.s3_secret_key.get_secret_value() if chosen.s3_secret_key else None,
-        ),
+        blobs=blobs_of(chosen),
         bell=bell(chosen.broker_url),
         engine_name=chosen.engine,
         engine=engine,
