@@ -163,6 +163,13 @@ def test_a_message_becomes_a_turn_and_its_picture_is_on_the_page(browser: Browse
     assert source.group(1) in browser.get("/"), "the list of conversations shows it too"
 
 
+def test_without_scripts_a_page_with_a_waiting_turn_reloads_itself(browser: Browser, echo: Drawer) -> None:
+    page = browser.thread("draw Olivia")
+    assert 'http-equiv="refresh"' in browser.get(page)
+    assert echo.draw_next()
+    assert 'http-equiv="refresh"' not in browser.get(page)
+
+
 def test_a_form_that_is_sent_twice_is_one_turn(browser: Browser) -> None:
     form = browser.hidden() | {"text": "draw Olivia"}
     first, second = (browser.client.post("/", data=form).headers["location"] for _ in range(2))
