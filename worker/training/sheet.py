@@ -60,11 +60,11 @@ TALKS = (
         "who is Peter?",
     ),
     (
-        "Aisha wearing a green hijab, smiling in a café, in white",
+        "Aisha wearing a green hijab, smiling in the kitchen, in white",
         "Aisha scared in the forest at night",
         "with Tom, an undercut, ginger hair, tan skin",
         "both laughing",
-        "the café picture, but in the kitchen",
+        "the kitchen picture, but in the snow",
     ),
 )
 
