@@ -90,6 +90,8 @@ class Replies:
                 await self._drain()
             except DatabaseUnavailable as error:
                 log.warning("due replies cannot be read: %s", error)
+            except Exception:  # a deliverer that dies leaves people without replies; the next look may well succeed
+                log.exception("due replies cannot be read")
 
     async def _drain(self) -> None:
         while True:

@@ -254,6 +254,7 @@ class Drawer:
             text=claim.text,
             references=tuple(self._picture(key) for key in line.attachment_keys),
             characters=tuple(self._character(character) for character in line.characters),
+            seed=claim.seed,
         )
 
     def _character(self, character: InScope) -> Character:

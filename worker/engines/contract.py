@@ -45,11 +45,15 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message to the engine. `references` are the pictures attached to this very message, RGB."""
+    """One message to the engine. `references` are the pictures attached to this very message, RGB.
+
+    `seed` settles what the message leaves open: drawn again with another seed, a person may smile who did not.
+    """
 
     text: str
     references: tuple[Image.Image, ...] = ()
     characters: tuple[Character, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

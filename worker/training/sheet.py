@@ -78,7 +78,7 @@ def talks(engine: PreviewEngine, told: Sequence[Sequence[str]] = TALKS) -> Image
         history = History((), UUID(int=row), store)
         cast: tuple[Character, ...] = ()
         for column, message in enumerate(messages):
-            reading = engine.read(history, ChatMessage(message, characters=cast))
+            reading = engine.read(history, ChatMessage(message, characters=cast, seed=row))
             drawing = engine.draw(reading, turn_id=uuid4(), seed=row, on_step=no_progress)
             history = History((*history.records, drawing.record), history.workspace_salt, store)
             cast += tuple(

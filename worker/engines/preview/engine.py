@@ -170,6 +170,7 @@ class PreviewEngine:
             text,
             pictures,
             lambda reply: replies.with_true_names(reply, text, [one.name for one in message.characters]),
+            seed=message.seed,
             reply=canned,
         )
         said = replies.understood(read.reply)

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 CONTEXT = 720  # positions of history; training saw dialogues of about that length
 LONGEST_MESSAGE = 160  # tokens
 LONGEST_REPLY = 120
+TEMPERATURE = 0.5
+NEARLY = 0.3  # of the likeliest token's weight, after the temperature
 
 Correct = Callable[[str], str]
 """Corrects the reply that the MLLM wrote, before anything is drawn from it."""
@@ -95,11 +97,14 @@ class Reader:
         message: str,
         pictures: Sequence[NDArray[np.float32]],
         correct: Correct,
+        *,
+        seed: int = 0,
         reply: str | None = None,
     ) -> Read:
         """Read a message after `records`, all of this engine. `pictures` (K, WIDTH) come with the message.
 
-        `reply` is given where there is nothing to decide; then nothing is drawn.
+        `seed` chooses among words that are nearly as likely. `reply` is given where there is nothing to decide; then
+        nothing is drawn.
         """
         cache, parent, computed, reused = self._remember(history, records)
         past = cache.get_seq_length()
@@ -107,7 +112,7 @@ class Reader:
         given = np.concatenate(pictures) if pictures else np.zeros((0, WIDTH), np.float32)
         hidden = self._feed(cache, ids, given)
         if reply is None:
-            written, draws = self._write(cache, hidden[-1])
+            written, draws = self._write(cache, hidden[-1], torch.Generator().manual_seed(seed % 2**63))
             reply, corrected = self._text.decode(written), correct(self._text.decode(written))
             if corrected != reply:
                 reply, written = corrected, self._text.encode(corrected).ids
@@ -204,11 +209,11 @@ class Reader:
         hidden: Tensor = self._mllm(embedded, positions, cache=cache)[0]
         return hidden
 
-    def _write(self, cache: DynamicCache, last: Tensor) -> tuple[list[int], bool]:
-        """The reply, the likeliest token after the other, and whether a picture is to follow."""
+    def _write(self, cache: DynamicCache, last: Tensor, generator: torch.Generator) -> tuple[list[int], bool]:
+        """The reply, one likely token after the other, and whether a picture is to follow."""
         written: list[int] = []
         while len(written) < LONGEST_REPLY:
-            chosen = int(self._mllm.text_logits(last).argmax())
+            chosen = _chosen(self._mllm.text_logits(last), generator)
             if chosen in {Special.IMAGE, Special.END}:
                 return written, chosen == Special.IMAGE
             if chosen < len(Special):
@@ -227,6 +232,13 @@ class Reader:
         _shorten(cache, start)
         regressed: NDArray[np.float32] = self._mllm.regress(hidden)[0].numpy()
         return regressed
+
+
+def _chosen(logits: Tensor, generator: torch.Generator) -> int:
+    """A token that is nearly as likely as the likeliest: what a message says leaves one, what it leaves open several."""
+    likely = torch.softmax(logits.float() / TEMPERATURE, dim=-1)
+    likely[likely < NEARLY * likely.max()] = 0
+    return int(torch.multinomial(likely, 1, generator=generator))
 
 
 def _shorten(cache: DynamicCache, length: int) -> None:
