@@ -297,16 +297,15 @@ def preview(target: System, count: int) -> Figures:
 
 _IDLE_BOT = """
 import asyncio, resource, sys
-from bot.replies import Replies
+from bot.replies import Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Turns
-from bot.web.platform import WebPlatform
 from storage.settings import settings
 
 async def main():
     services = Services.open(settings())
-    tasks = [Replies(services, WebPlatform()).run(), Sweeper(services, Turns(services)).run()]
+    tasks = [Replies(services, Pulled("web")).run(), Sweeper(services, Turns(services)).run()]
     await asyncio.wait([asyncio.ensure_future(task) for task in tasks], timeout=3)
     assert "torch" not in sys.modules
     for line in open("/proc/self/status"):

@@ -17,7 +17,7 @@ import redis
 
 from bot.services import Services
 from storage import turns
-from storage.events import Progress, watch_progress
+from storage.events import ENDED, Progress, watch_progress
 from storage.turns import Place
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ async def watch(services: Services, turn_id: UUID) -> AsyncIterator[Update]:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
-                    while True:
-                        yield Update(place, await latest.get())
+                    while (step := await latest.get()).stage != ENDED:
+                        yield Update(place, step)
     finally:
         while not following.done():  # a client that is just connecting may swallow a cancellation
             following.cancel()

@@ -52,6 +52,28 @@ class Platform(Protocol):
         """Post a message with the turn's mark that says it is waiting, and return its id."""
 
 
+class Pulled:
+    """A platform where people look at the turn themselves, in a page or a terminal: a reply is shown when it is there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def post(self, due: Due) -> str:
+        """Whoever looks reads the turn; its id is the message's."""
+        return f"{self.name}:{due.turn_id}"
+
+    async def edit(self, due: Due, message_id: str) -> None:
+        """Nothing to change: it is read anew."""
+
+    async def find(self, due: Due) -> str | None:
+        """A turn that can be read is shown."""
+        return await self.post(due)
+
+    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+        """A waiting turn can be read as well."""
+        return f"{self.name}:{turn_id}"
+
+
 class Replies:
     """Shows the replies of one platform. Any number of processes may run one."""
 

@@ -21,14 +21,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bot import progress
-from bot.replies import Replies
+from bot.replies import Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns
 from ops.one_machine import OneMachine
 from storage import conversations
-from storage.conversations import TurnView
-from storage.deliveries import Due
 from storage.tables import Status
 from storage.turns import Receipt, Request
 
@@ -90,61 +88,15 @@ def read_script(file: Path) -> list[Line]:
     return lines
 
 
-class TerminalPlatform:
-    """Shows a reply by writing its pictures into the folder; doing so twice leaves one file."""
-
-    name = PLATFORM
-
-    def __init__(self, services: Services, out: Path) -> None:
-        self._services = services
-        self._out = out
-        self._names: dict[UUID, str] = {}
-        self._shown: dict[UUID, asyncio.Event] = {}
-
-    def expect(self, turn_id: UUID, name: str) -> None:
-        """The reply of this turn will be waited for, and its picture is to have this name."""
-        self._names[turn_id] = name
-        self._shown.setdefault(turn_id, asyncio.Event())
-
-    def file(self, turn_id: UUID) -> Path:
-        """Where the picture of a turn is."""
-        return self._out / f"{self._names[turn_id]}.png"
-
-    async def wait(self, turn_id: UUID) -> None:
-        """Return when the reply of a turn was shown."""
-        await self._shown[turn_id].wait()
-
-    async def post(self, due: Due) -> str:
-        """Write the picture. A reply that an ended command left due is nobody's any more, and is let go."""
-        if due.turn_id in self._names:
-            for picture in due.pictures[:1]:
-                data = await asyncio.to_thread(self._services.blobs.get, picture.blob_key)
-                await asyncio.to_thread(self.file(due.turn_id).write_bytes, data)
-            self._shown[due.turn_id].set()
-        return f"{PLATFORM}:{due.turn_id}"
-
-    async def edit(self, due: Due, message_id: str) -> None:
-        """The same as `post`."""
-        await self.post(due)
-
-    async def find(self, due: Due) -> str | None:
-        """Files need not be looked for: writing them again leaves one."""
-        return None
-
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
-        """The progress bar is the placeholder."""
-        return f"{PLATFORM}:{turn_id}"
-
-
 class Chat:
     """One conversation from a terminal."""
 
     def __init__(self, services: Services, out: Path, console: Console) -> None:
         self._services = services
         self._console = console
-        self._platform = TerminalPlatform(services, out)
+        self._out = out
         self._turns = Turns(services)
-        self._replies = Replies(services, self._platform)
+        self._replies = Replies(services, Pulled(PLATFORM))
         self._thread = str(uuid4())
         self._ids: list[UUID | None] = []
 
@@ -180,28 +132,23 @@ class Chat:
             seconds = time.perf_counter() - started
             return Said(number, Status.DONE, receipt.text, None, "", round(seconds, 3), 0, 0, [], None)
         self._ids.append(receipt.turn_id)
-        self._platform.expect(receipt.turn_id, f"turn-{number:02}")
-        showing = asyncio.create_task(self._show_progress(receipt))
-        await self._platform.wait(receipt.turn_id)
-        showing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await showing
-        seconds = time.perf_counter() - started
+        await self._follow(receipt)
         views = await self._services.database.arun(
             conversations.turns_of, receipt.workspace_id, receipt.conversation_id
         )
         view = next(view for view in views if view.id == receipt.turn_id)
-        return self._said(number, view, seconds)
-
-    def _said(self, number: int, view: TurnView, seconds: float) -> Said:
         picture = view.pictures[0] if view.pictures else None
+        file = self._out / f"turn-{number:02}.png"
+        if picture is not None:
+            data = await asyncio.to_thread(self._services.blobs.get, picture.blob_key)
+            await asyncio.to_thread(file.write_bytes, data)
         return Said(
             turn=number,
             status=view.status,
             text=view.reply,
-            picture=str(self._platform.file(view.id)) if picture else None,
+            picture=str(file) if picture else None,
             alt_text=picture.alt_text if picture else "",
-            seconds=round(seconds, 3),
+            seconds=round(time.perf_counter() - started, 3),
             tokens_read=view.tokens_read,
             tokens_reused=view.tokens_reused,
             characters=list(picture.characters) if picture else [],
@@ -216,7 +163,8 @@ class Chat:
         workspace_id = await self._turns.workspace(PLATFORM, PLATFORM, "Terminal")
         return await self._turns.keep_upload(workspace_id, data)
 
-    async def _show_progress(self, receipt: Receipt) -> None:
+    async def _follow(self, receipt: Receipt) -> None:
+        """Show how a turn stands until it has ended."""
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=self._console, transient=True
         ) as bar:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 log = logging.getLogger(__name__)
 
 DELIVERIES = "likeness_deliveries"
+ENDED = "ended"
 
 
 def notify_delivery(session: Session, platform: str, turn_id: UUID) -> None:
@@ -43,7 +44,7 @@ async def listen_deliveries(database_url: str, platform: str) -> AsyncIterator[U
 class Progress:
     """How far a running turn is. `preview` is a small JPEG, or empty."""
 
-    stage: str  # "reading" or "drawing"
+    stage: str  # "reading", "drawing", or ENDED: look at the turn
     step: int = 0
     steps: int = 0
     text: str = ""  # the reply, once it is written

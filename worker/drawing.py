@@ -27,7 +27,7 @@ from storage import conversations, turns
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
-from storage.events import Progress, ProgressSender
+from storage.events import ENDED, Progress, ProgressSender
 from storage.settings import Settings
 from storage.tables import Status
 from storage.tickets import Bell
@@ -140,6 +140,7 @@ class Drawer:
             if before_finish is not None:
                 before_finish(claim)
             finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
+            self._progress.send(claim.turn_id, Progress(ENDED))
             if not finished.valid:
                 log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
             elif finished.woken > 1:

@@ -32,11 +32,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from bot.progress import Update, watch
-from bot.replies import Replies
+from bot.replies import Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns, keep_picture
-from bot.web.platform import PLATFORM, WebPlatform
 from bot.web.security import Guard, form_secret
 from storage import characters, conversations
 from storage.blobs import BlobMissing, BlobsUnavailable
@@ -57,6 +56,7 @@ EXAMPLES = (
     "Hugo with a green mohawk, laughing, in the city at night",
     "a close-up of Ada with long blond hair and an eyepatch, in space",
 )
+PLATFORM = "web"
 NOTES = 100  # short messages that wait for the page that shows them
 
 
@@ -91,7 +91,7 @@ class Studio:
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Deliver and sweep while the pages are served."""
         tasks = [
-            asyncio.create_task(Replies(self._services, WebPlatform()).run()),
+            asyncio.create_task(Replies(self._services, Pulled(PLATFORM)).run()),
             asyncio.create_task(Sweeper(self._services, self._turns).run()),
         ]
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,15 @@ async def test_a_turn_that_is_not_done_makes_the_whole_fail(
     failed, after = objects(capsys.readouterr().out)
     assert (failed["status"], failed["picture"]) == ("failed", None)
     assert after["text"] == "Turn 1: go on"
+
+
+async def test_two_terminals_at_once_each_get_their_own_pictures(machine: OneMachine, tmp_path: Path) -> None:
+    lines = [Line(say=f"turn {number}") for number in range(4)]
+    both = [chat(machine, lines, out=tmp_path / name, as_json=True) for name in ("one", "two")]
+    async with asyncio.timeout(60):
+        assert await asyncio.gather(*both) == [True, True]
+    for name in ("one", "two"):
+        assert len(list((tmp_path / name).glob("*.png"))) == len(lines)
 
 
 async def test_commands_work_in_a_terminal_too(
