@@ -227,6 +227,34 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
     assert replies.understood(mended).shown == ("Olivia", "Max")
 
 
+@pytest.mark.parametrize(
+    ("reply", "message", "known", "mistaken"),
+    [
+        ("I do not know Bob yet. Tell me what Bob looks like.", "who is bob?", [], False),
+        ("I do not know Bob yet. Tell me what Bob looks like.", "a close-up of Bob", ["Bob"], True),
+        ("I do not know Zed yet. Tell me what Zed looks like.", "he sleeps", ["Bob"], True),
+        ("A portrait of Bob, calm, in red, in the park by day.", "draw Bob", ["Bob"], False),
+    ],
+)
+def test_a_reply_that_asks_about_somebody_known_is_mistaken(
+    reply: str, message: str, known: list[str], mistaken: bool
+) -> None:
+    assert replies.mistaken(reply, message, known) is mistaken
+
+
+def test_the_model_is_asked_again_when_it_is_mistaken(talk: Talk, caplog: pytest.LogCaptureFixture) -> None:
+    tell(talk, 1)
+    assert talk.read(DIALOGUE[1].message).reply == DIALOGUE[1].reply
+    bob = Character(uuid4(), "Bob", 1)
+    talk.characters += (bob,)
+    with caplog.at_level(logging.INFO):
+        reading, _ = talk.say(DIALOGUE[1].message)
+    assert "another reply" in caplog.text
+    assert not reading.reply.startswith("I do not know")
+    again = talk.engine.read(History(talk.records, SALT), ChatMessage("go on", characters=talk.characters))
+    assert again.reply == talk.read("go on").reply, "the rejected reply left no trace in the segment"
+
+
 def test_a_folder_without_weights_says_what_to_do(tmp_path: Path, tiny_weights: Path) -> None:
     with pytest.raises(NoWeights, match="likeness train"):
         PreviewEngine.from_pretrained(tmp_path)

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -169,7 +170,7 @@ class PreviewEngine:
             records,
             text,
             pictures,
-            lambda reply: replies.with_true_names(reply, text, [one.name for one in message.characters]),
+            partial(_corrected, message=text, known=[one.name for one in message.characters]),
             seed=message.seed,
             reply=canned,
         )
@@ -311,6 +312,10 @@ def _shows(record: Record, character: Character) -> bool:
 
 def _named(name: str, characters: Sequence[Character]) -> Character | None:
     return next((one for one in characters if one.name.lower() == name.lower()), None)
+
+
+def _corrected(reply: str, message: str, known: Sequence[str]) -> str | None:
+    return None if replies.mistaken(reply, message, known) else replies.with_true_names(reply, message, known)
 
 
 def _resolved(names: Sequence[str], characters: Sequence[Character]) -> list[Character | None]:

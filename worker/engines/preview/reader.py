@@ -33,10 +33,10 @@ CONTEXT = 720  # positions of history; training saw dialogues of about that leng
 LONGEST_MESSAGE = 160  # tokens
 LONGEST_REPLY = 120
 TEMPERATURE = 0.5
-NEARLY = 0.3  # of the likeliest token's weight, after the temperature
+NEARLY = 0.7  # of the likeliest token's weight, after the temperature
 
-Correct = Callable[[str], str]
-"""Corrects the reply that the MLLM wrote, before anything is drawn from it."""
+Correct = Callable[[str], str | None]
+"""Corrects the reply that the MLLM wrote, before anything is drawn from it. None: it cannot be, another one is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,16 @@ class Reader:
         given = np.concatenate(pictures) if pictures else np.zeros((0, WIDTH), np.float32)
         hidden = self._feed(cache, ids, given)
         if reply is None:
-            written, draws = self._write(cache, hidden[-1], torch.Generator().manual_seed(seed % 2**63))
-            reply, corrected = self._text.decode(written), correct(self._text.decode(written))
+            generator = torch.Generator().manual_seed(seed % 2**63)
+            written, draws = self._write(cache, hidden[-1], generator)
+            reply = self._text.decode(written)
+            corrected = correct(reply)
+            if corrected is None:
+                log.info("another reply is wanted than %r", reply)
+                _shorten(cache, past + len(ids))
+                written, draws = self._write(cache, hidden[-1], generator, instead_of=written[0])
+                reply = self._text.decode(written)
+                corrected = correct(reply) or reply
             if corrected != reply:
                 reply, written = corrected, self._text.encode(corrected).ids
                 _shorten(cache, past + len(ids))
@@ -209,11 +217,19 @@ class Reader:
         hidden: Tensor = self._mllm(embedded, positions, cache=cache)[0]
         return hidden
 
-    def _write(self, cache: DynamicCache, last: Tensor, generator: torch.Generator) -> tuple[list[int], bool]:
-        """The reply, one likely token after the other, and whether a picture is to follow."""
+    def _write(
+        self, cache: DynamicCache, last: Tensor, generator: torch.Generator, instead_of: int | None = None
+    ) -> tuple[list[int], bool]:
+        """The reply, one likely token after the other, and whether a picture is to follow.
+
+        `instead_of` is a token that it must not begin with.
+        """
         written: list[int] = []
         while len(written) < LONGEST_REPLY:
-            chosen = _chosen(self._mllm.text_logits(last), generator)
+            logits = self._mllm.text_logits(last)
+            if not written and instead_of is not None:
+                logits[instead_of] = -torch.inf
+            chosen = _chosen(logits, generator)
             if chosen in {Special.IMAGE, Special.END}:
                 return written, chosen == Special.IMAGE
             if chosen < len(Special):

@@ -19,6 +19,7 @@ CUT = "I read only the beginning of your message, it was too long for me. "
 _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.\s*")
 _SCENE = re.compile(r"\bA (?:[\w-]+ ){1,3}of .*$", re.DOTALL)
 _SHOWN = re.compile(r"\b(?:of|and) (?P<name>[^,.]{1,60}), [^,]+?, in \w+")
+_UNKNOWN = re.compile(r"I do not know (?P<name>.{1,60}?) yet\.")
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
@@ -58,6 +59,16 @@ def with_true_names(reply: str, message: str, known: Iterable[str]) -> str:
         if true is not None and true != name:
             reply = re.sub(rf"\b{re.escape(name)}\b", lambda _, true=true: true, reply)  # type: ignore[misc]
     return reply
+
+
+def mistaken(reply: str, message: str, known: Iterable[str]) -> bool:
+    """Whether a reply asks about somebody who is known, or whom the message does not name."""
+    asked = _UNKNOWN.match(reply)
+    if asked is None:
+        return False
+    words = {word.lower() for word in _WORD.findall(message)}
+    name = asked["name"].lower()
+    return name in {one.lower() for one in known} or not words.issuperset(name.split())
 
 
 def without_words(message: str) -> str | None:
