@@ -55,10 +55,14 @@ async def watch(services: Services, turn_id: UUID) -> AsyncIterator[Update]:
             yield Update(place)
             if place.status.final:
                 return
+            look = asyncio.get_running_loop().time() + LOOK_SECONDS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    while (step := await latest.get()).stage != ENDED:
-                        yield Update(place, step)
+                while True:
+                    async with asyncio.timeout_at(look):  # never around a yield: it would cancel whoever reads this
+                        step = await latest.get()
+                    if step.stage == ENDED:
+                        break
+                    yield Update(place, step)
     finally:
         while not following.done():  # a client that is just connecting may swallow a cancellation
             following.cancel()

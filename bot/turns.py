@@ -29,6 +29,7 @@ from storage.turns import Limits, Receipt, Request, StoredBlob
 log = logging.getLogger(__name__)
 
 FETCH_PATIENCE = timedelta(minutes=5)
+ANIMATED = "Your picture moves; I took its first frame."
 UPLOAD_LINK = "blob:uploads/"  # an attachment that lies in our own blob store already, such as an upload to the studio
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -61,7 +62,9 @@ class Turns:
         if command is Command.AGAIN:
             request = await self._services.database.arun(_again, request)
         elif command is not None:
-            return await self._services.database.arun(_obey, command, request)
+            answer = await self._services.database.arun(_obey, command, request)
+            await self._ring_for_children()
+            return answer
         receipt = await self._services.database.arun(
             turns.receive,
             request,
@@ -80,11 +83,19 @@ class Turns:
 
     async def cancel(self, workspace_id: UUID, turn_id: UUID) -> bool:
         """End a turn that has not ended. False: it had ended already."""
-        return await self._services.database.arun(turns.cancel, workspace_id, turn_id)
+        ended = await self._services.database.arun(turns.cancel, workspace_id, turn_id)
+        await self._ring_for_children()
+        return ended
 
-    async def undo(self, workspace_id: UUID, conversation_id: UUID) -> UUID | None:
-        """Take the conversation back by one turn. None: there was nothing to undo."""
-        return await self._services.database.arun(turns.undo, workspace_id, conversation_id)
+    async def undo(self, workspace_id: UUID, conversation_id: UUID, source_id: str) -> str:
+        """Take the conversation back by one turn, once for each source id, and return what to say."""
+        said = await self._services.database.arun(_undo, workspace_id, conversation_id, source_id)
+        await self._ring_for_children()
+        return said
+
+    async def _ring_for_children(self) -> None:
+        """What waited for a turn that was just ended can be drawn now."""
+        await asyncio.to_thread(self._services.bell.ring_until, self._settings.engine, 1)
 
     async def admit(self, turn_id: UUID) -> None:
         """Fetch, check and keep what a received turn brings, then queue it; or refuse it with a sentence.
@@ -96,10 +107,13 @@ class Turns:
             return
         workspace_id, engine, links, created_at = row
         pictures: list[StoredBlob] = []
+        remark = ""
         problem: str | None = None
         try:
             for link in links:
-                pictures.append(await self._keep(workspace_id, await self._open(link)))
+                kept = await asyncio.to_thread(keep_picture, self._services, workspace_id, await self._open(link))
+                pictures.append(kept.blob)
+                remark = kept.remark or remark
         except (PictureRefused, AttachmentGone) as error:
             problem = str(error)
         except (BlobsUnavailable, OSError, TimeoutError) as error:
@@ -107,7 +121,7 @@ class Turns:
             if datetime.now(UTC) - created_at < FETCH_PATIENCE:
                 return
             problem = turns.failure(turn_id, "Your picture could not be fetched.")
-        ring = await self._services.database.arun(turns.admit, turn_id, pictures, problem=problem)
+        ring = await self._services.database.arun(turns.admit, turn_id, pictures, problem=problem, remark=remark)
         if ring:
             await asyncio.to_thread(self._services.bell.ring, engine)
 
@@ -132,22 +146,26 @@ class Turns:
             raise AttachmentGone("I cannot open links to pictures here. Please upload the picture itself.")
         return await self._fetch(link)
 
-    async def _keep(self, workspace_id: UUID, data: bytes) -> StoredBlob:
-        return await asyncio.to_thread(keep_picture, self._services, workspace_id, data)
-
     def _later(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def keep_picture(services: Services, workspace_id: UUID, data: bytes) -> StoredBlob:
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture that came in and is kept, and what the person should be told of it."""
+
+    blob: StoredBlob
+    remark: str
+
+
+def keep_picture(services: Services, workspace_id: UUID, data: bytes) -> KeptPicture:
     """Check a picture that came in, and keep it. Raises `PictureRefused` or `BlobsUnavailable`. Blocks."""
     intake = check_picture(data, max_bytes=services.settings.attachment_bytes)
-    suffix = "." + intake.content_type.removeprefix("image/")
-    key = key_for(workspace_id, "references", intake.data, suffix)
+    key = key_for(workspace_id, "references", intake.data, intake.suffix)
     services.blobs.put(key, intake.data, content_type=intake.content_type)
-    return StoredBlob(key, len(intake.data), intake.content_type)
+    return KeptPicture(StoredBlob(key, len(intake.data), intake.content_type), ANIMATED if intake.was_animated else "")
 
 
 async def _logged(work: Awaitable[None]) -> None:
@@ -200,21 +218,28 @@ def _obey(session: Session, command: Command, request: Request) -> Answer:
     if command is Command.CHARACTERS:
         names = [character.name for character in characters.listed(session, workspace_id, conversation_id)]
         return Answer("Characters: " + ", ".join(dict.fromkeys(names)) + "." if names else "Nobody has a name yet.")
-    first = session.scalar(
+    if command is Command.UNDO:
+        return Answer(_undo(session, workspace_id, conversation_id, request.source_id), conversation_id)
+    if not _first_time(session, workspace_id, request.source_id, command):
+        return Answer("Done.", conversation_id)
+    stopped = head_id is not None and turns.cancel(session, workspace_id, head_id)
+    return Answer("Cancelled." if stopped else "Nothing is being drawn.", conversation_id)
+
+
+def _first_time(session: Session, workspace_id: UUID, source_id: str, action: str) -> bool:
+    """Whether a command is met for the first time: what arrives twice, or is tried again, is obeyed once."""
+    noted = session.scalar(
         insert(Audit)
-        .values(id=uuid7(), workspace_id=workspace_id, source_id=request.source_id, action=command)
+        .values(id=uuid7(), workspace_id=workspace_id, source_id=source_id, action=action)
         .on_conflict_do_nothing()
         .returning(Audit.id)
     )
-    if first is None:
-        return Answer("Done.", conversation_id)
-    if command is Command.CANCEL:
-        stopped = head_id is not None and turns.cancel(session, workspace_id, head_id)
-        return Answer("Cancelled." if stopped else "Nothing is being drawn.", conversation_id)
-    return Answer(_undo(session, workspace_id, conversation_id), conversation_id)
+    return noted is not None
 
 
-def _undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> str:
+def _undo(session: Session, workspace_id: UUID, conversation_id: UUID, source_id: str) -> str:
+    if not _first_time(session, workspace_id, source_id, Command.UNDO):
+        return "Done."
     if turns.undo(session, workspace_id, conversation_id) is None:
         return "There is nothing to undo."
     left = [status for _, status in conversations.path(session, workspace_id, _head(session, conversation_id))]

@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from bot import progress
 from bot.replies import Pulled, Replies
@@ -70,7 +71,7 @@ def read_script(file: Path) -> list[Line]:
     except (OSError, UnicodeDecodeError) as error:
         raise ScriptProblem(f"{file} cannot be read: {error}") from error
     lines: list[Line] = []
-    for number, text in enumerate(content.splitlines(), 1):
+    for number, text in enumerate(content.split("\n"), 1):
         if not text.strip():
             continue
         try:
@@ -156,7 +157,12 @@ class Chat:
         )
 
     def _target(self, reply_to: int | None) -> UUID | None:
-        return None if reply_to is None else self._ids[reply_to - 1]
+        if reply_to is None:
+            return None
+        target = self._ids[reply_to - 1]
+        if target is None:
+            raise ScriptProblem(f"Turn {reply_to} was a command; there is nothing to reply to.")
+        return target
 
     async def _attach(self, path: Path) -> str:
         data = await asyncio.to_thread(path.read_bytes)
@@ -206,15 +212,15 @@ async def chat(machine: OneMachine, lines: list[Line], *, out: Path, as_json: bo
         async with Chat(services, out, stderr) as talk:
             for line in lines:
                 if not as_json:
-                    stdout.print(f"[bold]> {line.say}[/bold]", markup=True)
+                    stdout.print(Text(f"> {line.say}", style="bold"))
                 said = await talk.say(line)
                 everything_done = everything_done and said.status == Status.DONE
                 if as_json:
                     print(json.dumps(_fields(said), ensure_ascii=False), flush=True)  # noqa: T201  (the output)
                 else:
-                    stdout.print(said.text, markup=False)
+                    stdout.print(Text(said.text))
                     if said.picture:
-                        stdout.print(f"  {said.picture} ({said.seconds:.1f} s)", markup=False)
+                        stdout.print(Text(f"  {said.picture} ({said.seconds:.1f} s)"))
     finally:
         await services.close()
     return everything_done

@@ -65,9 +65,18 @@ def studio(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
 ) -> None:
     """Serve the studio page for the database and the broker that the settings name."""
+    import secrets
+
     import uvicorn
 
+    from ops.demo import studio_address
+    from ops.stack import free_port
+
     settings = _settings(studio_host=host, studio_port=port)
+    port = settings.studio_port or free_port()
+    token = settings.studio_token.get_secret_value() if settings.studio_token else secrets.token_urlsafe(24)
+    settings = _settings(studio_port=port, studio_token=token)
+    typer.echo(studio_address(settings.studio_host, port, token))
     # By name: the app reads the settings itself, as it does in every process. Open progress streams must not hold a stop up.
     uvicorn.run(
         "bot.web.app:create_app",
@@ -162,12 +171,13 @@ def chat(
     import asyncio
 
     from ops import chat as talk
-    from ops.one_machine import one_machine, stop_on_signals
+    from ops.one_machine import one_machine, stop_on_signals, wait_for_worker
 
     lines = [*(talk.read_script(script) if script else []), *(talk.Line(say=text) for text in message or [])]
     if not lines:
         raise typer.BadParameter("Say something: give a MESSAGE or a --script.")
     with stop_on_signals(), one_machine(_settings(engine=engine)) as machine:
+        wait_for_worker(machine)
         done = asyncio.run(talk.chat(machine, lines, out=out, as_json=as_json))
     if not done:
         raise typer.Exit(1)

@@ -11,8 +11,10 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from rich.console import Console
+from rich.text import Text
 
 from ops.one_machine import pointed_at, prepare, stop_on_signals, worker_argv
 from ops.processes import Process
@@ -23,8 +25,8 @@ from storage.settings import Settings
 
 LOOK_SECONDS = 0.3
 ANSWER_SECONDS = 60.0
-DEATHS = 5  # within DEATHS_SECONDS: a part that dies so often does not run at all
-DEATHS_SECONDS = 60.0
+DEATHS = 4  # within DEATHS_SECONDS: a part that dies so often does not run at all
+DEATHS_SECONDS = 120.0
 
 
 @dataclass
@@ -71,7 +73,7 @@ def _serve(stack: Stack, settings: Settings, console: Console) -> None:
     page = {"LIKENESS_STUDIO_HOST": host, "LIKENESS_STUDIO_PORT": str(port), "LIKENESS_STUDIO_TOKEN": token}
     studio = Part("studio", [sys.executable, "-m", "ops.cli", "studio"], engine | page)
     worker = Part("worker", worker_argv(settings.engine, log_level=settings.log_level), engine)
-    address = f"http://{host}:{port}/?token={token}"
+    address = studio_address(host, port, token)
 
     with console.status("Starting the studio…"):
         end = time.monotonic() + ANSWER_SECONDS
@@ -82,11 +84,12 @@ def _serve(stack: Stack, settings: Settings, console: Console) -> None:
                 raise StackError(f"The studio does not answer. {stack.end_of_log('studio')}")
             time.sleep(0.05)
     stack.announce(address)
-    console.print(f"\n  Likeness is running.\n\n  [bold]{address}[/bold]\n")
+    console.print(Text.assemble("\n  Likeness is running.\n\n  ", (address, "bold"), "\n"))
     console.print(f"  Everything is kept in {stack.data_dir}. Ctrl-C stops it.\n", markup=False)
 
     _wait_for_worker(stack, settings, [studio, worker], console)
     while True:
+        stack.check()
         for part in (studio, worker):
             part.keep_running(stack, console)
         time.sleep(LOOK_SECONDS)
@@ -98,6 +101,7 @@ def _wait_for_worker(stack: Stack, settings: Settings, parts: list[Part], consol
     try:
         with console.status(f"The worker is loading the engine {settings.engine}…"):
             while not database.run(turns.live_workers, settings.heartbeat_seconds).get(settings.engine):
+                stack.check()
                 for part in parts:
                     part.keep_running(stack, console)
                 time.sleep(LOOK_SECONDS)
@@ -106,6 +110,11 @@ def _wait_for_worker(stack: Stack, settings: Settings, parts: list[Part], consol
         raise StackError(f"Postgres went away. {stack.end_of_log('postgres')}") from None
     finally:
         database.close()
+
+
+def studio_address(host: str, port: int, token: str) -> str:
+    """The address that opens the studio."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/?{urlencode({'token': token})}"
 
 
 def _port(settings: Settings) -> int:

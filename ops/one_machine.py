@@ -36,10 +36,11 @@ class NoWorker(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OneMachine:
-    """A system to talk to. `stack` is set when this process started it."""
+    """A system to talk to. `stack` and `worker` are set when this process started them."""
 
     settings: Settings
     stack: Stack | None
+    worker: Process | None = None
 
 
 def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_level: str = "INFO") -> list[str]:
@@ -70,6 +71,7 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
 
     Raises `ops.stack.StackError` or `NoWorker`.
     """
+    argv = worker_argv(settings.engine)  # a name that does not exist is said before anything is started
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)
         return
@@ -83,8 +85,8 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
     with stack:
         prepare(stack)
         local = pointed_at(settings, stack.environment)
-        stack.spawn("worker", worker_argv(local.engine), environment={"LIKENESS_ENGINE": local.engine})
-        yield OneMachine(local, stack)
+        worker = stack.spawn("worker", argv, environment={"LIKENESS_ENGINE": local.engine})
+        yield OneMachine(local, stack, worker)
 
 
 def prepare(stack: Stack) -> None:
@@ -101,17 +103,20 @@ def _forget_workers(session: Session) -> None:
     session.execute(update(Worker).where(Worker.stopping.is_(False)).values(stopping=True))
 
 
-def wait_for_worker(machine: OneMachine, worker: Process | None = None) -> None:
+def wait_for_worker(machine: OneMachine) -> None:
     """Wait until a worker of the engine gives a sign of life. Raises `NoWorker`."""
     settings = machine.settings
     end = time.monotonic() + START_SECONDS
     database = Database(settings.database_url)
     try:
         while not database.run(turns.live_workers, settings.heartbeat_seconds).get(settings.engine):
-            if worker is not None and worker.poll() is not None:
-                raise NoWorker(f"The worker ended at once; the end of {settings.data_dir}/logs/worker.log says why.")
+            if machine.stack is not None and machine.worker is not None and machine.worker.poll() is not None:
+                raise NoWorker(f"The worker ended at once. {machine.stack.end_of_log('worker')}")
             if time.monotonic() > end:
-                raise NoWorker(f"No worker of the engine {settings.engine} came up in {START_SECONDS:.0f} s.")
+                raise NoWorker(
+                    f"No worker of the engine {settings.engine} came up in {START_SECONDS:.0f} s. "
+                    "`likeness doctor` says which workers run."
+                )
             time.sleep(0.05)
     finally:
         database.close()

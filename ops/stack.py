@@ -92,6 +92,7 @@ class Stack:
         self._lock: int | None = lock
         self._postgres_bin = postgres_bin
         self._writing = threading.Lock()
+        self._servers: dict[str, Process] = {}
         (data_dir / "logs").mkdir(exist_ok=True, mode=0o700)
         self._processes = Processes(self._log("keeper"), hold=lock)
         self.record = StackRecord(os.getpid(), start_mark(os.getpid()) or "", secrets.token_hex(8))
@@ -145,6 +146,16 @@ class Stack:
         `environment` is set over the stack's own. Raises `ops.processes.KeeperGone`.
         """
         return self._spawn(name, argv, {**self.environment, **(environment or {})})
+
+    def check(self) -> None:
+        """Raise `StackError` when Postgres or Valkey does not run any more."""
+        for name, server in self._servers.items():
+            status = server.poll()
+            if status is not None:
+                raise StackError(
+                    f"{name} ended (status {status}), so everything stops; what was received is kept, start again. "
+                    f"{self.end_of_log(name)}"
+                )
 
     def announce(self, studio_url: str) -> None:
         """Tell later commands on this machine where the studio is, token included."""
@@ -249,6 +260,7 @@ class Stack:
             end = time.monotonic() + 60  # a database that was killed may have to recover
             while process.poll() is None:
                 if ready(port):
+                    self._servers[name] = process
                     return port
                 if time.monotonic() > end:
                     process.stop()

@@ -15,11 +15,15 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from storage import conversations
 from storage.tables import Appearance, Character, Conversation, Picture, Reference
-from storage.turns import StoredBlob, keep_blobs
+from storage.turns import StoredBlob, keep_blobs, storable
 
 NAME_LIMIT = 40
 DESCRIPTION_LIMIT = 500
+JOINERS = "\u200c\u200d"  # which Persian, Hindi and others write with
+
+_TAKEN = "There is a character named {name} already. Choose another name, or rename that one."
 
 
 class CharacterProblem(Exception):
@@ -33,7 +37,9 @@ def clean_name(name: str) -> str:
         raise CharacterProblem("A character needs a name.")
     if len(cleaned) > NAME_LIMIT:
         raise CharacterProblem(f"A name has at most {NAME_LIMIT} characters.")
-    if not cleaned[0].isalpha() or any(unicodedata.category(letter)[0] == "C" for letter in cleaned):
+    if not cleaned[0].isalpha() or any(
+        unicodedata.category(letter)[0] == "C" and letter not in JOINERS for letter in cleaned
+    ):
         raise CharacterProblem("A name begins with a letter, like Olivia.")
     return cleaned
 
@@ -49,7 +55,7 @@ def create(
     references: Sequence[StoredBlob] = (),
 ) -> UUID:
     """Create a character in a conversation, or in the whole workspace. Raises `CharacterProblem`."""
-    name, description = clean_name(name), description.strip()
+    name, description = clean_name(name), storable(description).strip()
     if len(description) > DESCRIPTION_LIMIT:
         raise CharacterProblem(f"A description has at most {DESCRIPTION_LIMIT} characters.")
     _free(session, workspace_id, conversation_id, None, name)
@@ -78,8 +84,7 @@ def rename(session: Session, workspace_id: UUID, character_id: UUID, name: str) 
     """Give a character another name. Raises `CharacterProblem`."""
     character = _lock(session, workspace_id, character_id)
     name = clean_name(name)
-    if name.casefold() != character.name.casefold():
-        _free(session, workspace_id, character.conversation_id, character.turn_id, name)
+    _free(session, workspace_id, character.conversation_id, character.turn_id, name, besides=character_id)
     character.name = name
     character.version += 1
     session.flush()
@@ -173,10 +178,29 @@ def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character
     return character
 
 
-def _free(session: Session, workspace_id: UUID, conversation_id: UUID | None, turn_id: UUID | None, name: str) -> None:
-    """Raise when the name is taken. Names of one scope are given out one at a time, under a lock on that scope."""
+def _free(
+    session: Session,
+    workspace_id: UUID,
+    conversation_id: UUID | None,
+    turn_id: UUID | None,
+    name: str,
+    *,
+    besides: UUID | None = None,
+) -> None:
+    """Raise when the name is taken. Names of one scope are given out one at a time, under a lock on that scope.
+
+    In a conversation a name is taken as well by whoever a turn before its head introduced.
+    """
     if conversation_id is not None:
-        session.execute(select(Conversation.id).where(Conversation.id == conversation_id).with_for_update())
+        head_id = session.scalar(
+            select(Conversation.head_id)
+            .where(Conversation.workspace_id == workspace_id, Conversation.id == conversation_id)
+            .with_for_update()
+        )
+        line = [turn for turn, _ in conversations.path(session, workspace_id, head_id)]
+        for one in conversations.in_scope(session, workspace_id, conversation_id, line):
+            if one.turn_id is not None and one.id != besides and one.name.lower() == name.lower():
+                raise CharacterProblem(_TAKEN.format(name=one.name))
     else:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(workspace_id), 0))))
     taken = session.scalar(
@@ -185,8 +209,9 @@ def _free(session: Session, workspace_id: UUID, conversation_id: UUID | None, tu
             Character.conversation_id.is_not_distinct_from(conversation_id),
             Character.turn_id.is_not_distinct_from(turn_id),
             Character.deleted_at.is_(None),
+            Character.id.is_distinct_from(besides),
             func.lower(Character.name) == func.lower(name),
         )
     )
     if taken is not None:
-        raise CharacterProblem(f"There is a character named {taken} already. Choose another name, or rename that one.")
+        raise CharacterProblem(_TAKEN.format(name=taken))

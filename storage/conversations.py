@@ -20,6 +20,7 @@ from storage.tables import (
     Conversation,
     Kind,
     Picture,
+    Reference,
     Status,
     Turn,
 )
@@ -89,6 +90,7 @@ class TurnView:
     tokens_read: int
     tokens_reused: int
     on_line: bool  # whether it leads to the head
+    attached: tuple[str, ...]  # blob keys of the references that came with it
     pictures: tuple[PictureView, ...]
 
 
@@ -238,6 +240,15 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
                 tuple(names.get(picture.id, ())),
             )
         )
+    attached: dict[UUID, list[str]] = {}
+    for turn_id, key in session.execute(
+        select(Reference.turn_id, Reference.blob_key)
+        .join(Turn, Turn.id == Reference.turn_id)
+        .where(Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id)
+        .order_by(Reference.position)
+    ):
+        if turn_id is not None:
+            attached.setdefault(turn_id, []).append(key)
     turns = session.scalars(
         select(Turn).where(Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id).order_by(Turn.id)
     )
@@ -256,14 +267,17 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
             tokens_read=turn.tokens_read,
             tokens_reused=turn.tokens_reused,
             on_line=turn.id in on_line,
+            attached=tuple(attached.get(turn.id, ())),
             pictures=tuple(pictures.get(turn.id, ())),
         )
         for turn in turns
     ]
 
 
-def recent(session: Session, workspace_id: UUID, limit: int = 50) -> list[ConversationView]:
-    """The conversations of a workspace, the latest first, each with its latest picture."""
+def recent(
+    session: Session, workspace_id: UUID, *, before: datetime | None = None, limit: int = 50
+) -> list[ConversationView]:
+    """The conversations of a workspace, the latest first, each with its latest picture; `before` continues a list."""
     latest = (
         select(Picture.blob_key)
         .join(Turn, Turn.id == Picture.turn_id)
@@ -275,7 +289,10 @@ def recent(session: Session, workspace_id: UUID, limit: int = 50) -> list[Conver
     count = select(func.count()).where(Turn.conversation_id == Conversation.id).scalar_subquery()
     rows = session.execute(
         select(Conversation.id, Conversation.title, Conversation.last_turn_at, count, latest)
-        .where(Conversation.workspace_id == workspace_id)
+        .where(
+            Conversation.workspace_id == workspace_id,
+            *([Conversation.last_turn_at < before] if before is not None else []),
+        )
         .order_by(Conversation.last_turn_at.desc())
         .limit(limit)
     )

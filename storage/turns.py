@@ -257,7 +257,7 @@ _INSERT = text(
 
 def receive(session: Session, request: Request, *, engine: str, limits: Limits) -> Receipt:
     """Take a request in. The only way a turn comes to be; what arrives twice gives the first turn's receipt."""
-    request = replace(request, text=_storable(request.text), author_name=_storable(request.author_name))
+    request = replace(request, text=storable(request.text), author_name=storable(request.author_name))
     here = _arrive(session, request)
     parent_id, words, attachments, problem = here.head_id, request.text, request.attachments, _problem(request, limits)
     kept: Sequence[str] = ()
@@ -271,14 +271,17 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
         ).scalar_one_or_none()
         if target is None:
             problem = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
+        elif request.kind is Kind.AGAIN and target.kind == Kind.AGAIN and target.status == Status.REFUSED:
+            problem = _NOTHING_AGAIN
         elif request.kind is Kind.AGAIN:
-            parent_id, words, problem = target.parent_id, target.text, None
+            parent_id, words = target.parent_id, target.text
             kept = _attached(session, target.id)
             attachments = () if kept else tuple(target.attachments)
+            problem = _problem(replace(request, text=words, attachments=attachments or tuple(kept)), limits)
         else:
             parent_id = target.id
     elif request.kind is Kind.AGAIN:
-        problem = "There is no picture yet that I could draw again."
+        problem = _NOTHING_AGAIN
 
     turn_id = uuid7()
     chosen_engine = here.engine or engine
@@ -348,9 +351,12 @@ def _known(session: Session, workspace_id: UUID, source_id: str) -> Receipt:
     return Receipt(known.id, known.conversation_id, workspace_id, status, known.engine, duplicate=True, ring=ring)
 
 
+_NOTHING_AGAIN = "There is no picture yet that I could draw again."
+
+
 def _problem(request: Request, limits: Limits) -> str | None:
     """Why the request cannot become a picture, as a sentence to the person."""
-    if not request.text.strip() and not request.attachments and request.kind is Kind.SAY:
+    if not request.text.strip() and not request.attachments:
         return "Your message has no words in it. Tell me whom to draw and where."
     if len(request.text) > limits.text:
         return (
@@ -362,7 +368,7 @@ def _problem(request: Request, limits: Limits) -> str | None:
     return None
 
 
-def _storable(words: str) -> str:
+def storable(words: str) -> str:
     """Without what Postgres cannot keep in a text: null characters and halves of surrogate pairs."""
     return words.replace("\x00", "").encode("utf-8", "ignore").decode()
 
@@ -395,8 +401,13 @@ def _attached(session: Session, turn_id: UUID) -> Sequence[str]:
 # -- admit ------------------------------------------------------------------------------------------------------------
 
 
-def admit(session: Session, turn_id: UUID, pictures: Sequence[StoredBlob], *, problem: str | None = None) -> bool:
-    """Queue a received turn whose attachments are kept, or refuse it with `problem`. Returns whether to ring."""
+def admit(
+    session: Session, turn_id: UUID, pictures: Sequence[StoredBlob], *, problem: str | None = None, remark: str = ""
+) -> bool:
+    """Queue a received turn whose attachments are kept, or refuse it with `problem`. Returns whether to ring.
+
+    `remark` is a sentence to the person that will stand before the reply.
+    """
     turn = session.execute(select(Turn).where(Turn.id == turn_id).with_for_update()).scalar_one_or_none()
     if turn is None or turn.status != Status.RECEIVED:
         return False
@@ -406,7 +417,7 @@ def admit(session: Session, turn_id: UUID, pictures: Sequence[StoredBlob], *, pr
     keep_blobs(session, turn.workspace_id, pictures)
     for position, blob in enumerate(pictures):
         session.add(Reference(workspace_id=turn.workspace_id, turn_id=turn_id, position=position, blob_key=blob.key))
-    turn.status = Status.QUEUED
+    turn.status, turn.reply = Status.QUEUED, remark
     session.flush()
     if turn.ready_at is None:
         return False
@@ -587,8 +598,8 @@ def release(session: Session, turn_id: UUID, fencing: int) -> bool:
 _END = text(
     """
     WITH ended AS (
-        UPDATE turns SET status = :status, reply = :reply, tokens_read = :tokens_read, tokens_reused = :tokens_reused,
-               finished_at = now(), lease_until = NULL
+        UPDATE turns SET status = :status, reply = ltrim(turns.reply || ' ' || :reply), tokens_read = :tokens_read,
+               tokens_reused = :tokens_reused, finished_at = now(), lease_until = NULL
         WHERE id = :turn_id AND fencing = :fencing AND status = 'running'
         RETURNING id, workspace_id, conversation_id, person_id, engine,
                   extract(epoch FROM clock_timestamp() - started_at) AS seconds

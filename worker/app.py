@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
 from dataclasses import asdict
@@ -83,7 +84,12 @@ def _start(**_: Any) -> None:
     global _drawer  # noqa: PLW0603  (Celery gives a task no other way to a process's state)
     _set_up_logging()
     chosen = settings()
-    engine = _load(chosen)
+    try:
+        engine = _load(chosen)
+    except Exception:  # Celery would pass over it, and leave a worker that draws nothing and says nothing
+        log.exception("the engine %s cannot be loaded, so this worker ends", chosen.engine)
+        os.kill(os.getppid(), signal.SIGKILL)
+        os._exit(1)
     database = Database(chosen.database_url, pool_size=3)
     worker_id = uuid7()
     _drawer = Drawer(

@@ -10,10 +10,12 @@ import base64
 import contextlib
 import hmac
 import json
+import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,18 +27,18 @@ from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request as WebRequest
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from bot.progress import Update, watch
 from bot.replies import Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns, keep_picture
-from bot.web.security import Guard, form_secret
+from bot.web.security import TOO_LARGE, Guard, TooLarge, form_secret
 from storage import characters, conversations
 from storage.blobs import BlobMissing, BlobsUnavailable
 from storage.characters import CharacterProblem
@@ -48,6 +50,8 @@ from storage.settings import settings as read_settings
 from storage.tables import Conversation, Kind, Status
 from storage.turns import Request
 
+log = logging.getLogger(__name__)
+
 HERE = Path(__file__).parent
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PERSON = "studio"
@@ -57,6 +61,8 @@ EXAMPLES = (
     "a close-up of Ada with long blond hair and an eyepatch, in space",
 )
 PLATFORM = "web"
+UNSENT = "Your message could not be kept, so it was not sent. Please send it again in a moment."
+LISTED = 48  # conversations on a page
 NOTES = 100  # short messages that wait for the page that shows them
 
 
@@ -132,9 +138,10 @@ class Studio:
 
     async def home(self, request: WebRequest) -> Response:
         """The conversations, and a box for a new one."""
-        workspace_id = await self._workspace()
-        found = await self._services.database.arun(conversations.recent, workspace_id)
-        return self._page("home.html", request, conversations=found, examples=EXAMPLES)
+        workspace_id, before = await self._workspace(), _time(request.query_params.get("before"))
+        found = await self._services.database.arun(conversations.recent, workspace_id, before=before, limit=LISTED + 1)
+        older = quote(found[LISTED - 1].last_turn_at.isoformat()) if len(found) > LISTED else None
+        return self._page("home.html", request, conversations=found[:LISTED], older=older, examples=EXAMPLES)
 
     async def thread(self, request: WebRequest) -> Response:
         """One line of a conversation: the one to its head, or to the turn named by `at`."""
@@ -210,21 +217,15 @@ class Studio:
     async def begin(self, request: WebRequest) -> Response:
         """A first message: a new conversation, named after its form, so that a form sent twice is one."""
         form = await self._form(request)
-        return await self._receive(request, form, thread=str(form["source"]))
+        return await self._receive(request, form, str(form["source"]))
 
     async def say(self, request: WebRequest) -> Response:
         """The next message of a conversation, or of a branch of it."""
-        form = await self._form(request)
-        _, conversation = await self._conversation(request)
-        return await self._receive(request, form, conversation.thread, reply_to=_uuid(str(form.get("reply_to", ""))))
+        return await self._receive(request, await self._form(request))
 
     async def again(self, request: WebRequest) -> Response:
         """The same turn with another seed."""
-        form = await self._form(request)
-        _, conversation = await self._conversation(request)
-        return await self._receive(
-            request, form, conversation.thread, reply_to=request.path_params["turn"], kind=Kind.AGAIN
-        )
+        return await self._receive(request, await self._form(request), kind=Kind.AGAIN)
 
     async def cancel(self, request: WebRequest) -> Response:
         """End a turn that waits or is drawn."""
@@ -235,16 +236,20 @@ class Studio:
 
     async def undo(self, request: WebRequest) -> Response:
         """Take the conversation back by one turn."""
-        await self._form(request)
+        form = await self._form(request)
         workspace_id, conversation = await self._conversation(request)
-        undone = await self._turns.undo(workspace_id, conversation.id)
-        return _to(conversation.id, note=self._note("Undone." if undone else "There is nothing to undo."))
+        said = await self._turns.undo(workspace_id, conversation.id, str(form["source"]))
+        return _to(conversation.id, note=self._note(said))
 
     async def create_character(self, request: WebRequest) -> Response:
         """A character of a conversation, or of the whole workspace, from words and pictures."""
         form = await self._form(request)
-        workspace_id = await self._workspace()
-        conversation_id: UUID | None = request.path_params.get("conversation")
+        conversation_id: UUID | None = None
+        if "conversation" in request.path_params:
+            workspace_id, conversation = await self._conversation(request)
+            conversation_id = conversation.id
+        else:
+            workspace_id = await self._workspace()
         name = str(form.get("name", ""))
         try:
             pictures = [
@@ -256,11 +261,12 @@ class Studio:
                 conversation_id,
                 name=name,
                 description=str(form.get("description", "")),
-                references=pictures,
+                references=[picture.blob for picture in pictures],
             )
         except (CharacterProblem, PictureRefused, BlobsUnavailable) as error:
             return self._back(request, str(error))
-        return self._back(request, f"{name.strip()} can be drawn by name now.")
+        remarks = {picture.remark for picture in pictures if picture.remark}
+        return self._back(request, " ".join([f"{name.strip()} can be drawn by name now.", *remarks]))
 
     async def change_character(self, request: WebRequest) -> Response:
         """Rename, delete or promote a character."""
@@ -287,25 +293,43 @@ class Studio:
     # -- what they share -----------------------------------------------------------------------------------------------
 
     async def _receive(
-        self, request: WebRequest, form: FormData, thread: str, *, reply_to: UUID | None = None, kind: Kind = Kind.SAY
+        self, request: WebRequest, form: FormData, thread: str | None = None, *, kind: Kind = Kind.SAY
     ) -> Response:
-        workspace_id = await self._workspace()
-        links = [await self._turns.keep_upload(workspace_id, data) for data in await _files(form)]
-        receipt = await self._turns.receive(
-            Request(
-                platform=PLATFORM,
-                workspace=PERSON,
-                workspace_name="Studio",
-                channel=PERSON,
-                thread=thread,
-                source_id=str(form["source"]),
-                author=PERSON,
-                text=str(form.get("text", "")),
-                kind=kind,
-                attachments=tuple(links),
-                reply_to=reply_to,
+        """A message, from a form. Without a thread it belongs to the conversation of the address."""
+        said, reply_to = str(form.get("text", "")), str(form.get("reply_to", ""))
+        try:
+            if thread is None:
+                _, conversation = await self._conversation(request)
+                thread = conversation.thread
+            workspace_id = await self._workspace()
+            links = [await self._turns.keep_upload(workspace_id, data) for data in await _files(form)]
+            receipt = await self._turns.receive(
+                Request(
+                    platform=PLATFORM,
+                    workspace=PERSON,
+                    workspace_name="Studio",
+                    channel=PERSON,
+                    thread=thread,
+                    source_id=str(form["source"]),
+                    author=PERSON,
+                    text=said,
+                    kind=kind,
+                    attachments=tuple(links),
+                    reply_to=request.path_params.get("turn") or _uuid(reply_to),
+                )
             )
-        )
+        except (DatabaseUnavailable, BlobsUnavailable) as error:
+            log.warning("a message could not be received: %s", error)
+            return self._page(
+                "unsent.html",
+                request,
+                status=503,
+                sentence=UNSENT if isinstance(error, DatabaseUnavailable) else f"{UNSENT} {error}",
+                said=said,
+                reply_to=reply_to,
+                source=str(form["source"]),
+                attached=bool(form.getlist("pictures")),
+            )
         if not isinstance(receipt, Answer):
             return _to(receipt.conversation_id, turn=receipt.turn_id)
         note = self._note(receipt.text)
@@ -330,10 +354,12 @@ class Studio:
             raise HTTPException(404)
         return workspace_id, found
 
-    def _page(self, template: str, request: WebRequest, **values: Any) -> Response:  # Any: what templates show
+    def _page(
+        self, template: str, request: WebRequest, *, status: int = 200, **values: Any
+    ) -> Response:  # Any: what templates show
         note = self._notes.pop(request.query_params.get("note", ""), None)
         page = self._templates.get_template(template).render(note=note, path=request.url.path, **values)
-        return HTMLResponse(page)
+        return HTMLResponse(page, status)
 
     def _back(self, request: WebRequest, note: str) -> Response:
         """To the page that the form was on: the conversation that it names, or the characters."""
@@ -354,11 +380,10 @@ class Studio:
         status, sentence = 500, "Something went wrong in the studio. Please try again; its log says more."
         if isinstance(error, HTTPException):
             status, sentence = error.status_code, error.detail if error.status_code != 404 else "There is nothing here."
+        elif isinstance(error, TooLarge):
+            status, sentence = 413, TOO_LARGE
         elif isinstance(error, DatabaseUnavailable | BlobsUnavailable):
-            status, sentence = (
-                503,
-                "The studio cannot reach its storage just now. Nothing is lost; please try again in a moment.",
-            )
+            status, sentence = 503, "The studio cannot reach its storage just now. Please try again in a moment."
         page = self._templates.get_template("problem.html").render(note=None, path=request.url.path, sentence=sentence)
         return HTMLResponse(page, status)
 
@@ -464,26 +489,30 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
+def _time(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
 async def _files(form: FormData) -> list[bytes]:
     found = [one for one in form.getlist("pictures") if isinstance(one, UploadFile)]
     return [data for one in found if (data := await one.read()) or one.filename]
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
+def create_app(settings: Settings | None = None) -> ASGIApp:
     """The studio over the services that the settings name. Without a token in them nobody can open it."""
     settings = settings or read_settings()
     token = settings.studio_token.get_secret_value() if settings.studio_token else secrets.token_urlsafe(24)
     studio = Studio(Services.open(settings), token)
     hosts = LOOPBACK | {host.strip().lower() for host in settings.studio_hosts.split(",") if host.strip()}
-    limit = settings.attachments_limit * settings.attachment_bytes + 2**20
-    return Starlette(
+    pages = Starlette(
         routes=studio.routes(),
         lifespan=studio.lifespan,
-        middleware=[Middleware(Guard, token=token, hosts=hosts, body_limit=limit)],
-        exception_handlers={
-            HTTPException: studio.problem,
-            DatabaseUnavailable: studio.problem,
-            BlobsUnavailable: studio.problem,
-            Exception: studio.problem,
-        },
+        exception_handlers=dict.fromkeys(
+            (HTTPException, TooLarge, DatabaseUnavailable, BlobsUnavailable, Exception), studio.problem
+        ),
     )
+    limit = settings.attachments_limit * settings.attachment_bytes + 2**20
+    return Guard(pages, token=token, hosts=hosts, body_limit=limit)  # outermost, so that error pages are guarded too

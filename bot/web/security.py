@@ -28,6 +28,9 @@ LOCKED = (
 )
 
 
+TOO_LARGE = "That is too large. Please attach fewer or smaller pictures."
+
+
 class TooLarge(Exception):
     """The request's body is larger than anything the studio takes."""
 
@@ -60,13 +63,10 @@ class Guard:
                 raise TooLarge
             return message
 
-        try:
-            await self._app(scope, counted, _with_headers(send))
-        except TooLarge:
-            await _too_large()(scope, receive, _with_headers(send))
+        await self._app(scope, counted, _with_headers(send))
 
     def _answer(self, request: Request) -> Response | None:
-        if urlsplit(f"//{request.headers.get('host', '')}").hostname not in self._hosts:
+        if _host(request.headers.get("host", "")) not in self._hosts:
             return PlainTextResponse("The studio does not serve this host name.", 421)
         if request.url.path == OPEN[0] or request.url.path.startswith(OPEN[1]):
             return None
@@ -77,7 +77,8 @@ class Guard:
             return PlainTextResponse(LOCKED, 403)
         if request.method not in SAFE and not _from_our_page(request.headers):
             return PlainTextResponse("This form was sent from another page.", 403)
-        return _too_large() if int(request.headers.get("content-length") or 0) > self._limit else None
+        length = request.headers.get("content-length", "")
+        return PlainTextResponse(TOO_LARGE, 413) if length.isdecimal() and int(length) > self._limit else None
 
     def _let_in(self, request: Request, given: str) -> Response:
         if not hmac.compare_digest(given.encode(), self._token.encode()):
@@ -102,11 +103,15 @@ def _from_our_page(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    return origin is None or origin.partition("://")[2] == headers.get("host")
 
 
-def _too_large() -> Response:
-    return PlainTextResponse("That is too large. Please attach fewer or smaller pictures.", 413)
+def _host(given: str) -> str | None:
+    """The name in a Host header, without the port; None when it makes no sense."""
+    try:
+        return urlsplit(f"//{given}").hostname
+    except ValueError:
+        return None
 
 
 def _with_headers(send: Send) -> Send:

@@ -49,6 +49,18 @@ def test_a_drawing_is_cancelled(page: Page) -> None:
     expect(page.get_by_text("Cancelled.")).to_be_visible()
 
 
+def test_many_waiting_turns_leave_the_page_usable(page: Page) -> None:
+    say(page, "sleep 60")
+    expect(page.locator(".line")).to_have_text(re.compile("Drawing"))
+    for number in range(7):
+        say(page, f"wait {number}")
+        expect(page.locator("article")).to_have_count(number + 2)
+    page.get_by_role("button", name="Cancel").first.click()
+    expect(page.get_by_text("wait 6", exact=False).last).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Turn \d: wait 6"))).to_be_visible()
+    expect(page.locator("progress")).to_have_count(0)
+
+
 def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.keyboard.type("draw Olivia")
     page.keyboard.press("Enter")

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ops import one_machine
 from ops.chat import Line, ScriptProblem, chat, read_script
-from ops.one_machine import OneMachine
+from ops.one_machine import NoWorker, OneMachine, wait_for_worker
 from ops.stack import Stack
 from storage.database import Database
 from storage.settings import Settings
@@ -58,6 +59,20 @@ async def test_a_turn_that_is_not_done_makes_the_whole_fail(
     failed, after = objects(capsys.readouterr().out)
     assert (failed["status"], failed["picture"]) == ("failed", None)
     assert after["text"] == "Turn 1: go on"
+
+
+async def test_brackets_in_a_message_are_words(
+    machine: OneMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "a [red dress] on [/x] beach :smile:"
+    assert await chat(machine, [Line(say=said)], out=tmp_path, as_json=False)
+    assert capsys.readouterr().out.startswith(f"> {said}\nTurn 1: {said}\n")
+
+
+def test_a_worker_that_never_comes_up_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_machine, "START_SECONDS", 0.2)
+    with pytest.raises(NoWorker, match="No worker of the engine echo came up"):
+        wait_for_worker(OneMachine(settings, None))
 
 
 async def test_two_terminals_at_once_each_get_their_own_pictures(machine: OneMachine, tmp_path: Path) -> None:

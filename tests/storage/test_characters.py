@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from storage import characters, conversations
 from storage.characters import CharacterProblem
-from storage.tables import Character, Reference
-from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, Status, StoredBlob, finish
+from storage.tables import Character, Reference, Status
+from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, StoredBlob, finish, undo
 from tests.factory import Factory
 
 PHOTO = StoredBlob("references/photo.png", 10, "image/png")
@@ -49,6 +49,35 @@ def create(factory: Factory, story: Receipt, name: str, *, everywhere: bool = Fa
 def scope(factory: Factory, story: Receipt, *ancestors: UUID) -> dict[str, tuple[str, ...]]:
     found = factory.database.run(conversations.in_scope, story.workspace_id, story.conversation_id, ancestors)
     return {one.name: one.reference_keys for one in found}
+
+
+def test_a_name_is_taken_by_whom_the_story_introduced_as_long_as_they_are_in_it(
+    factory: Factory, story: Receipt
+) -> None:
+    with pytest.raises(CharacterProblem, match="named Olivia already"):
+        create(factory, story, "olivia")
+    max_ = create(factory, story, "Max")
+    with pytest.raises(CharacterProblem, match="named Olivia already"):
+        factory.database.run(characters.rename, story.workspace_id, max_, "Olivia")
+    factory.database.run(undo, story.workspace_id, story.conversation_id)
+    create(factory, story, "Olivia")
+
+
+def test_names_that_differ_in_more_than_case_are_two(factory: Factory, story: Receipt) -> None:
+    first = create(factory, story, "Strasse")
+    create(factory, story, "Straße")
+    with pytest.raises(CharacterProblem, match="named Straße already"):
+        factory.database.run(characters.rename, story.workspace_id, first, "Straße")
+    factory.database.run(characters.rename, story.workspace_id, first, "STRASSE")
+
+
+def test_names_and_descriptions_of_all_languages_are_kept(factory: Factory, story: Receipt) -> None:
+    assert characters.clean_name("علی\u200cرضا") == "علی\u200cرضا"
+    made = factory.database.run(
+        characters.create, story.workspace_id, None, name="Ada", description="a green\x00 mohawk"
+    )
+    assert made
+    assert get(factory, "Ada").description == "a green mohawk"
 
 
 def test_a_name_is_taken_without_regard_to_case(factory: Factory, story: Receipt) -> None:

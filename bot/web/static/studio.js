@@ -1,5 +1,11 @@
 // Makes waiting live, and nothing else: without it the page works by forms and reloads.
 
+// One turn at a time, the first that has not ended: a browser opens six connections to a host, and forms need one.
+function followNext() {
+  const turn = document.querySelector("[data-live]");
+  if (turn) follow(turn);
+}
+
 function follow(turn) {
   const base = turn.dataset.live;
   const line = turn.querySelector(".line");
@@ -32,6 +38,7 @@ function follow(turn) {
     turn.outerHTML = await answer.text();
     if (atEnd) document.getElementById("compose")?.scrollIntoView({ block: "end" });
     refreshPeople();
+    followNext();
   });
 }
 
@@ -43,7 +50,7 @@ async function refreshPeople() {
   if (fresh && old && !old.contains(document.activeElement)) old.replaceWith(fresh);
 }
 
-document.querySelectorAll("[data-live]").forEach(follow);
+followNext();
 
 document.addEventListener("click", ({ target }) => {
   const example = target.closest("[data-example]");
@@ -77,4 +84,9 @@ document.addEventListener("submit", (event) => {
   // A second click on a form that is on its way would only send the same thing again.
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
+});
+
+addEventListener("pageshow", () => {
+  // The way back from where a form led to: it may be sent once more.
+  for (const form of document.forms) delete form.dataset.sent;
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -14,7 +15,8 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 from uuid_utils.compat import uuid7
 
-from bot.web.app import create_app
+from bot.web.app import LISTED, create_app
+from storage import conversations
 from storage.blobs import open_blobs
 from storage.database import Database
 from storage.settings import Settings
@@ -116,14 +118,19 @@ def test_the_printed_address_opens_it_and_leaves_no_token_in_the_address(strange
     assert stranger.get("/").status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::1"])
 def test_another_host_name_is_not_served(stranger: TestClient, host: str) -> None:
     assert stranger.get("/healthz", headers={"host": host}).status_code == 421
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}],
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://[::1"},
+        {"sec-fetch-site": "cross-site"},
+    ],
 )
 def test_a_form_of_another_page_is_refused(browser: Browser, factory: Factory, headers: dict[str, str]) -> None:
     answer = browser.client.post("/", data=browser.hidden() | {"text": "draw Olivia"}, headers=headers)
@@ -146,6 +153,19 @@ def test_every_page_has_a_strict_policy(browser: Browser) -> None:
         assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_an_error_that_nobody_expected_is_a_guarded_page(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(conversations, "recent", broken)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        page = client.get("/", params={"token": TOKEN})
+    assert page.status_code == 500
+    assert "Something went wrong" in page.text
+    assert "nobody expected" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
 # -- messages
 
 
@@ -163,11 +183,70 @@ def test_a_message_becomes_a_turn_and_its_picture_is_on_the_page(browser: Browse
     assert source.group(1) in browser.get("/"), "the list of conversations shows it too"
 
 
-def test_without_scripts_a_page_with_a_waiting_turn_reloads_itself(browser: Browser, echo: Drawer) -> None:
-    page = browser.thread("draw Olivia")
-    assert 'http-equiv="refresh"' in browser.get(page)
+def test_a_message_that_cannot_be_kept_comes_back_to_be_sent_again(browser: Browser, settings: Settings) -> None:
+    home = settings.data_dir / "blobs"
+    shutil.rmtree(home)
+    home.write_text("a file where the folder should be")
+    sent = browser.send("/", {"beach.png": photo()}, text="draw Olivia <b>")
+    assert sent.status_code == 503
+    assert "not sent" in sent.text
+    assert ">draw Olivia &lt;b&gt;</textarea>" in sent.text
+    home.unlink()
+    home.mkdir()
+    source = re.search(r'name="source" value="([^"]+)"', sent.text)
+    assert source is not None
+    again = browser.send("/", text="draw Olivia", source=source.group(1))
+    assert again.status_code == 303
+
+
+def test_older_conversations_are_reached(browser: Browser) -> None:
+    for number in range(LISTED + 1):
+        browser.thread(f"story number {number}.")
+    first = browser.get("/")
+    assert "story number 0." not in first
+    older = re.search(r'href="(/[?]before=[^"]+)"', first)
+    assert older is not None
+    assert "story number 0." in browser.get(older.group(1))
+
+
+def test_an_undo_that_is_sent_twice_undoes_one_turn(browser: Browser, echo: Drawer, factory: Factory) -> None:
+    address = browser.thread("one")
+    browser.send(address, text="two")
+    for _ in range(2):
+        assert echo.draw_next()
+    for _ in range(2):
+        browser.send(f"{address}/undo", source="the same form")
+    assert "Turn 1: one" in browser.get(address)
+
+
+def test_again_of_what_was_refused_is_refused_again(browser: Browser) -> None:
+    address = browser.thread("x" * 20_000)
+    page = browser.get(address)
+    assert "/again" not in page
+    turn = re.search(r'id="turn-([0-9a-f-]+)"', page)
+    assert turn is not None
+    browser.send(f"{address}/turns/{turn.group(1)}/again")
+    assert browser.get(address).count("20,000 characters") == 1
+
+
+def test_a_moving_picture_is_taken_by_its_first_frame_and_that_is_said(browser: Browser, echo: Drawer) -> None:
+    moving = io.BytesIO()
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:])
+    address = str(browser.send("/", {"moving.gif": moving.getvalue()}, text="draw Olivia").headers["location"])
+    until(echo.draw_next)
+    page = browser.get(address)
+    assert "Your picture moves; I took its first frame. Turn 1: draw Olivia" in page
+    assert 'alt="A picture that was attached"' in page
+    made = browser.send("/characters", {"moving.gif": moving.getvalue()}, name="Max")
+    assert "moves" in browser.get(str(made.headers["location"]))
+
+
+def test_a_name_is_taken_by_whom_the_story_introduced(browser: Browser, echo: Drawer) -> None:
+    address = browser.thread("draw Olivia")
     assert echo.draw_next()
-    assert 'http-equiv="refresh"' not in browser.get(page)
+    made = browser.send(f"{address}/characters", name="olivia")
+    assert "There is a character named Olivia already" in browser.get(str(made.headers["location"]))
 
 
 def test_a_form_that_is_sent_twice_is_one_turn(browser: Browser) -> None:
