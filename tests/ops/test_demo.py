@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from ops.processes import descendants, start_mark
 from ops.stack import StackRecord, free_port, running_stack
 
@@ -149,3 +151,31 @@ def test_a_chat_talks_to_a_demo_that_runs(tmp_path: Path) -> None:
         assert (tmp_path / turn["picture"]).is_file()
         assert process.poll() is None
         assert running_stack(tmp_path / "data") is not None
+
+
+def test_a_server_that_dies_ends_the_demo_with_a_sentence(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        said(tmp_path, "The worker is ready")
+        record, members = family(tmp_path)
+        os.kill(next(one.pid for one in record.processes if one.name == "valkey"), signal.SIGKILL)
+        assert process.wait(START_SECONDS) != 0
+        assert "valkey ended (status -9)" in said(tmp_path, "everything stops")
+        assert not survivors(members, 10)
+
+
+def test_an_engine_that_cannot_be_loaded_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("LIKENESS_DATA_DIR", str(tmp_path / "data"))
+    chat = subprocess.run(
+        [sys.executable, "-m", "ops.cli", "chat", "--engine", "preview", "--json", "draw Olivia"],
+        cwd=tmp_path,
+        env={**os.environ, "LIKENESS_PREVIEW_WEIGHTS": str(tmp_path / "empty")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert chat.returncode != 0
+    assert chat.stdout == ""
+    assert "The preview engine has no usable weights" in chat.stderr
+    assert "Traceback" not in chat.stderr.splitlines()[0]
