@@ -202,7 +202,7 @@ def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
             text, regressed, _ = read_batch(mllm, batch, visual, stories, noise=0.25)
-        return text + 2.0 * regressed, {"text": float(text.detach()), "regression": float(regressed.detach())}
+        return 4.0 * text + regressed, {"text": float(text.detach()), "regression": float(regressed.detach())}
 
     return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
 
