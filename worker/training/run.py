@@ -92,7 +92,9 @@ def export(folder: Path, into: Path) -> None:
             key: value.to(torch.bfloat16) if value.is_floating_point() else value
             for key, value in part.state_dict().items()
         }
-        save_file({key: value.contiguous() for key, value in state.items()}, into / f"{name}.safetensors")
+        file = into / f"{name}.safetensors"
+        save_file({key: value.contiguous() for key, value in state.items()}, file)
+        file.chmod(0o644)
     configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), DiTConfig())
     assert {one.name for one in fields(configuration)} == set(parts)
     (into / "config.json").write_text(configuration.to_json() + "\n")

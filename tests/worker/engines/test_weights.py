@@ -1,0 +1,109 @@
+"""The weights in the package: small enough, safe to load, and good for two pictures of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worker.engines.contract import Character, ChatMessage, Reading, no_progress
+from worker.engines.preview.engine import WEIGHTS, PreviewEngine
+from worker.history import History
+from worker.history.segments import SegmentStore
+
+LIMIT = 40_000_000
+
+
+@pytest.fixture(scope="module")
+def engine() -> PreviewEngine:
+    return PreviewEngine.from_pretrained()
+
+
+@dataclass
+class Told:
+    """What came of one message."""
+
+    reading: Reading
+    picture: Image.Image | None
+
+    def part(self, left: float, top: float, right: float, bottom: float) -> np.ndarray:
+        """Mean colour (red, green, blue) of a part of the picture; the corners of the part in shares of its side."""
+        assert self.picture is not None
+        size = self.picture.width
+        box = tuple(round(edge * size) for edge in (left, top, right, bottom))
+        return np.asarray(self.picture.crop(box), np.float32).reshape(-1, 3).mean(axis=0)
+
+    @property
+    def red(self) -> float:
+        """The share of the upper half that has the red of hair."""
+        assert self.picture is not None
+        upper = np.asarray(self.picture, np.float32)[: self.picture.height // 2]
+        red, green, blue = upper[..., 0], upper[..., 1], upper[..., 2]
+        return float(((red > 120) & (red > 1.8 * green) & (red > 1.8 * blue)).mean())
+
+
+def tell(engine: PreviewEngine, messages: Sequence[str], *, seed: int = 1) -> list[Told]:
+    """A conversation with the engine, as a worker would have it."""
+    store = SegmentStore(memory_bytes=2**26)
+    history, cast, told = History((), UUID(int=seed), store), (), []
+    for message in messages:
+        reading = engine.read(history, ChatMessage(message, characters=cast, seed=seed))
+        drawing = engine.draw(reading, turn_id=uuid4(), seed=seed, on_step=no_progress)
+        history = History((*history.records, drawing.record), history.workspace_salt, store)
+        cast = (
+            *cast,
+            *(
+                Character(uuid4(), new.name, 1, new.description, turn_id=drawing.record.turn_id)
+                for new in reading.introduces
+            ),
+        )
+        told.append(Told(reading, drawing.picture))
+    return told
+
+
+def test_they_are_small_and_hold_no_code() -> None:
+    files = [file for file in WEIGHTS.iterdir() if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= LIMIT
+    assert {file.suffix for file in files} <= {".safetensors", ".json", ".md"}
+
+
+def test_the_second_picture_shows_the_same_person_where_the_words_say(engine: PreviewEngine) -> None:
+    first, second = tell(
+        engine, ["Olivia, red curly hair and round glasses, on the beach by day", "a close-up of Olivia at night"]
+    )
+    assert [new.name for new in first.reading.introduces] == ["Olivia"]
+    assert "red" in first.reading.reply
+    assert "round glasses" in first.reading.reply
+    assert "Olivia" in second.reading.reply
+    assert not second.reading.introduces, "she is known"
+    assert len(second.reading.characters) == 1
+    assert first.red > 0.05
+    assert second.red > 0.05
+    day, night = first.part(0, 0, 0.2, 0.1), second.part(0, 0, 0.2, 0.1)
+    assert day.mean() > 150
+    assert night.mean() < 100
+
+
+def test_what_is_not_said_of_a_person_does_not_change(engine: PreviewEngine) -> None:
+    told = tell(engine, ["Ben, blue mohawk, dark skin, in the snow", "now in the kitchen", "Ben on the beach"])
+    assert [one.reading.characters for one in told[1:]] == [told[1].reading.characters] * 2
+    for one in told:
+        face = one.part(0.45, 0.5, 0.6, 0.6)
+        assert face.mean() < 130, "his skin is dark in every picture"
+
+
+def test_a_clothes_colour_follows_the_words(engine: PreviewEngine) -> None:
+    green, red = tell(engine, ["a portrait of Tom, short black hair, in green, in the snow", "Tom in red"])
+    shoulder = (0.2, 0.94, 0.35, 1.0)
+    assert green.part(*shoulder).argmax() == 1
+    assert red.part(*shoulder).argmax() == 0
+
+
+def test_an_expression_is_named_in_the_reply(engine: PreviewEngine) -> None:
+    told = tell(engine, ["Ben, blue mohawk, dark skin, in the snow", "make him angry", "now Ben is laughing"])
+    assert "Ben, angry," in told[1].reading.reply
+    assert "Ben, laughing," in told[2].reading.reply
