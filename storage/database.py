@@ -58,6 +58,7 @@ class Database:
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": 30,
+            "pool_use_lifo": True,  # the connection used last has its statements prepared and its caches warm
             "connect_args": {"connect_timeout": 5, "application_name": "likeness"},
         }
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import queue
+import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -22,6 +25,7 @@ log = logging.getLogger(__name__)
 
 DELIVERIES = "likeness_deliveries"
 ENDED = "ended"
+PROGRESS_WAITING = 32  # messages that a sender keeps for a broker that is slow
 
 
 def notify_delivery(session: Session, platform: str, turn_id: UUID) -> None:
@@ -66,17 +70,31 @@ def _channel(turn_id: UUID) -> str:
 
 
 class ProgressSender:
-    """The worker's side: sends progress, and never lets a broker that is away disturb a drawing."""
+    """The worker's side: sends progress from a thread of its own, so that no broker, slow or away, delays a drawing."""
 
     def __init__(self, broker_url: str) -> None:
         self._redis = redis.Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
+        self._waiting: queue.Queue[tuple[UUID, Progress]] = queue.Queue(PROGRESS_WAITING)
+        threading.Thread(target=self._send, name="progress", daemon=True).start()
 
     def send(self, turn_id: UUID, progress: Progress) -> None:
-        """Send, or log that it could not be sent."""
-        try:
-            self._redis.publish(_channel(turn_id), progress.to_json())
-        except redis.RedisError as error:
-            log.warning("progress of turn %s was not sent: %s", turn_id, error)
+        """Send soon, and return at once; the oldest of too many that wait is dropped."""
+        while True:
+            try:
+                self._waiting.put_nowait((turn_id, progress))
+            except queue.Full:
+                with suppress(queue.Empty):
+                    self._waiting.get_nowait()
+            else:
+                return
+
+    def _send(self) -> None:
+        while True:
+            turn_id, progress = self._waiting.get()
+            try:
+                self._redis.publish(_channel(turn_id), progress.to_json())
+            except redis.RedisError as error:
+                log.warning("progress of turn %s was not sent: %s", turn_id, error)
 
 
 async def watch_progress(client: redis.asyncio.Redis, turn_id: UUID) -> AsyncIterator[Progress]:

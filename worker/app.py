@@ -2,7 +2,7 @@
 
     celery --app worker.app worker --queues likeness.preview --concurrency 1
 
-Each ticket lets the process claim and draw one turn. A ticket is acknowledged when it arrives and carries nothing: which
+Each ticket lets the process claim and draw (`Drawer.answer`). A ticket is acknowledged when it arrives and carries nothing: which
 turn is drawn, and whether at all, is decided in Postgres (`storage.turns`). The parent process answers remote control and
 notes that it is stopping; the child, started by spawn so that CUDA is safe, holds the engine.
 """
@@ -67,10 +67,10 @@ _drawer: Drawer | None = None
 
 @app.task(name=TASK)
 def draw() -> None:
-    """Answer one ticket: draw one turn, if there is one."""
+    """Answer one ticket."""
     if _drawer is None:
         raise RuntimeError("this process has no engine; a ticket can only be answered in a child of the worker")
-    _drawer.draw_next()
+    _drawer.answer()
 
 
 @signals.setup_logging.connect

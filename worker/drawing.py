@@ -31,7 +31,7 @@ from storage.events import ENDED, Progress, ProgressSender
 from storage.settings import Settings
 from storage.tables import Status
 from storage.tickets import Bell
-from storage.turns import Claim, DrawnPicture, Introduced, Outcome, Shown, StoredBlob
+from storage.turns import Claim, DrawnPicture, Finished, Introduced, Outcome, Shown, StoredBlob
 from worker.engines.contract import Character, ChatMessage, Drawing, Engine, Reading, Record, Refused, Step
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
 
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 RECORDS_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
+TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
 
@@ -118,14 +119,28 @@ class Drawer:
         self._warm: OrderedDict[UUID, None] = OrderedDict()
         self._writers = ThreadPoolExecutor(3, thread_name_prefix="blobs")
 
-    def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> bool:
-        """Claim the fairest turn and see it to its end. False when there was nothing to claim.
+    def answer(self) -> None:
+        """Answer a ticket: draw turns until none can be claimed or `TICKET_SECONDS` are over; then ring for the rest.
+
+        So a turn that takes seconds has a ticket of its own, and turns that take milliseconds do not each wait for one.
+        """
+        until = time.monotonic() + TICKET_SECONDS
+        going_on = True
+        while going_on and (finished := self.draw_next()) is not None:
+            going_on = finished.runnable and time.monotonic() < until
+            if finished.woken > 1:
+                self._bell.ring(self._engine_name, finished.woken - going_on)
+            elif finished.runnable and not going_on:
+                self._bell.ring_until(self._engine_name, 1)
+
+    def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> Finished | None:
+        """Claim the fairest turn and see it to its end. None when there was nothing to claim.
 
         `before_finish` is called when the blobs are kept and the turn is about to be finished.
         """
         claimed = self._database.run(self._claim)
         if claimed is None:
-            return False
+            return None
         claim, line = claimed
         try:
             with Lease(self._database, claim, self._settings.lease_seconds) as lease:
@@ -133,23 +148,17 @@ class Drawer:
                 lease.check()
         except LeaseLost as error:
             log.info("stopped: %s", error)
+            return Finished(valid=False, runnable=True)
         except SystemExit:
             self._database.run(turns.release, claim.turn_id, claim.fencing)
             raise
-        else:
-            if before_finish is not None:
-                before_finish(claim)
-            finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
-            self._progress.send(claim.turn_id, Progress(ENDED))
-            if not finished.valid:
-                log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
-            elif finished.woken > 1:
-                self._bell.ring(self._engine_name, finished.woken)
-            elif finished.runnable:
-                self._bell.ring_until(self._engine_name, 1)
-            return True
-        self._bell.ring_until(self._engine_name, 1)
-        return True
+        if before_finish is not None:
+            before_finish(claim)
+        finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
+        self._progress.send(claim.turn_id, Progress(ENDED))
+        if not finished.valid:
+            log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
+        return finished
 
     def _claim(self, session: Session) -> tuple[Claim, Line] | None:
         claim = turns.claim(
@@ -275,13 +284,13 @@ class Drawer:
     # -- what is kept --------------------------------------------------------------------------------------------------
 
     def _keep(self, claim: Claim, line: Line, reading: Reading, drawing: Drawing) -> Outcome:
-        keep: list[tuple[str, bytes, str, str]] = [
-            ("records", record_to_bytes(drawing.record), ".safetensors", "application/octet-stream")
+        keep: list[tuple[str, Callable[[], bytes], str, str]] = [
+            ("records", partial(record_to_bytes, drawing.record), ".safetensors", "application/octet-stream")
         ]
         if drawing.picture is not None:
-            keep.append(("pictures", _png(drawing.picture), ".png", "image/png"))
+            keep.append(("pictures", partial(_png, drawing.picture), ".png", "image/png"))
         if drawing.segment is not None and self._settings.blobs.startswith("s3://"):  # a folder is this disk once more
-            keep.append(("segments", drawing.segment, ".safetensors", "application/octet-stream"))
+            keep.append(("segments", partial(bytes, drawing.segment), ".safetensors", "application/octet-stream"))
         kept = self._writers.map(partial(self._put, claim), *zip(*keep, strict=True))
         blobs = {kind: blob for (kind, *_), blob in zip(keep, kept, strict=True)}
         versions = {character.id: character.version for character in line.characters}
@@ -314,7 +323,10 @@ class Drawer:
             tokens_reused=reading.tokens_reused,
         )
 
-    def _put(self, claim: Claim, kind: str, data: bytes, suffix: str, content_type: str) -> StoredBlob:
+    def _put(
+        self, claim: Claim, kind: str, encode: Callable[[], bytes], suffix: str, content_type: str
+    ) -> StoredBlob:
+        data = encode()
         key = key_for(claim.workspace_id, kind, data, suffix)
         self._blobs.put(key, data, content_type=content_type)
         return StoredBlob(key, len(data), content_type)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from worker.history import History
 
 SIZE = (256, 64)
-_FONT = ImageFont.load_default(10)
+_FONT = ImageFont.load_default_imagefont()  # of fixed bitmaps: at once
 
 _SLEEP = re.compile(r"\bsleep (\d+(?:\.\d+)?)\b")
 _NAME = re.compile(r"\bdraw ([A-Z][a-z]+)\b")
@@ -80,7 +80,8 @@ class EchoEngine:
             on_step(Step(step + 1, steps))
         colour = tuple(hashlib.sha256(str(seed).encode()).digest()[:3])
         picture = Image.new("RGB", SIZE, colour)
-        ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{words[:200]}", fill="white", font=_FONT)
+        shown = words[:200].encode("latin-1", "replace").decode("latin-1")  # all that the font has
+        ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{shown}", fill="white", font=_FONT)
         return Drawing(
             picture=picture,
             alt_text=reading.alt_text,
