@@ -126,55 +126,75 @@ def path(session: Session, workspace_id: UUID, turn_id: UUID | None) -> list[tup
     return [(row.id, Status(row.status)) for row in rows]
 
 
-_PAST = text(
-    """
+_IN_SCOPE = """
+    here AS (
+        SELECT id, name, version, description, turn_id, conversation_id, created_at,
+               ARRAY(SELECT r.blob_key FROM "references" r WHERE r.workspace_id = :workspace_id AND r.character_id = c.id
+                     ORDER BY r.position, r.id) AS reference_keys
+        FROM characters c
+        WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND (
+            conversation_id IS NULL
+            OR conversation_id = :conversation_id AND (turn_id IS NULL OR turn_id = ANY(ARRAY({ancestors}))))
+    )
+"""
+_CHARACTERS = "(SELECT jsonb_agg(to_jsonb(here) ORDER BY created_at, id) FROM here) AS characters"
+
+# One statement for what takes three, since a worker reads it between claiming a turn and drawing it.
+_LINE = text(
+    f"""
     WITH RECURSIVE line AS (
         SELECT id, parent_id, status, text, reply, 0 AS depth FROM turns
-        WHERE workspace_id = :workspace_id AND id = :turn_id
+        WHERE workspace_id = :workspace_id AND id = :parent_id
         UNION ALL
         SELECT t.id, t.parent_id, t.status, t.text, t.reply, line.depth + 1
         FROM turns t JOIN line ON t.id = line.parent_id
         WHERE t.workspace_id = :workspace_id
-    )
-    SELECT line.id, line.text, line.reply, r.blob_key AS record_key, r.fingerprint, p.blob_key AS picture_key,
-           (SELECT jsonb_object_agg(s.fingerprint, s.blob_key) FROM segments s WHERE s.turn_id = line.id) AS segments
-    FROM line LEFT JOIN records r ON r.turn_id = line.id LEFT JOIN pictures p ON p.turn_id = line.id AND p.chosen
-    WHERE line.status = 'done' ORDER BY line.depth DESC
-    """
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("workspace_id", "turn_id")))
-
-_BROUGHT = text(
-    """
-    SELECT salt, ARRAY(SELECT blob_key FROM "references" WHERE workspace_id = :workspace_id AND turn_id = :turn_id
-                       ORDER BY position) AS attachments
+    ),
+    past AS (
+        SELECT line.id, line.depth, line.text, line.reply, r.blob_key AS record_key, r.fingerprint,
+               p.blob_key AS picture_key,
+               (SELECT jsonb_object_agg(s.fingerprint, s.blob_key) FROM segments s WHERE s.turn_id = line.id) AS segments
+        FROM line LEFT JOIN records r ON r.turn_id = line.id LEFT JOIN pictures p ON p.turn_id = line.id AND p.chosen
+        WHERE line.status = 'done'
+    ),
+    {_IN_SCOPE.format(ancestors="SELECT id FROM past")}
+    SELECT salt, (SELECT jsonb_agg(to_jsonb(past) ORDER BY depth DESC) FROM past) AS past, {_CHARACTERS},
+           ARRAY(SELECT blob_key FROM "references" WHERE workspace_id = :workspace_id AND turn_id = :turn_id
+                 ORDER BY position) AS attachments
     FROM workspaces WHERE id = :workspace_id
-    """
-)
+    """  # noqa: S608  (of constants)
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("workspace_id", "conversation_id", "turn_id", "parent_id")))
 
-_IN_SCOPE = text(
-    """
-    SELECT id, name, version, description, turn_id, conversation_id,
-           ARRAY(SELECT r.blob_key FROM "references" r WHERE r.workspace_id = :workspace_id AND r.character_id = c.id
-                 ORDER BY r.position, r.id) AS reference_keys
-    FROM characters c
-    WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND (
-        conversation_id IS NULL OR conversation_id = :conversation_id AND (turn_id IS NULL OR turn_id = ANY(:ancestors)))
-    ORDER BY created_at, id
-    """
-).bindparams(bindparam("ancestors", type_=ARRAY(Uuid)))
+_SCOPE = text(f"WITH {_IN_SCOPE.format(ancestors='SELECT unnest(:ancestors)')} SELECT {_CHARACTERS}").bindparams(
+    bindparam("ancestors", type_=ARRAY(Uuid))
+)
 
 
 def line(session: Session, workspace_id: UUID, conversation_id: UUID, turn_id: UUID, parent_id: UUID | None) -> Line:
     """What the engine is given to draw the turn."""
-    past: tuple[PastTurn, ...] = ()
-    if parent_id is not None:
-        past = tuple(
-            PastTurn(row.id, row.text, row.reply, row.record_key, row.fingerprint, row.picture_key, row.segments or {})
-            for row in session.execute(_PAST, {"workspace_id": workspace_id, "turn_id": parent_id})
+    row = session.execute(
+        _LINE,
+        {
+            "workspace_id": workspace_id,
+            "conversation_id": conversation_id,
+            "turn_id": turn_id,
+            "parent_id": parent_id,
+        },
+    ).one()
+    past = tuple(
+        PastTurn(
+            turn_id=UUID(turn["id"]),
+            text=turn["text"],
+            reply=turn["reply"],
+            record_key=turn["record_key"],
+            record_fingerprint=turn["fingerprint"],
+            picture_key=turn["picture_key"],
+            segments=turn["segments"] or {},
         )
-    characters = in_scope(session, workspace_id, conversation_id, [turn.turn_id for turn in past])
-    brought = session.execute(_BROUGHT, {"workspace_id": workspace_id, "turn_id": turn_id}).one()
-    return Line(brought.salt, past, characters, tuple(brought.attachments))
+        for turn in row.past or ()
+    )
+    characters = _nearest(row.characters or (), [turn.turn_id for turn in past])
+    return Line(row.salt, past, characters, tuple(row.attachments))
 
 
 def in_scope(
@@ -185,23 +205,32 @@ def in_scope(
     Those of the workspace, those created in the conversation, and those whom a turn of the line introduced. Of several
     with one name the nearest counts: the line's latest, then the conversation's, then the workspace's.
     """
-    rows = session.execute(
-        _IN_SCOPE,
-        {"workspace_id": workspace_id, "conversation_id": conversation_id, "ancestors": list(ancestors)},
-    ).all()
-    order = {turn_id: position for position, turn_id in enumerate(ancestors)}
+    found = session.scalar(
+        _SCOPE, {"workspace_id": workspace_id, "conversation_id": conversation_id, "ancestors": list(ancestors)}
+    )
+    return _nearest(found or (), ancestors)
 
-    def nearness(row: Any) -> tuple[int, int]:
-        return (
-            0 if row.conversation_id is None else 1 if row.turn_id is None else 2,
-            order.get(row.turn_id, -1),
-        )
 
-    nearest = {row.name.casefold(): row.id for row in sorted(rows, key=nearness)}
+def _nearest(found: Sequence[dict[str, Any]], ancestors: Sequence[UUID]) -> tuple[InScope, ...]:
+    order = {str(turn_id): position for position, turn_id in enumerate(ancestors)}
+
+    def nearness(one: dict[str, Any]) -> tuple[int, int]:
+        if one["conversation_id"] is None:
+            return 0, 0
+        return (1, 0) if one["turn_id"] is None else (2, order[one["turn_id"]])
+
+    nearest = {one["name"].casefold(): one["id"] for one in sorted(found, key=nearness)}
     return tuple(
-        InScope(row.id, row.name, row.version, row.description, row.turn_id, tuple(row.reference_keys))
-        for row in rows
-        if nearest[row.name.casefold()] == row.id
+        InScope(
+            id=UUID(one["id"]),
+            name=one["name"],
+            version=one["version"],
+            description=one["description"],
+            turn_id=None if one["turn_id"] is None else UUID(one["turn_id"]),
+            reference_keys=tuple(one["reference_keys"]),
+        )
+        for one in found
+        if nearest[one["name"].casefold()] == one["id"]
     )
 
 

@@ -27,6 +27,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Work = Callable[Concatenate[Session, P], T]
 
+_SINGLE: set[Callable[..., Any]] = set()
+
+
+def single(work: Work[P, T]) -> Work[P, T]:
+    """Mark work that sends one statement at most: `Database.run` spares it the two trips that begin and commit."""
+    _SINGLE.add(work)
+    return work
+
 
 class DatabaseUnavailable(Exception):
     """Postgres could not be reached for as long as the caller was willing to wait."""
@@ -68,6 +76,10 @@ class Database:
         return create_engine(self.url, **self._options)
 
     @cached_property
+    def _autocommit(self) -> Engine:
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._options["pool_size"], thread_name_prefix="database")
 
@@ -104,6 +116,9 @@ class Database:
         raise AssertionError("unreachable: the pauses never end")
 
     def _once(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if work in _SINGLE:
+            with Session(self._autocommit, expire_on_commit=False) as session:
+                return work(session, *args, **kwargs)
         with self.begin() as session:
             return work(session, *args, **kwargs)
 

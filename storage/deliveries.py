@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from storage.database import single
 from storage.tables import Delivery, Status
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
@@ -71,6 +72,7 @@ _LEASE = text(
 )
 
 
+@single
 def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit: int = 20) -> list[Due]:
     """Take due deliveries of a platform, oldest first, with all that is needed to show them."""
     rows = session.execute(_LEASE, {"owner": owner, "seconds": seconds, "platform": platform, "limit": limit})
@@ -101,6 +103,7 @@ _DELIVERED = text(
 )
 
 
+@single
 def delivered(session: Session, turn_id: UUID, message_id: str) -> None:
     """The reply stands in the thread."""
     session.execute(_DELIVERED, {"turn_id": turn_id, "message_id": message_id})
@@ -122,6 +125,7 @@ def postpone(session: Session, turn_id: UUID, owner: UUID, problem: str) -> None
         )
 
 
+@single
 def abandon(session: Session, turn_id: UUID, problem: str) -> None:
     """Nobody can see the reply any more, because the thread or the bot's access to it is gone."""
     session.execute(
@@ -131,6 +135,7 @@ def abandon(session: Session, turn_id: UUID, problem: str) -> None:
     )
 
 
+@single
 def lease_placeholder(session: Session, turn_id: UUID, owner: UUID, *, seconds: float) -> bool:
     """Take the right to post the placeholder of a turn that still waits and has none."""
     taken = session.execute(
@@ -152,6 +157,7 @@ def lease_placeholder(session: Session, turn_id: UUID, owner: UUID, *, seconds: 
     return taken.one_or_none() is not None
 
 
+@single
 def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: str) -> None:
     """Note which message is the placeholder, and give the lease back so that the reply can follow at once."""
     session.execute(

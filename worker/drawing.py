@@ -323,9 +323,7 @@ class Drawer:
             tokens_reused=reading.tokens_reused,
         )
 
-    def _put(
-        self, claim: Claim, kind: str, encode: Callable[[], bytes], suffix: str, content_type: str
-    ) -> StoredBlob:
+    def _put(self, claim: Claim, kind: str, encode: Callable[[], bytes], suffix: str, content_type: str) -> StoredBlob:
         data = encode()
         key = key_for(claim.workspace_id, kind, data, suffix)
         self._blobs.put(key, data, content_type=content_type)
