@@ -488,7 +488,8 @@ _CLAIM = text(
             deadline_at = coalesce(turns.deadline_at, now() + make_interval(secs => :deadline)),
             started_at = coalesce(turns.started_at, now())
         FROM picked WHERE turns.id = picked.id
-        RETURNING turns.*
+        RETURNING turns.id, turns.workspace_id, turns.conversation_id, turns.person_id, turns.parent_id, turns.kind,
+                  turns.text, turns.seed, turns.fencing, turns.lease_until, turns.deadline_at, turns.started_at
     ),
     person AS (
         UPDATE persons SET ready_turns = persons.ready_turns - 1, served_at = clock_timestamp()

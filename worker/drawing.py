@@ -307,10 +307,11 @@ class Drawer:
             )
         record, segment = blobs["records"], blobs.get("segments")
         self._records[record.key] = drawing.record
-        self._warm[claim.conversation_id] = None
-        self._warm.move_to_end(claim.conversation_id)
-        while len(self._warm) > 100:
-            self._warm.popitem(last=False)
+        if self._segments is not None:
+            self._warm[claim.conversation_id] = None
+            self._warm.move_to_end(claim.conversation_id)
+            while len(self._warm) > 100:
+                self._warm.popitem(last=False)
         return Outcome(
             status=Status.DONE,
             reply=reading.reply,

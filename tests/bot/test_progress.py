@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import replace
+from uuid import uuid4
 
 import redis.asyncio
 
@@ -56,3 +58,11 @@ async def test_without_a_broker_the_end_still_comes(factory: Factory, services: 
     factory.finish(claim)
     async with asyncio.timeout(5):
         assert [update.place.status async for update in watch(blind, receipt.turn_id)][-1] is Status.DONE
+
+
+def test_a_broker_that_does_not_answer_keeps_no_drawing_waiting() -> None:
+    """Each message would wait a second for its answer; a thousand are sent, and the test is over before they are."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sender = ProgressSender(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        for step in range(1000):
+            sender.send(uuid4(), Progress("drawing", step, 1000))

@@ -16,7 +16,7 @@ from storage.blobs import open_blobs
 from storage.database import Database
 from storage.settings import Settings
 from storage.tables import Appearance, Character, Picture, Record, Status
-from storage.tickets import bell
+from storage.tickets import Bell
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
@@ -26,12 +26,24 @@ from worker.engines.echo import EchoEngine
 from worker.history import History, record_from_bytes
 
 
-def drawer(settings: Settings, database: Database, engine: EchoEngine | None = None) -> Drawer:
+class Heard(Bell):
+    """A bell that counts how often it was rung."""
+
+    rung = 0
+
+    def ring(self, engine: str, count: int = 1) -> bool:
+        self.rung += count
+        return super().ring(engine, count)
+
+
+def drawer(
+    settings: Settings, database: Database, engine: EchoEngine | None = None, bell: Bell | None = None
+) -> Drawer:
     return Drawer(
         settings=settings,
         database=database,
         blobs=open_blobs(settings.blobs),
-        bell=bell(settings.broker_url),
+        bell=bell or Bell(settings.broker_url),
         engine_name="echo",
         engine=engine or EchoEngine(),
         worker_id=uuid7(),
@@ -65,6 +77,37 @@ def test_a_drawn_turn_leaves_a_picture_a_record_and_the_character_it_introduced(
     blobs = open_blobs(settings.blobs)
     assert blobs.get(picture.blob_key).startswith(b"\x89PNG")
     assert record_from_bytes(blobs.get(record.blob_key)).turn_id == receipt.turn_id
+
+
+def test_a_ticket_is_good_for_many_quick_turns(settings: Settings, database: Database, factory: Factory) -> None:
+    receipts = [factory.receive("quick", thread=str(number)) for number in range(5)]
+    heard = Heard(settings.broker_url)
+    drawer(settings, database, bell=heard).answer()
+    assert {factory.status(receipt.turn_id) for receipt in receipts} == {Status.DONE}
+    assert heard.rung == 0
+
+
+def test_a_slow_turn_uses_its_ticket_up_and_rings_for_the_rest(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    slow = factory.receive("sleep 0.7", thread="slow")
+    others = [factory.receive("waits", thread=str(number)) for number in range(2)]
+    heard = Heard(settings.broker_url)
+    drawer(settings, database, bell=heard).answer()
+    assert factory.status(slow.turn_id) is Status.DONE
+    assert {factory.status(other.turn_id) for other in others} == {Status.QUEUED}
+    assert heard.rung == 1
+
+
+def test_turns_that_can_run_side_by_side_are_offered_to_other_workers(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    first = factory.receive("the root")
+    branches = [factory.receive(f"branch {number}", reply_to=first.turn_id) for number in range(3)]
+    heard = Heard(settings.broker_url)
+    drawer(settings, database, bell=heard).answer()
+    assert {factory.status(branch.turn_id) for branch in branches} == {Status.DONE}
+    assert heard.rung == 2, "one of the three was this worker's own"
 
 
 def test_history_is_the_line_of_done_turns_and_nothing_beside_it(echo: Drawer, factory: Factory) -> None:
