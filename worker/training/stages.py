@@ -18,6 +18,7 @@ from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
 from worker.training.cache import PictureCache
 from worker.training.dialogues import Teller
 from worker.training.packing import Batch, collate, pack
+from worker.training.people import EXPRESSIONS
 from worker.training.stories import TURNS, story
 from worker.training.trainer import Trainer
 
@@ -188,21 +189,80 @@ def text_tokenizer(folder: Path) -> Tokenizer:
     return load_text_tokenizer(file)
 
 
+class Expressions(nn.Module):
+    """Reads the expressions of the one or two people in a picture off its visual tokens.
+
+    A face is a small part of a picture, and of the squared error of its tokens. So what the MLLM regresses has to be read
+    by this as well; it learns from the tokenizer's own tokens and is thrown away after the stage.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(TOKENS * WIDTH, 256),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(256, 2 * len(EXPRESSIONS)),
+        )
+
+    def forward(self, tokens: Tensor, shown: Tensor) -> Tensor:
+        """Cross-entropy of visual tokens (n, K, WIDTH) against numbers of expressions (n, 2), -100 for nobody."""
+        said: Tensor = self.head(tokens).unflatten(1, (len(EXPRESSIONS), 2))
+        return nn.functional.cross_entropy(said, shown)
+
+    def judge(self, tokens: Tensor, shown: Tensor) -> Tensor:
+        """The same, which teaches whoever made the tokens and not this."""
+        fixed = {name: value.detach() for name, value in self.named_parameters()}
+        judged: Tensor = torch.func.functional_call(self, fixed, (tokens, shown))
+        return judged
+
+
+def shown_expressions(seed: int, turn: int) -> tuple[int, int]:
+    """Numbers of the expressions in a picture, from left to right; -100 where nobody stands."""
+    numbers = [_EXPRESSION_NUMBERS[look.expression] for look in story(seed).turns[turn].scene.looks]
+    return numbers[0], numbers[1] if len(numbers) > 1 else -100
+
+
+_EXPRESSION_NUMBERS = {name: number for number, name in enumerate(EXPRESSIONS)}
+
+
+def reader_modules() -> nn.ModuleDict:
+    """What stage 3 trains; only the MLLM is kept."""
+    return nn.ModuleDict({"mllm": MLLM(), "expressions": Expressions()})
+
+
 def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 3. The MLLM: replies to write, and visual tokens to regress, over whole dialogues."""
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
     tokenizer = text_tokenizer(folder)
-    mllm = MLLM()
-    modules = nn.ModuleDict({"mllm": mllm})
+    modules = reader_modules()
+    mllm, expressions = modules["mllm"], modules["expressions"]
+    assert isinstance(mllm, MLLM)
+    assert isinstance(expressions, Expressions)
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
         stories = rng.choice(ready, 10)
         batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
-            text, regressed, _ = read_batch(mllm, batch, visual, stories, noise=0.25)
-        return 4.0 * text + regressed, {"text": float(text.detach()), "regression": float(regressed.detach())}
+            text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25)
+        regression = ((regressed - wanted) ** 2).mean()
+        shown = torch.tensor(
+            [
+                shown_expressions(int(one), turn)
+                for one, runs in zip(stories, batch.runs, strict=True)
+                for turn, is_query in runs
+                if is_query
+            ]
+        )
+        known = expressions(wanted + 0.25 * torch.randn_like(wanted), shown)
+        faces = expressions.judge(regressed, shown)
+        figures = {"text": text, "regression": regression, "faces": faces, "faces_known": known}
+        return 4.0 * text + regression + 0.25 * faces + known, {
+            name: float(value.detach()) for name, value in figures.items()
+        }
 
     return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
 
@@ -215,7 +275,7 @@ def read_batch(
     *,
     noise: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy of the replies, squared error of the visual tokens, and the tokens (r, K, WIDTH) themselves.
+    """Cross-entropy of the replies, and the visual tokens (r, K, WIDTH): those that were wanted, those regressed.
 
     What stands in the history gets noise, since in serving it is regressed and not the tokenizer's own.
     """
@@ -235,14 +295,14 @@ def read_batch(
     taught = batch.targets != -100
     text = nn.functional.cross_entropy(mllm.text_logits(hidden[taught]).float(), batch.targets[taught])
     regressed = mllm.regress(hidden[batch.queries]).float().unflatten(0, (-1, TOKENS))
-    return text, ((regressed - torch.stack(wanted)) ** 2).mean(), regressed
+    return text, torch.stack(wanted), regressed
 
 
 @torch.inference_mode()
 def encode_regressed(folder: Path, cache: PictureCache) -> None:
     """What the trained MLLM regresses for every picture, in one telling of each story."""
-    mllm = MLLM()
-    averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
+    mllm = averaged(folder, "reader", reader_modules())["mllm"]
+    assert isinstance(mllm, MLLM)
     tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
     visual, regressed = tokens.visual, tokens.regressed
     ready = cache.ready()

@@ -82,9 +82,9 @@ def _learn(mllm: nn.Module, text: Tokenizer) -> None:
     batch = collate([pack(list(DIALOGUE[:size]), text) for size in (1, 3, 4)])
     stories = np.zeros(3, np.int64)
     for _ in range(220):
-        words, regressed, _ = read_batch(mllm, batch, PICTURES, stories, noise=0.1)  # type: ignore[arg-type]  # no memmap needed
+        words, wanted, regressed = read_batch(mllm, batch, PICTURES, stories, noise=0.1)  # type: ignore[arg-type]  # no memmap needed
         optimiser.zero_grad()
-        (words + 0.5 * regressed).backward()
+        (words + 0.5 * ((regressed - wanted) ** 2).mean()).backward()
         optimiser.step()
 
 
