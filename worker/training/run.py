@@ -23,7 +23,7 @@ from torch import nn
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
 from worker.engines.preview.engine import Configuration
-from worker.engines.preview.mllm import MLLMConfig
+from worker.engines.preview.mllm import MLLM, MLLMConfig
 from worker.engines.preview.tokenizer import TokenizerConfig, VisualTokenizer
 from worker.training import stages
 from worker.training.cache import PictureCache
@@ -80,10 +80,10 @@ def render(folder: Path, cache: PictureCache, console: Console) -> None:
 
 def export(folder: Path, into: Path) -> None:
     """Write the averaged weights of all stages as bfloat16 safetensors, with their configuration and their record."""
-    autoencoder, tokenizer, dit = Autoencoder(), VisualTokenizer(), DiT()
+    autoencoder, tokenizer, mllm, dit = Autoencoder(), VisualTokenizer(), MLLM(), DiT()
     stages.averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": autoencoder}))
     stages.averaged(folder, "reconstruction", nn.ModuleDict({"tokenizer": tokenizer, "dit": DiT()}))
-    mllm = stages.averaged(folder, "reader", stages.reader_modules())["mllm"]
+    stages.averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
     stages.averaged(folder, "personalization", nn.ModuleDict({"dit": dit}))
     into.mkdir(parents=True, exist_ok=True)
     parts = {"autoencoder": autoencoder, "tokenizer": tokenizer, "mllm": mllm, "dit": dit}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,7 @@ class Expressions(nn.Module):
     """Reads the expressions of the one or two people in a picture off its visual tokens.
 
     A face is a small part of a picture, and of the squared error of its tokens. So what the MLLM regresses has to be read
-    by this as well; it learns from the tokenizer's own tokens and is thrown away after the stage.
+    by this as well. It learns from the tokenizer's own tokens, and is thrown away after the stage.
     """
 
     def __init__(self) -> None:
@@ -211,36 +212,40 @@ class Expressions(nn.Module):
         said: Tensor = self.head(tokens).unflatten(1, (len(EXPRESSIONS), 2))
         return nn.functional.cross_entropy(said, shown)
 
-    def judge(self, tokens: Tensor, shown: Tensor) -> Tensor:
-        """The same, which teaches whoever made the tokens and not this."""
-        fixed = {name: value.detach() for name, value in self.named_parameters()}
-        judged: Tensor = torch.func.functional_call(self, fixed, (tokens, shown))
-        return judged
+    @classmethod
+    def learned(cls, visual: np.memmap[tuple[int, ...], np.dtype[np.float16]], ready: NDArray[np.int64]) -> Expressions:
+        """Trained on the visual tokens of all pictures, within a minute."""
+        model, rng = cls(), np.random.default_rng()
+        optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
+        for _ in range(1500):
+            stories, turns = rng.choice(ready, 128), rng.integers(0, TURNS, 128)
+            tokens = torch.from_numpy(visual[stories, turns].astype(np.float32))
+            loss = model(tokens + 0.25 * torch.randn_like(tokens), _shown(zip(stories, turns, strict=True)))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return model.requires_grad_(False).eval()
 
 
-def shown_expressions(seed: int, turn: int) -> tuple[int, int]:
-    """Numbers of the expressions in a picture, from left to right; -100 where nobody stands."""
-    numbers = [_EXPRESSION_NUMBERS[look.expression] for look in story(seed).turns[turn].scene.looks]
-    return numbers[0], numbers[1] if len(numbers) > 1 else -100
+def _shown(pictures: Iterable[tuple[int, int]]) -> Tensor:
+    """Numbers of the expressions in pictures (story, turn), from left to right, (n, 2); -100 where nobody stands."""
+    rows = []
+    for one, turn in pictures:
+        numbers = [_EXPRESSION_NUMBERS[look.expression] for look in story(int(one)).turns[turn].scene.looks]
+        rows.append([*numbers, -100][:2])
+    return torch.tensor(rows)
 
 
 _EXPRESSION_NUMBERS = {name: number for number, name in enumerate(EXPRESSIONS)}
-
-
-def reader_modules() -> nn.ModuleDict:
-    """What stage 3 trains; only the MLLM is kept."""
-    return nn.ModuleDict({"mllm": MLLM(), "expressions": Expressions()})
 
 
 def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 3. The MLLM: replies to write, and visual tokens to regress, over whole dialogues."""
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
-    tokenizer = text_tokenizer(folder)
-    modules = reader_modules()
-    mllm, expressions = modules["mllm"], modules["expressions"]
-    assert isinstance(mllm, MLLM)
-    assert isinstance(expressions, Expressions)
+    tokenizer, expressions = text_tokenizer(folder), Expressions.learned(visual, ready)
+    mllm = MLLM()
+    modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
@@ -249,20 +254,10 @@ def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         with torch.autocast("cpu", torch.bfloat16):
             text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25)
         regression = ((regressed - wanted) ** 2).mean()
-        shown = torch.tensor(
-            [
-                shown_expressions(int(one), turn)
-                for one, runs in zip(stories, batch.runs, strict=True)
-                for turn, is_query in runs
-                if is_query
-            ]
-        )
-        known = expressions(wanted + 0.25 * torch.randn_like(wanted), shown)
-        faces = expressions.judge(regressed, shown)
-        figures = {"text": text, "regression": regression, "faces": faces, "faces_known": known}
-        return 4.0 * text + regression + 0.25 * faces + known, {
-            name: float(value.detach()) for name, value in figures.items()
-        }
+        asked = [(one, turn) for one, runs in zip(stories, batch.runs, strict=True) for turn, query in runs if query]
+        faces = expressions(regressed, _shown(asked))
+        figures = {"text": text, "regression": regression, "faces": faces}
+        return 4.0 * text + regression + 0.25 * faces, {name: float(value.detach()) for name, value in figures.items()}
 
     return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
 
@@ -301,8 +296,8 @@ def read_batch(
 @torch.inference_mode()
 def encode_regressed(folder: Path, cache: PictureCache) -> None:
     """What the trained MLLM regresses for every picture, in one telling of each story."""
-    mllm = averaged(folder, "reader", reader_modules())["mllm"]
-    assert isinstance(mllm, MLLM)
+    mllm = MLLM()
+    averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
     tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
     visual, regressed = tokens.visual, tokens.regressed
     ready = cache.ready()
