@@ -18,6 +18,10 @@ from storage.tables import Base
 _FOLDER = Path(__file__).parent
 
 
+class NewerDatabase(Exception):
+    """The database was brought up to a revision that this version does not know; the message is one sentence."""
+
+
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
@@ -26,7 +30,10 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database up to a revision. One process at a time does it; others wait and find it done."""
+    """Bring the database up to a revision. One process at a time does it; others wait and find it done.
+
+    Raises `NewerDatabase`.
+    """
     _run(url, lambda config: command.upgrade(config, revision))
 
 
@@ -39,7 +46,14 @@ def _run(url: str, act: Callable[[Config], None]) -> None:
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4510)")
-        act(_config(connection))
+        config = _config(connection)
+        at = MigrationContext.configure(connection).get_current_revision()
+        if at is not None and at not in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}:
+            raise NewerDatabase(
+                f"The database is at revision {at}, which this version does not know: a newer version has used it. "
+                "Install that version, or use another database."
+            )
+        act(config)
 
 
 def current(url: str) -> str | None:

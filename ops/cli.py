@@ -196,6 +196,7 @@ def _sentence(error: Exception) -> str | None:
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError
 
+    from migrations import NewerDatabase
     from ops.chat import ScriptProblem
     from ops.one_machine import NoWorker
     from ops.processes import KeeperGone
@@ -217,7 +218,7 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(error, StackError | KeeperGone | NoWorker | ScriptProblem | BlobError):
+    if isinstance(error, StackError | KeeperGone | NoWorker | ScriptProblem | BlobError | NewerDatabase):
         return str(error)
     return None
 
