@@ -6,6 +6,7 @@ reused when one runs, and started when none does; whoever started it stops it.
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import signal
 import sys
@@ -75,18 +76,42 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)
         return
-    try:
-        stack = Stack.start(settings.data_dir, postgres_bin=settings.postgres_bin)
-    except StackRunning:
-        local = pointed_at(settings, _wait_for_stack(settings))
-        migrations.upgrade(local.database_url)  # it may have come up a moment ago
-        yield OneMachine(local, None)
+    end = time.monotonic() + 30
+    while True:
+        try:
+            stack = Stack.start(settings.data_dir, postgres_bin=settings.postgres_bin)
+        except StackRunning:
+            with _guests(settings, fcntl.LOCK_SH):
+                environment = _running(settings, end)
+                if environment is not None:
+                    local = pointed_at(settings, environment)
+                    migrations.upgrade(local.database_url)  # it may have come up a moment ago
+                    yield OneMachine(local, None)
+                    return
+            if time.monotonic() > end:
+                raise
+            continue
+        with stack:
+            prepare(stack)
+            local = pointed_at(settings, stack.environment)
+            worker = stack.spawn("worker", argv, environment={"LIKENESS_ENGINE": local.engine})
+            yield OneMachine(local, stack, worker)
+            with _guests(settings, fcntl.LOCK_EX):
+                stack.stop()
         return
-    with stack:
-        prepare(stack)
-        local = pointed_at(settings, stack.environment)
-        worker = stack.spawn("worker", argv, environment={"LIKENESS_ENGINE": local.engine})
-        yield OneMachine(local, stack, worker)
+
+
+@contextmanager
+def _guests(settings: Settings, kind: int) -> Iterator[None]:
+    """Hold the lock that those share who use a stack without having started it; its owner takes it alone to stop it."""
+    with (settings.data_dir.expanduser() / "guests").open("a") as file:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if kind == fcntl.LOCK_EX:
+                print("Another command still uses this stack; Ctrl-C stops it now.", file=sys.stderr)  # noqa: T201
+            fcntl.flock(file, kind)
+        yield
 
 
 def prepare(stack: Stack) -> None:
@@ -122,15 +147,13 @@ def wait_for_worker(machine: OneMachine) -> None:
         database.close()
 
 
-def _wait_for_stack(settings: Settings) -> dict[str, str]:
-    """The addresses of a stack that another process is just starting."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        record = running_stack(settings.data_dir)
-        if record is not None and record.database_url and record.broker_url:
+def _running(settings: Settings, end: float) -> dict[str, str] | None:
+    """The addresses of a stack that another process has started or is just starting; None when it is gone, or by `end`."""
+    while (record := running_stack(settings.data_dir)) is not None and time.monotonic() < end:
+        if record.database_url and record.broker_url:
             return record.environment
         time.sleep(0.1)
-    raise StackRunning(f"Another process holds {settings.data_dir}, but its stack did not come up.")
+    return None
 
 
 def pointed_at(settings: Settings, environment: dict[str, str]) -> Settings:

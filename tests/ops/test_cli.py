@@ -15,8 +15,9 @@ import pytest
 
 import migrations
 from ops.check_migrations import differences
-from ops.stack import Stack, free_port
+from ops.stack import Stack, free_port, running_stack
 from storage.settings import Settings
+from tests.processes import until
 
 
 def likeness(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -170,3 +171,27 @@ def test_a_chat_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> Non
         chat.send_signal(signal.SIGTERM)  # before the worker, whose libraries take a second, can have answered
         assert chat.wait(15) == 130
     assert not (tmp_path / "data" / "stack.json").exists()
+
+
+def test_a_chat_that_started_the_stack_stops_it_only_when_others_are_done_with_it(tmp_path: Path) -> None:
+    def chat(*says: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ops.cli", "chat", "--engine", "echo", "--json", "--out", says[0], *says],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ended(one: subprocess.Popen[str]) -> str:
+        output, errors = one.communicate(timeout=60)
+        assert one.returncode == 0, errors
+        return output
+
+    with chat("host", "sleep 3") as host:
+        until(lambda: running_stack(tmp_path / "data") is not None, seconds=30)
+        with chat("guest", *["sleep 2"] * 4) as guest:
+            assert len(ended(host).splitlines()) == 2
+            assert len(ended(guest).splitlines()) == 5
+    assert running_stack(tmp_path / "data") is None
