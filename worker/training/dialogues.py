@@ -68,6 +68,21 @@ EXPRESSION_WORDS = {
     "lovingGrin1": ("in love", "lovestruck", "with hearts in the eyes", "smitten"),
     "cute": ("winking", "with a wink", "giving a wink"),
 }
+EXPRESSION_VERBS = {
+    "smile": ("smile", "be happy"),
+    "smileBig": ("grin",),
+    "smileLOL": ("laugh", "laugh out loud", "crack up"),
+    "calm": ("relax", "calm down"),
+    "rage": ("scream with rage", "rage"),
+    "solemn": ("be sad", "mope"),
+    "awe": ("marvel",),
+    "fear": ("be afraid",),
+    "concerned": ("worry",),
+    "eyesClosed": ("doze", "close {} eyes", "sleep"),
+    "explaining": ("talk", "speak", "explain something"),
+    "lovingGrin1": ("fall in love",),
+    "cute": ("wink",),
+}
 HEAD_WORDS: dict[str, tuple[str, ...]] = {
     "afro": ("an afro", "afro hair"),
     "bangs2": ("a bob cut with bangs", "a bob and a fringe"),
@@ -251,6 +266,7 @@ class Teller:
                 f"draw {name} {where}",
                 f"a close-up of {name}",
                 f"show me {name}",
+                f"who is {name}?",
                 f"{name} {where}",
                 f"now put {name} next to them",
             )
@@ -300,6 +316,8 @@ class Teller:
         described = " and ".join(
             f"{person}{', ' + look if look else ''}" for person, look in zip(people, looks, strict=True)
         )
+        if len(people) == 1 and bits and looks[0] and rng.random() < 0.2:
+            return self._dress(self._in_two_sentences(scene.cast[0], " ".join(bits), looks[0]))
         where = (" " if rng.random() < 0.5 else ", ") + " ".join(bits) if bits else ""
         framing = rng.choice(FRAMING_WORDS[scene.framing])
         if scene.framing != "portrait" or rng.random() < 0.3:
@@ -320,10 +338,27 @@ class Teller:
             ).format(described + where)
         )
 
+    def _in_two_sentences(self, who: int, where: str, look: str) -> str:
+        name, person = self.names[who], self._story.people[who]
+        looks = self.description(person, everything=False)
+        pronoun, verb = self._rng.choice((("She", "is"), ("He", "is"), ("They", "are"), (name, "is")))
+        if not looks:
+            return f"Draw {name}. {pronoun} {verb} {where}, {look}"
+        return self._pick(
+            f"{name} has {looks}. {pronoun} {verb} {where}, {look}",
+            f"{name} has {looks}. {pronoun} {verb} {look} {where}",
+            f"This is {name}, with {looks}. {pronoun} {verb} {where}, {look}",
+            f"Draw {name}. {name} has {looks} and {verb} {where}, {look}",
+            f"I want to tell a story about {name}, with {looks}. {pronoun} {verb} {where}, {look}",
+        )
+
     def _introduced(self, who: int) -> str:
-        name, looks = self.names[who], self.description(self._story.people[who], everything=False)
+        name, person = self.names[who], self._story.people[who]
+        looks = self.description(person, everything=False)
         if not looks or who == self._shown_by_picture:
             return name
+        if person.head in HEADWEAR | CLOTH and looks.startswith(("a ", "an ")) and self._rng.random() < 0.4:
+            return self._pick(f"{name} wearing {looks}", f"{name}, wearing {looks}", f"{name} in {looks}")
         return self._pick(
             f"{name}, {looks}",
             f"{name} with {looks}",
@@ -450,6 +485,16 @@ class Teller:
                 f"now {time}",
                 f"the same picture {time}",
             )
+        if turn.changed == ("expression",) and self._rng.random() < 0.6:
+            return self._become(
+                turn,
+                "make {} {}",
+                "now make {} {}",
+                "let {} {}",
+                "{} should {}",
+                "can you make {} {}?",
+                "I want {} to {}",
+            )
         return self._pick(
             f"now {who} {changes}",
             f"{who} {changes}",
@@ -463,6 +508,26 @@ class Teller:
             f"can you make {who} {changes}?",
             f"change it: {changes}",
         )
+
+    def _become(self, turn: Turn, *ways: str) -> str:
+        """A change of expression as something that somebody does; `ways` are templates of who and what."""
+        scene = turn.scene
+        before = dict(
+            zip(self._story.turns[turn.base].scene.cast, self._story.turns[turn.base].scene.looks, strict=True)
+        )
+        changed = [one for one, who in enumerate(scene.cast) if before[who].expression != scene.looks[one].expression]
+        if len({scene.looks[one].expression for one in changed}) > 1:
+            return _listed([f"make {self.names[scene.cast[one]]} {self._act(scene, one)}" for one in changed])
+        who = self._who(scene, changed[0] if len(changed) == 1 else None)
+        return self._pick(*ways).format(who, self._act(scene, changed[0]))
+
+    def _act(self, scene: Scene, one: int) -> str:
+        expression = scene.looks[one].expression
+        verbs = EXPRESSION_VERBS.get(expression, ())
+        if verbs and self._rng.random() < 0.6:
+            return self._rng.choice(verbs).format(self._rng.choice(("her", "his", "their")))
+        said = self._expression(expression)
+        return said if said.startswith(("with", "in ", "giving")) else f"look {said}"
 
     def _join(self, turn: Turn) -> str:
         scene = turn.scene
@@ -514,9 +579,12 @@ class Teller:
 
     def _back(self, number: int, turn: Turn) -> str:
         changes = _listed(self._changes(turn))
-        tail = (
-            self._pick(", but {}", " but {}", ", this time {}", ", and make it {}").format(changes) if changes else ""
-        )
+        if turn.changed == ("expression",) and self._rng.random() < 0.5:
+            tail = self._pick(", but {}", " but {}", ", and {}").format(self._become(turn, "make {} {}", "let {} {}"))
+        elif changes:
+            tail = self._pick(", but {}", " but {}", ", this time {}", ", and make it {}").format(changes)
+        else:
+            tail = ""
         base, places = self._story.turns[turn.base].scene, [one.scene.place for one in self._story.turns[:number]]
         ways = []
         if turn.base == 0:
