@@ -149,6 +149,9 @@ def train(
         str | None, typer.Option(help="Only this stage; the default is all that are not done yet.")
     ] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="How long each stage trains.")] = None,
+    begin_from: Annotated[
+        Path | None, typer.Option("--from", help="Folder of weights that stages which have not begun go on from.")
+    ] = None,
 ) -> None:
     """Train the preview engine on this machine. What was interrupted goes on where it was."""
     settings = _settings()
@@ -156,7 +159,10 @@ def train(
 
     if stage is not None and stage not in training.STAGES:
         raise typer.BadParameter(f"There is no stage {stage}. There are: {', '.join(training.STAGES)}.")
-    training.train(folder or settings.data_dir / "training", stage, minutes)
+    folder = folder or settings.data_dir / "training"
+    if begin_from is not None:
+        training.begin_from(begin_from, folder)
+    training.train(folder, stage, minutes)
 
 
 @app.command()

@@ -17,16 +17,17 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
-from worker.engines.preview.dit import DiT, DiTConfig
+from worker.engines.preview.autoencoder import AutoencoderConfig
+from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration
-from worker.engines.preview.mllm import MLLM, MLLMConfig
-from worker.engines.preview.tokenizer import TokenizerConfig, VisualTokenizer
+from worker.engines.preview.mllm import MLLMConfig
+from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import stages
 from worker.training.cache import PictureCache
+from worker.training.trainer import Trainer
 
 STORIES = 6000
 STAGES = {  # in order, each with its minutes on two cores
@@ -80,13 +81,10 @@ def render(folder: Path, cache: PictureCache, console: Console) -> None:
 
 def export(folder: Path, into: Path) -> None:
     """Write the averaged weights of all stages as bfloat16 safetensors, with their configuration and their record."""
-    autoencoder, tokenizer, mllm, dit = Autoencoder(), VisualTokenizer(), MLLM(), DiT()
-    stages.averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": autoencoder}))
-    stages.averaged(folder, "reconstruction", nn.ModuleDict({"tokenizer": tokenizer, "dit": DiT()}))
-    stages.averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
-    stages.averaged(folder, "personalization", nn.ModuleDict({"dit": dit}))
+    parts: dict[str, nn.Module] = {}
+    for stage, modules in stages.untrained().items():
+        parts |= stages.averaged(folder, stage, modules).items()
     into.mkdir(parents=True, exist_ok=True)
-    parts = {"autoencoder": autoencoder, "tokenizer": tokenizer, "mllm": mllm, "dit": dit}
     for name, part in parts.items():
         state = {
             key: value.to(torch.bfloat16) if value.is_floating_point() else value
@@ -101,6 +99,23 @@ def export(folder: Path, into: Path) -> None:
     (into / "text.json").write_text((folder / "text.json").read_text())
     records = [json.loads((folder / f"{name}.json").read_text()) for name in STAGES]
     (into / "training.json").write_text(json.dumps(records, indent=1) + "\n")
+
+
+def begin_from(weights: Path, folder: Path) -> None:
+    """Give exported weights to every stage that has not begun, to go on from. Raises `FileNotFoundError`."""
+    records = {record["stage"]: record for record in json.loads((weights / "training.json").read_text())}
+    folder.mkdir(parents=True, exist_ok=True)
+    for stage, modules in stages.untrained().items():
+        if (folder / f"{stage}.pt").exists():
+            continue
+        for name, part in modules.items():
+            part.load_state_dict(load_file(weights / f"{name}.safetensors"))
+        earlier = records[stage].pop("continued_from", [])
+        (folder / f"{stage}.json").write_text(json.dumps({"continued_from": [*earlier, records[stage]]}))
+        Trainer(folder, stage, modules, lambda: (torch.zeros(()), {}), 0.0, 0.0).save()
+    text = folder / "text.json"
+    if not text.exists():
+        text.write_text((weights / "text.json").read_text())
 
 
 def draw_curve(file: Path) -> None:

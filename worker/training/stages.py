@@ -100,6 +100,16 @@ class Tokens:
         return self.array("regressed", TOKENS, WIDTH)
 
 
+def untrained() -> dict[str, nn.ModuleDict]:
+    """What each stage trains, in order; the DiT that is kept is that of the last."""
+    return {
+        "autoencoder": nn.ModuleDict({"autoencoder": Autoencoder()}),
+        "reconstruction": nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()}),
+        "reader": nn.ModuleDict({"mllm": MLLM()}),
+        "personalization": nn.ModuleDict({"dit": DiT()}),
+    }
+
+
 def averaged(folder: Path, stage: str, modules: nn.ModuleDict) -> nn.ModuleDict:
     """The averaged weights of a stage that ran. Raises `FileNotFoundError` when it did not."""
     saved = torch.load(folder / f"{stage}.pt", weights_only=True)

@@ -131,6 +131,8 @@ class Trainer:
         part = self._checkpoint.with_suffix(".part")
         torch.save(state, part)
         part.replace(self._checkpoint)
+        file = self.folder / f"{self.stage}.json"
+        before = json.loads(file.read_text()) if file.exists() else {}
         record = {
             "stage": self.stage,
             "seed": self.seed,
@@ -139,8 +141,9 @@ class Trainer:
             "steps": self.steps,
             "minutes": round(self.seconds / 60, 1),
             "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            **{name: value for name, value in before.items() if name == "continued_from"},
         }
-        (self.folder / f"{self.stage}.json").write_text(json.dumps(record, indent=1))
+        file.write_text(json.dumps(record, indent=1))
 
 
 def _cosine(progress: float) -> float:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from tests.worker.engines.conftest import TINY
@@ -22,7 +23,7 @@ from worker.engines.preview.mllm import MLLM, Special
 from worker.history import History
 from worker.training.dialogues import Teller
 from worker.training.packing import collate, pack
-from worker.training.run import STAGES, train
+from worker.training.run import STAGES, begin_from, export, train
 from worker.training.stages import text_tokenizer
 from worker.training.stories import story
 from worker.training.trainer import Trainer
@@ -86,6 +87,25 @@ def test_a_stage_that_had_its_minutes_is_passed_over(trained: Path) -> None:
     before = json.loads((trained / "reader.json").read_text())["steps"]
     train(trained, "reader", minutes=0.0005, stories=3)
     assert json.loads((trained / "reader.json").read_text())["steps"] == before
+
+
+def test_another_machine_goes_on_from_exported_weights(trained: Path, tmp_path: Path) -> None:
+    begin_from(trained / "weights", tmp_path)
+    exported = load_file(trained / "weights" / "mllm.safetensors")
+    begun = torch.load(tmp_path / "reader.pt", weights_only=True)
+    assert begun["steps"] == 0
+    for name, value in exported.items():
+        assert torch.equal(begun["modules"][f"mllm.{name}"], value.float())
+    begin_from(trained / "weights", tmp_path)
+    export(tmp_path, tmp_path / "weights")
+    (record,) = [
+        one for one in json.loads((tmp_path / "weights" / "training.json").read_text()) if one["stage"] == "reader"
+    ]
+    assert [one["stage"] for one in record["continued_from"]] == ["reader"]
+    assert (
+        load_file(tmp_path / "weights" / "dit.safetensors").keys()
+        == load_file(trained / "weights" / "dit.safetensors").keys()
+    )
 
 
 def test_what_the_reserved_positions_hold_is_seen_by_nothing_else(trained: Path) -> None:
