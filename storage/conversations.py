@@ -129,26 +129,24 @@ def path(session: Session, workspace_id: UUID, turn_id: UUID | None) -> list[tup
 _IN_SCOPE = """
     here AS (
         SELECT id, name, version, description, turn_id, conversation_id, created_at,
-               ARRAY(SELECT r.blob_key FROM "references" r WHERE r.workspace_id = :workspace_id AND r.character_id = c.id
+               ARRAY(SELECT r.blob_key FROM "references" r WHERE r.workspace_id = {workspace_id} AND r.character_id = c.id
                      ORDER BY r.position, r.id) AS reference_keys
         FROM characters c
-        WHERE workspace_id = :workspace_id AND deleted_at IS NULL AND (
+        WHERE workspace_id = {workspace_id} AND deleted_at IS NULL AND (
             conversation_id IS NULL
-            OR conversation_id = :conversation_id AND (turn_id IS NULL OR turn_id = ANY(ARRAY({ancestors}))))
+            OR conversation_id = {conversation_id} AND (turn_id IS NULL OR turn_id = ANY(ARRAY({ancestors}))))
     )
 """
 _CHARACTERS = "(SELECT jsonb_agg(to_jsonb(here) ORDER BY created_at, id) FROM here) AS characters"
 
-# One statement for what takes three, since a worker reads it between claiming a turn and drawing it.
-_LINE = text(
-    f"""
-    WITH RECURSIVE line AS (
+_LINE = """
+    line AS (
         SELECT id, parent_id, status, text, reply, 0 AS depth FROM turns
-        WHERE workspace_id = :workspace_id AND id = :parent_id
+        WHERE workspace_id = {workspace_id} AND id = {parent_id}
         UNION ALL
         SELECT t.id, t.parent_id, t.status, t.text, t.reply, line.depth + 1
         FROM turns t JOIN line ON t.id = line.parent_id
-        WHERE t.workspace_id = :workspace_id
+        WHERE t.workspace_id = {workspace_id}
     ),
     past AS (
         SELECT line.id, line.depth, line.text, line.reply, r.blob_key AS record_key, r.fingerprint,
@@ -157,30 +155,32 @@ _LINE = text(
         FROM line LEFT JOIN records r ON r.turn_id = line.id LEFT JOIN pictures p ON p.turn_id = line.id AND p.chosen
         WHERE line.status = 'done'
     ),
-    {_IN_SCOPE.format(ancestors="SELECT id FROM past")}
-    SELECT salt, (SELECT jsonb_agg(to_jsonb(past) ORDER BY depth DESC) FROM past) AS past, {_CHARACTERS},
-           ARRAY(SELECT blob_key FROM "references" WHERE workspace_id = :workspace_id AND turn_id = :turn_id
-                 ORDER BY position) AS attachments
-    FROM workspaces WHERE id = :workspace_id
-    """  # noqa: S608  (of constants)
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("workspace_id", "conversation_id", "turn_id", "parent_id")))
-
-_SCOPE = text(f"WITH {_IN_SCOPE.format(ancestors='SELECT unnest(:ancestors)')} SELECT {_CHARACTERS}").bindparams(
-    bindparam("ancestors", type_=ARRAY(Uuid))
-)
+    {in_scope}
+"""
+_LINE_COLUMNS = f"""
+    (SELECT salt FROM workspaces WHERE id = {{workspace_id}}) AS salt,
+    (SELECT jsonb_agg(to_jsonb(past) ORDER BY depth DESC) FROM past) AS past,
+    {_CHARACTERS},
+    ARRAY(SELECT blob_key FROM "references" WHERE workspace_id = {{workspace_id}} AND turn_id = {{turn_id}}
+          ORDER BY position) AS attachments
+"""  # noqa: S608  (of constants)
 
 
-def line(session: Session, workspace_id: UUID, conversation_id: UUID, turn_id: UUID, parent_id: UUID | None) -> Line:
-    """What the engine is given to draw the turn."""
-    row = session.execute(
-        _LINE,
-        {
-            "workspace_id": workspace_id,
-            "conversation_id": conversation_id,
-            "turn_id": turn_id,
-            "parent_id": parent_id,
-        },
-    ).one()
+def line_sql(turn: str) -> tuple[str, str]:
+    """The line of a turn as SQL: the parts of a `WITH RECURSIVE`, and the columns that `line_of` reads.
+
+    `turn` names an earlier part, of one row at most: the turn. So a worker that claims reads the line in the same trip.
+    """
+    fields = {
+        column: f"(SELECT {'id' if column == 'turn_id' else column} FROM {turn})"  # noqa: S608  (a name of our own)
+        for column in ("workspace_id", "conversation_id", "turn_id", "parent_id")
+    }
+    in_scope = _IN_SCOPE.format(ancestors="SELECT id FROM past", **fields)
+    return _LINE.format(in_scope=in_scope, **fields), _LINE_COLUMNS.format(**fields)
+
+
+def line_of(row: Any) -> Line:
+    """What the engine is given to draw the turn, from a row with the columns of `line_sql`."""
     past = tuple(
         PastTurn(
             turn_id=UUID(turn["id"]),
@@ -195,6 +195,16 @@ def line(session: Session, workspace_id: UUID, conversation_id: UUID, turn_id: U
     )
     characters = _nearest(row.characters or (), [turn.turn_id for turn in past])
     return Line(row.salt, past, characters, tuple(row.attachments))
+
+
+_SCOPE = text(
+    "WITH {in_scope} SELECT {characters}".format(
+        in_scope=_IN_SCOPE.format(
+            workspace_id=":workspace_id", conversation_id=":conversation_id", ancestors="SELECT unnest(:ancestors)"
+        ),
+        characters=_CHARACTERS,
+    )
+).bindparams(bindparam("ancestors", type_=ARRAY(Uuid)))
 
 
 def in_scope(

@@ -31,7 +31,7 @@ _SINGLE: set[Callable[..., Any]] = set()
 
 
 def single(work: Work[P, T]) -> Work[P, T]:
-    """Mark work that sends one statement at most: `Database.run` spares it the two trips that begin and commit."""
+    """Mark work whose statements each stand alone: `Database.run` spares it the two trips that begin and commit."""
     _SINGLE.add(work)
     return work
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import queue
 import threading
+import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 
 DELIVERIES = "likeness_deliveries"
 ENDED = "ended"
-PROGRESS_WAITING = 32  # messages that a sender keeps for a broker that is slow
+PROGRESS_PAUSE = 0.02  # seconds between messages of one turn, at least: what a newer one overtakes is not sent
 
 
 def notify_delivery(session: Session, platform: str, turn_id: UUID) -> None:
@@ -74,27 +73,28 @@ class ProgressSender:
 
     def __init__(self, broker_url: str) -> None:
         self._redis = redis.Redis.from_url(broker_url, socket_timeout=1, socket_connect_timeout=1)
-        self._waiting: queue.Queue[tuple[UUID, Progress]] = queue.Queue(PROGRESS_WAITING)
-        threading.Thread(target=self._send, name="progress", daemon=True).start()
+        self._latest: dict[UUID, Progress] = {}
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, name="progress", daemon=True).start()
 
     def send(self, turn_id: UUID, progress: Progress) -> None:
-        """Send soon, and return at once; the oldest of too many that wait is dropped."""
-        while True:
-            try:
-                self._waiting.put_nowait((turn_id, progress))
-            except queue.Full:
-                with suppress(queue.Empty):
-                    self._waiting.get_nowait()
-            else:
-                return
+        """Send soon, and return at once; what a newer message of the same turn overtakes is not sent."""
+        with self._changed:
+            self._latest[turn_id] = progress
+            self._changed.notify()
 
-    def _send(self) -> None:
+    def _run(self) -> None:
         while True:
-            turn_id, progress = self._waiting.get()
+            with self._changed:
+                self._changed.wait_for(lambda: self._latest)
+            time.sleep(PROGRESS_PAUSE)
+            with self._changed:
+                latest, self._latest = self._latest, {}
             try:
-                self._redis.publish(_channel(turn_id), progress.to_json())
+                for turn_id, progress in latest.items():
+                    self._redis.publish(_channel(turn_id), progress.to_json())
             except redis.RedisError as error:
-                log.warning("progress of turn %s was not sent: %s", turn_id, error)
+                log.warning("progress of %d turns was not sent: %s", len(latest), error)
 
 
 async def watch_progress(client: redis.asyncio.Redis, turn_id: UUID) -> AsyncIterator[Progress]:

@@ -34,7 +34,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import events
+from storage import conversations, events
+from storage.conversations import Line
+from storage.database import single
 from storage.tables import (
     FINAL,
     Appearance,
@@ -101,7 +103,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's right to finish a turn. `fencing` is the token that the right hangs on."""
+    """A worker's right to finish a turn, and what it is to draw. `fencing` is the token that the right hangs on."""
 
     turn_id: UUID
     workspace_id: UUID
@@ -115,6 +117,7 @@ class Claim:
     lease_until: datetime
     deadline_at: datetime
     started_at: datetime
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,12 +430,14 @@ def admit(
 
 # -- claim, renew, finish ---------------------------------------------------------------------------------------------
 
+_LINE_PARTS, _LINE_COLUMNS = conversations.line_sql("claimed")
+
 # Fair order without reading the whole queue: the busy workspaces by a loose scan over the runnable index, in each the
 # persons who wait, least recently served first, of each their oldest turns. `nth` interleaves them, so that a second
 # claimer takes the next person and not the same person's next turn. Locking happens last and one row at a time: a row
-# that another claimer holds is passed over, never waited for.
+# that another claimer holds is passed over, never waited for. The line of the claimed turn comes with it.
 _CLAIM = text(
-    """
+    f"""
     WITH RECURSIVE busy AS (
         (SELECT workspace_id FROM turns
          WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
@@ -497,9 +502,10 @@ _CLAIM = text(
     ),
     workspace AS (
         UPDATE workspaces SET served_at = clock_timestamp() FROM person WHERE workspaces.id = person.workspace_id
-    )
-    SELECT * FROM claimed
-    """
+    ),
+    {_LINE_PARTS}
+    SELECT *, {_LINE_COLUMNS} FROM claimed
+    """  # noqa: S608  (of constants)
 ).bindparams(
     bindparam("warm", type_=ARRAY(Uuid)),
     bindparam("worker_id", type_=Uuid),
@@ -517,6 +523,7 @@ _RUNNABLE = text(
 )
 
 
+@single
 def claim(
     session: Session,
     *,
@@ -558,6 +565,7 @@ def claim(
         lease_until=row.lease_until,
         deadline_at=row.deadline_at,
         started_at=row.started_at,
+        line=conversations.line_of(row),
     )
 
 

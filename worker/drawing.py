@@ -21,9 +21,8 @@ from uuid import UUID
 import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
-from storage import conversations, turns
+from storage import turns
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
@@ -138,13 +137,20 @@ class Drawer:
 
         `before_finish` is called when the blobs are kept and the turn is about to be finished.
         """
-        claimed = self._database.run(self._claim)
-        if claimed is None:
+        claim = self._database.run(
+            turns.claim,
+            engine=self._engine_name,
+            worker_id=self._worker_id,
+            lease_seconds=self._settings.lease_seconds,
+            turn_seconds=self._settings.turn_seconds,
+            warm=list(self._warm),
+            warm_patience=self._settings.warm_patience_seconds,
+        )
+        if claim is None:
             return None
-        claim, line = claimed
         try:
             with Lease(self._database, claim, self._settings.lease_seconds) as lease:
-                outcome = self._outcome(claim, line, lease)
+                outcome = self._outcome(claim, lease)
                 lease.check()
         except LeaseLost as error:
             log.info("stopped: %s", error)
@@ -160,35 +166,19 @@ class Drawer:
             log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
         return finished
 
-    def _claim(self, session: Session) -> tuple[Claim, Line] | None:
-        claim = turns.claim(
-            session,
-            engine=self._engine_name,
-            worker_id=self._worker_id,
-            lease_seconds=self._settings.lease_seconds,
-            turn_seconds=self._settings.turn_seconds,
-            warm=list(self._warm),
-            warm_patience=self._settings.warm_patience_seconds,
-        )
-        if claim is None:
-            return None
-        return claim, conversations.line(
-            session, claim.workspace_id, claim.conversation_id, claim.turn_id, claim.parent_id
-        )
-
-    def _outcome(self, claim: Claim, line: Line, lease: Lease) -> Outcome:
+    def _outcome(self, claim: Claim, lease: Lease) -> Outcome:
         """What comes of the turn. A drawing that breaks ends as failed here, not as a crash of the worker."""
         try:
             self._progress.send(claim.turn_id, Progress("reading"))
-            history = self._history(line)
-            message = self._message(claim, line)
+            history = self._history(claim.line)
+            message = self._message(claim)
             reading = self._engine.read(history, message)
             lease.check()
             drawing = self._engine.draw(
                 reading, turn_id=claim.turn_id, seed=claim.seed, on_step=self._stepper(claim, reading, lease)
             )
             lease.check()
-            return self._keep(claim, line, reading, drawing)
+            return self._keep(claim, reading, drawing)
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
         except BlobMissing:
@@ -259,11 +249,11 @@ class Drawer:
         self._records.move_to_end(key)
         return known
 
-    def _message(self, claim: Claim, line: Line) -> ChatMessage:
+    def _message(self, claim: Claim) -> ChatMessage:
         return ChatMessage(
             text=claim.text,
-            references=tuple(self._picture(key) for key in line.attachment_keys),
-            characters=tuple(self._character(character) for character in line.characters),
+            references=tuple(self._picture(key) for key in claim.line.attachment_keys),
+            characters=tuple(self._character(character) for character in claim.line.characters),
             seed=claim.seed,
         )
 
@@ -283,7 +273,7 @@ class Drawer:
 
     # -- what is kept --------------------------------------------------------------------------------------------------
 
-    def _keep(self, claim: Claim, line: Line, reading: Reading, drawing: Drawing) -> Outcome:
+    def _keep(self, claim: Claim, reading: Reading, drawing: Drawing) -> Outcome:
         keep: list[tuple[str, Callable[[], bytes], str, str]] = [
             ("records", partial(record_to_bytes, drawing.record), ".safetensors", "application/octet-stream")
         ]
@@ -293,7 +283,7 @@ class Drawer:
             keep.append(("segments", partial(bytes, drawing.segment), ".safetensors", "application/octet-stream"))
         kept = self._writers.map(partial(self._put, claim), *zip(*keep, strict=True))
         blobs = {kind: blob for (kind, *_), blob in zip(keep, kept, strict=True)}
-        versions = {character.id: character.version for character in line.characters}
+        versions = {character.id: character.version for character in claim.line.characters}
         pictures: tuple[DrawnPicture, ...] = ()
         if drawing.picture is not None:
             pictures = (

@@ -101,7 +101,6 @@ def test_the_life_of_a_turn(large: Database) -> None:
         claim = factory.claim()
         assert claim is not None
         assert large.run(turns.renew, claim.turn_id, claim.fencing, lease_seconds=10)
-        large.run(conversations.line, claim.workspace_id, claim.conversation_id, claim.turn_id, claim.parent_id)
         assert factory.finish(claim).valid
         large.run(turns.place, second.turn_id, heartbeat_seconds=5)
         assert large.run(turns.cancel, second.workspace_id, second.turn_id)
