@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,8 +29,8 @@ class PictureCache:
         self.stories = stories
         home = folder / f"pictures-{VERSION}-{split}-{stories}"
         home.mkdir(parents=True, exist_ok=True)
-        self._pictures = _open(home / "pictures.bin", (stories, TURNS, SIZE, SIZE, 3))
-        self._done = _open(home / "done.bin", (stories,))
+        self._pictures = open_file(home / "pictures.bin", np.uint8, (stories, TURNS, SIZE, SIZE, 3))
+        self._done = open_file(home / "done.bin", np.uint8, (stories,))
 
     def render(self, part: int = 0, parts: int = 1) -> Iterator[int]:
         """Render what is missing of every `parts`-th story; yields the number of each story that is done."""
@@ -51,12 +51,13 @@ class PictureCache:
         return np.asarray(self._pictures[stories, turns])
 
 
-def _open(file: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
-    size = int(np.prod(shape))
+def open_file(file: Path, kind: type[Any], shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """An array that lies in a file, which is made with zeros when it is not there."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
     with file.open("ab") as handle:
         if handle.tell() != size:
             os.ftruncate(handle.fileno(), size)
-    return np.memmap(file, np.uint8, "r+", shape=shape)
+    return np.memmap(file, kind, "r+", shape=shape)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -196,6 +196,28 @@ def some_person(rng: random.Random) -> Person:
     beard = rng.choice(list(BEARDS)) if head not in HEADWEAR and rng.random() < 0.3 else None
     glasses = rng.choice(list(GLASSES)) if rng.random() < 0.4 else None
     return Person(head, hair, shade(rng, HAIR_COLOURS[hair], 10), skin, shade(rng, SKINS[skin], 7), glasses, beard)
+
+
+def one_apart(rng: random.Random, person: Person) -> Person:
+    """Somebody who differs from `person` in one visible attribute: head, hair colour, skin, glasses or beard."""
+    while True:
+        what = rng.choice(("head", "hair", "skin", "glasses", "beard"))
+        other = some_person(rng)
+        if what == "head" and other.head != person.head and not (person.beard and other.head in HEADWEAR):
+            return replace(person, head=other.head)
+        if what == "hair" and other.hair != person.hair and shows_hair(person):
+            return replace(person, hair=other.hair, hair_colour=other.hair_colour)
+        if what == "skin" and other.skin != person.skin:
+            return replace(person, skin=other.skin, skin_colour=other.skin_colour)
+        if what == "glasses" and other.glasses != person.glasses:
+            return replace(person, glasses=other.glasses)
+        if what == "beard" and other.beard != person.beard and person.head not in HEADWEAR:
+            return replace(person, beard=other.beard)
+
+
+def shows_hair(person: Person) -> bool:
+    """Whether the colour of hair can be seen at all."""
+    return person.beard is not None or person.head not in HAIRLESS | CLOTH
 
 
 def split_of(person: Person) -> str:

@@ -15,20 +15,10 @@ from functools import lru_cache
 import resvg_py
 from PIL import Image
 
+from worker.identity.compositions import boxes
 from worker.training.people import SPRITE, Look, Person, draw_person
 
 SIZE = 256  # pixels of a picture's side
-
-FRAMINGS = {  # of one person: (side of the sprite, left edge, top edge) in pixels; of two: sides and edges of both
-    "close-up": (340, -44, -52),
-    "portrait": (236, 8, 26),
-    "wide": (150, 52, 106),
-}
-FRAMINGS_OF_TWO = {
-    "close-up": ((206, -34, 50), (206, 86, 50)),
-    "portrait": ((160, -8, 96), (160, 102, 96)),
-    "wide": ((118, 14, 138), (118, 126, 138)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +36,8 @@ def draw_shot(shot: Shot) -> Image.Image:
     """The picture, (SIZE, SIZE) RGB."""
     picture = background(shot.place, night=shot.night, variant=shot.seed % 8).copy()
     jitter = random.Random(shot.seed)
-    spots = [FRAMINGS[shot.framing]] if len(shot.people) == 1 else list(FRAMINGS_OF_TWO[shot.framing])
-    for (person, look), (side, left, top) in zip(shot.people, spots, strict=True):
+    spots = boxes(shot.framing, len(shot.people))
+    for (person, look), (left, top, side) in zip(shot.people, spots, strict=True):
         sprite = draw_person(person, look).resize(
             (side, side), Image.Resampling.BOX if side < SPRITE else Image.Resampling.BICUBIC
         )

@@ -21,7 +21,7 @@ from worker.training.dialogues import Teller
 from worker.training.packing import Batch, collate, pack
 from worker.training.people import EXPRESSIONS
 from worker.training.stories import TURNS, story
-from worker.training.trainer import Trainer
+from worker.training.trainer import Trainer, channels_last
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ CROP = 128
 
 def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 1. Crops of pictures, encoded and decoded; lines count more than areas, since the art lives by its lines."""
-    modules = nn.ModuleDict({"autoencoder": _channels_last(Autoencoder())})
+    modules = nn.ModuleDict({"autoencoder": channels_last(Autoencoder())})
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
@@ -44,14 +44,6 @@ def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleD
         return pixels.mean() + (pixels**2).mean() + 0.5 * lines.mean(), {"l1": float(pixels.mean().detach())}
 
     return Trainer(folder, "autoencoder", modules, loss, minutes, rate=1.5e-3).run()
-
-
-def _channels_last(model: Autoencoder) -> Autoencoder:
-    """The layout in which convolutions are fast on a CPU."""
-    for parameter in model.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return model
 
 
 def _crops(cache: PictureCache, rng: np.random.Generator, count: int) -> Tensor:
@@ -122,7 +114,7 @@ def encode_latents(folder: Path, cache: PictureCache) -> None:
     """Latents of all rendered pictures, by the trained autoencoder."""
     model = Autoencoder()
     averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": model}))
-    _channels_last(model)
+    channels_last(model)
     latents = Tokens(folder, cache).latents
     ready = cache.ready()
     for start in range(0, len(ready), 8):

@@ -10,8 +10,9 @@ import random
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from worker.identity.compositions import FRAMINGS
 from worker.training.people import CLOTHES, EXPRESSIONS, Look, Person, shade, some_person, split_of
-from worker.training.scenes import FRAMINGS, PLACES, Shot
+from worker.training.scenes import PLACES, Shot
 
 TURNS = 6
 NAMES = (

@@ -1,0 +1,26 @@
+"""Where people stand in an illustrated picture: a framing and a count give each person's square."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+Box = tuple[int, int, int]
+"""Left edge, top edge and side of a person's square, in pixels of a picture of 256 × 256; it may reach beyond the picture."""
+
+FRAMINGS: dict[str, tuple[tuple[Box, ...], ...]] = {  # of one person, and of two from left to right
+    "close-up": (((-44, -52, 340),), ((-34, 50, 206), (86, 50, 206))),
+    "portrait": (((8, 26, 236),), ((-8, 96, 160), (102, 96, 160))),
+    "wide": (((52, 106, 150),), ((14, 138, 118), (126, 138, 118))),
+}
+
+
+def boxes(framing: str, people: int) -> tuple[Box, ...]:
+    """The squares of one or two people, from left to right."""
+    return FRAMINGS[framing][people - 1]
+
+
+def person_of(picture: Image.Image, box: Box, side: int) -> Image.Image:
+    """What the square shows, (side, side) RGB; black beyond the picture."""
+    left, top, width = box
+    part = picture.crop((left, top, left + width, top + width))
+    return part.resize((side, side), Image.Resampling.BOX if width > side else Image.Resampling.BILINEAR)

@@ -1,0 +1,175 @@
+"""Models for illustrated people: an embedding that tells them apart, and a reader of what a picture shows.
+
+Both look at squares of a picture (`worker.identity.compositions`), since drawn people stand where their framing puts them.
+Residual convolutions after He et al. (2015), depthwise where the maps are small; the embedding is trained with the loss of
+ArcFace (Deng et al., 2019).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from worker.identity.compositions import FRAMINGS, boxes, person_of
+
+SIDE = 96  # pixels of a crop's side
+EMBEDDING = 128
+
+WIDTHS = (24, 48, 80, 112, 144)  # of the maps at strides 2 to 32
+
+
+class Block(nn.Module):
+    """Two convolutions beside the identity; `depthwise` ones take a tenth of the weights."""
+
+    def __init__(self, width: int, *, depthwise: bool) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            *_convolution(width, width, depthwise=depthwise),
+            nn.SiLU(),
+            *_convolution(width, width, depthwise=depthwise),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(b, width, h, w) to the same."""
+        return nn.functional.silu(maps + self.inner(maps))
+
+
+def _convolution(before: int, width: int, *, depthwise: bool = False, stride: int = 1) -> tuple[nn.Module, ...]:
+    if not depthwise:
+        return nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+    return (
+        nn.Conv2d(before, before, 3, stride, 1, groups=before, bias=False),
+        nn.Conv2d(before, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+    )
+
+
+class CropEncoder(nn.Module):
+    """A crop of SIDE × SIDE pixels to `out` numbers."""
+
+    def __init__(self, out: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        for depth, width in enumerate(WIDTHS):
+            layers += [*_convolution(before, width, depthwise=depth == 4, stride=2), nn.SiLU()]
+            layers += [Block(width, depthwise=depth > 1)]
+            before = width
+        self.maps = nn.Sequential(*layers)
+        self.out = nn.Linear(before * (SIDE // 32) ** 2, out)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(b, 3, SIDE, SIDE) in -1 to 1 to (b, out)."""
+        numbers: Tensor = self.out(self.maps(crops).flatten(1))
+        return numbers
+
+
+def to_crops(pictures: Sequence[Image.Image] | NDArray[np.uint8]) -> Tensor:
+    """Pictures of SIDE × SIDE pixels to (n, 3, SIDE, SIDE) in -1 to 1."""
+    pixels = np.stack([np.asarray(picture) for picture in pictures])
+    return (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+class DrawnEmbedding(nn.Module):
+    """A person's square to a direction: people are told apart by the cosine between two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = CropEncoder(EMBEDDING)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(b, 3, SIDE, SIDE) to (b, EMBEDDING), of length 1."""
+        return nn.functional.normalize(self.encoder(crops), dim=1)
+
+    @torch.inference_mode()
+    def embed(self, picture: Image.Image, framing: str, people: int) -> NDArray[np.float32]:
+        """(people, EMBEDDING): everybody in a picture of a known framing, from left to right."""
+        crops = to_crops([person_of(picture, box, SIDE) for box in boxes(framing, people)])
+        found: NDArray[np.float32] = self(crops).numpy()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPerson:
+    """What is read off one person, in the words of the reader's labels."""
+
+    expression: str
+    clothes: str
+    head: str
+    hair: str
+    skin: str
+    glasses: str
+    beard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is read off a picture; `people` stand from left to right."""
+
+    place: str
+    night: bool
+    framing: str
+    people: tuple[SeenPerson, ...]
+
+
+Labels = dict[str, tuple[str, ...]]
+"""The words of each attribute, in the order of the reader's outputs."""
+
+OF_SCENES = ("place", "night", "composition")
+OF_PEOPLE = ("expression", "clothes", "head", "hair", "skin", "glasses", "beard")
+COMPOSITIONS = tuple(f"{framing} {people}" for framing in FRAMINGS for people in (1, 2))
+
+
+class AttributeReader(nn.Module):
+    """Reads place, time, framing and count off a whole picture, and the rest off each person's square."""
+
+    def __init__(self, labels: Labels) -> None:
+        super().__init__()
+        self.labels = labels
+        self.scene = CropEncoder(sum(len(labels[name]) for name in OF_SCENES))
+        self.person = CropEncoder(sum(len(labels[name]) for name in OF_PEOPLE))
+
+    @classmethod
+    def from_pretrained(cls, weights: Path) -> AttributeReader:
+        """Load `reader.safetensors` and its `labels.json`. Raises `FileNotFoundError`."""
+        labels = {name: tuple(words) for name, words in json.loads((weights / "labels.json").read_text()).items()}
+        reader = cls(labels)
+        reader.load_state_dict(load_file(weights / "reader.safetensors"))
+        return reader.eval()
+
+    def scenes(self, crops: Tensor) -> dict[str, Tensor]:
+        """(b, 3, SIDE, SIDE), whole pictures, to logits by attribute."""
+        return self._split(self.scene(crops), OF_SCENES)
+
+    def people(self, crops: Tensor) -> dict[str, Tensor]:
+        """(b, 3, SIDE, SIDE), squares of people, to logits by attribute."""
+        return self._split(self.person(crops), OF_PEOPLE)
+
+    def _split(self, logits: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        return dict(zip(names, torch.split(logits, [len(self.labels[name]) for name in names], dim=1), strict=True))
+
+    @torch.inference_mode()
+    def read(self, picture: Image.Image) -> Seen:
+        """What the picture shows."""
+        whole = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+        place, night, composition = (
+            self.labels[name][int(logits.argmax())] for name, logits in self.scenes(to_crops([whole])).items()
+        )
+        framing, _, count = composition.rpartition(" ")
+        found = self.people(to_crops([person_of(picture, box, SIDE) for box in boxes(framing, int(count))]))
+        people = tuple(
+            SeenPerson(**{name: self.labels[name][int(logits[who].argmax())] for name, logits in found.items()})
+            for who in range(int(count))
+        )
+        return Seen(place, night == "night", framing, people)
