@@ -57,7 +57,7 @@ def test_labels_say_what_a_shot_shows() -> None:
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_people_stand_in_their_squares(framing: str) -> None:
-    """Two pictures that differ in the person on the right differ in the right square more than in the left one, with which it overlaps."""
+    """Pictures with another person on the right differ in the right square more than in the left, which overlaps it."""
     rng = random.Random(5)
     left, right, other = some_person(rng), some_person(rng), some_person(rng)
     look = Look("calm", "grey", (140, 144, 150))
