@@ -246,6 +246,10 @@ def _nearest(found: Sequence[dict[str, Any]], ancestors: Sequence[UUID]) -> tupl
 
 def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> list[TurnView]:
     """All turns of a conversation, oldest first."""
+    # First the turns: one that ends meanwhile is shown as running, with somebody watching it, and never without its picture.
+    turns = session.scalars(
+        select(Turn).where(Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id).order_by(Turn.id)
+    ).all()
     head_id = session.scalar(
         select(Conversation.head_id).where(
             Conversation.workspace_id == workspace_id, Conversation.id == conversation_id
@@ -288,9 +292,6 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
     ):
         if turn_id is not None:
             attached.setdefault(turn_id, []).append(key)
-    turns = session.scalars(
-        select(Turn).where(Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id).order_by(Turn.id)
-    )
     return [
         TurnView(
             id=turn.id,
