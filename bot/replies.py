@@ -46,7 +46,7 @@ class Platform(Protocol):
         """Make the message the reply; doing so twice is no harm. Raises `MessageGone` or `ThreadGone`."""
 
     async def find(self, due: Due) -> str | None:
-        """The id of a message in the thread that carries the turn's mark, or None."""
+        """The id of the latest message in the thread that carries the turn's mark, or None."""
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """Post a message with the turn's mark that says it is waiting, and return its id."""
@@ -143,6 +143,8 @@ class Replies:
         except ThreadGone as error:
             log.warning("the reply of turn %s can never be shown: %s", due.turn_id, error)
             await database.arun(deliveries.abandon, due.turn_id, str(error))
+        except TimeoutError:  # what was cut off may yet appear: the lease runs out before anybody looks for it
+            log.warning("showing the reply of turn %s took too long", due.turn_id)
         except Exception as error:  # whatever an adapter raises, the reply is still owed
             log.exception("the reply of turn %s was not shown and will be tried again", due.turn_id)
             await database.arun(deliveries.postpone, due.turn_id, self._owner, repr(error))
@@ -154,8 +156,15 @@ class Replies:
         seconds = self._services.settings.delivery_seconds
         leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, self._owner, seconds=seconds)
         if leased:
-            async with asyncio.timeout(seconds * 0.8):
-                message_id = await self._platform.post_placeholder(turn_id, channel, thread)
+            message_id: str | None = None
+            try:
+                async with asyncio.timeout(seconds * 0.8):
+                    message_id = await self._platform.post_placeholder(turn_id, channel, thread)
+            except TimeoutError:
+                raise  # it may yet appear: the lease runs out before anybody looks for it
+            except Exception:
+                await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, None)
+                raise
             await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, message_id)
             self._wake.set()
 
@@ -169,7 +178,11 @@ async def show(platform: Platform, due: Due) -> str:
         try:
             await platform.edit(due, message_id)
         except MessageGone:
-            pass
+            # An attempt before this one may have posted in its place already.
+            posted = await platform.find(due) if due.attempts and due.message_id is not None else None
+            if posted is not None and posted != message_id:
+                await platform.edit(due, posted)
+                return posted
         else:
             return message_id
     return await platform.post(due)

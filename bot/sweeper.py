@@ -52,10 +52,15 @@ class Sweeper:
             return
         if swept.taken_back or swept.failed:
             log.warning("took back %d turns of lost workers, ended %d", swept.taken_back, swept.failed)
-        for turn_id in swept.admit:
-            await self._turns.admit(turn_id)
         for engine, count in swept.runnable.items():
             await asyncio.to_thread(bell.ring_until, engine, min(count, swept.live_workers.get(engine, 0)))
+        for turn_id in swept.admit:
+            try:
+                await self._turns.admit(turn_id)
+            except DatabaseUnavailable:
+                raise
+            except Exception:  # one that cannot be admitted must not keep the others waiting
+                log.exception("turn %s could not be admitted", turn_id)
         now = asyncio.get_running_loop().time()
         if now - self._collected >= COLLECT_SECONDS:
             self._collected = now

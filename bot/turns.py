@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from bot.commands import HELP, Command, parse
 from bot.services import Services
 from storage import characters, conversations, turns
-from storage.blobs import BlobMissing, BlobsUnavailable, key_for
+from storage.blobs import BlobMissing, key_for
 from storage.intake import PictureRefused, check_picture
 from storage.tables import Audit, Conversation, Kind, Status, Turn, Workspace
 from storage.turns import Limits, Receipt, Request, StoredBlob
@@ -116,8 +116,8 @@ class Turns:
                 remark = kept.remark or remark
         except (PictureRefused, AttachmentGone) as error:
             problem = str(error)
-        except (BlobsUnavailable, OSError, TimeoutError) as error:
-            log.warning("attachments of turn %s could not be kept yet: %s", turn_id, error)
+        except Exception as error:  # whatever a platform's client raises, the turn must end in time
+            log.warning("attachments of turn %s could not be kept yet: %r", turn_id, error)
             if datetime.now(UTC) - created_at < FETCH_PATIENCE:
                 return
             problem = turns.failure(turn_id, "Your picture could not be fetched.")

@@ -158,8 +158,8 @@ def lease_placeholder(session: Session, turn_id: UUID, owner: UUID, *, seconds: 
 
 
 @single
-def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: str) -> None:
-    """Note which message is the placeholder, and give the lease back so that the reply can follow at once."""
+def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: str | None) -> None:
+    """Note which message is the placeholder, if any, and give the lease back so that the reply can follow at once."""
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == turn_id, Delivery.lease_owner == owner)

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         20.0, gt=0, description="How long a worker may be silent before its turn is taken back."
     )
     turn_seconds: float = Field(
-        300.0, gt=0, description="Drawing time of a turn, from its first claim, before it fails."
+        300.0, gt=0, description="Drawing time of a turn, from its latest claim, before it fails."
     )
     strikes: int = Field(3, ge=1, description="Workers that may be lost over one turn before it fails.")
     warm_patience_seconds: float = Field(

@@ -206,7 +206,7 @@ class Turn(Base):
     engine: Mapped[str]
     seed: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[str]
-    ready_at: Mapped[datetime | None]  # since when its parent is final
+    ready_at: Mapped[datetime | None]  # since when all turns before it on its line are final
     fencing: Mapped[int] = mapped_column(server_default="0")
     strikes: Mapped[int] = mapped_column(server_default="0")
     worker_id: Mapped[UUID | None]

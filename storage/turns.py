@@ -211,24 +211,25 @@ _ARRIVE = text(
     JOIN persons p ON p.workspace_id = w.id AND p.external_id = :author
     JOIN conversations c ON c.workspace_id = w.id AND c.channel = :channel AND c.thread = :thread
     WHERE w.platform = :platform AND w.external_id = :workspace
-    FOR UPDATE OF c
+    FOR NO KEY UPDATE OF c
     """
 )
 
 # One statement, after the conversation's lock. The shared lock on the parent makes a finish that happens just now wait
-# for us, or us for it: so the turn either sees that its parent has ended, or is seen and made ready by that ending.
+# for us, or us for it: so the turn either sees that its line has ended, or is seen and made ready by that ending. A line
+# has ended when its last turn is final and was ready itself: a turn may be refused or cancelled while one before it runs.
 _INSERT = text(
     """
     WITH parent AS (
-        SELECT status FROM turns WHERE id = :parent_id FOR SHARE
+        SELECT status IN ('done', 'refused', 'failed', 'cancelled') AND ready_at IS NOT NULL AS ended
+        FROM turns WHERE id = :parent_id FOR SHARE
     ),
     turn AS (
         INSERT INTO turns (id, workspace_id, conversation_id, person_id, parent_id, source_id, kind, text, attachments,
                            engine, seed, status, ready_at, reply, finished_at)
         SELECT :id, :workspace_id, :conversation_id, :person_id, :parent_id, :source_id, :kind, :text, :attachments,
                :engine, :seed, :status,
-               CASE WHEN coalesce((SELECT status FROM parent), 'done') IN ('done', 'refused', 'failed', 'cancelled')
-                    THEN now() END,
+               CASE WHEN coalesce((SELECT ended FROM parent), true) THEN now() END,
                :reply, CASE WHEN :status = 'refused' THEN now() END
         ON CONFLICT (workspace_id, source_id) DO NOTHING
         RETURNING id, workspace_id, person_id, conversation_id, status, ready_at, finished_at,
@@ -485,12 +486,12 @@ _CLAIM = text(
     picked AS (
         SELECT t.id FROM preferred c JOIN turns t ON t.id = c.id
         WHERE t.status = 'queued' AND t.ready_at IS NOT NULL
-        ORDER BY c.preference, c.place LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+        ORDER BY c.preference, c.place LIMIT 1 FOR NO KEY UPDATE OF t SKIP LOCKED
     ),
     claimed AS (
         UPDATE turns SET status = 'running', fencing = turns.fencing + 1, worker_id = :worker_id,
             lease_until = now() + make_interval(secs => :lease),
-            deadline_at = coalesce(turns.deadline_at, now() + make_interval(secs => :deadline)),
+            deadline_at = now() + make_interval(secs => :deadline),
             started_at = coalesce(turns.started_at, now())
         FROM picked WHERE turns.id = picked.id
         RETURNING turns.id, turns.workspace_id, turns.conversation_id, turns.person_id, turns.parent_id, turns.kind,
@@ -569,6 +570,7 @@ def claim(
     )
 
 
+@single
 def runnable(session: Session, engine: str) -> bool:
     """Whether a worker of this engine would find something to claim."""
     return session.scalar(_RUNNABLE, {"engine": engine}) is not None
@@ -595,7 +597,14 @@ def release(session: Session, turn_id: UUID, fencing: int) -> bool:
     person_id = session.scalar(
         update(Turn)
         .where(Turn.id == turn_id, Turn.fencing == fencing, Turn.status == Status.RUNNING)
-        .values(status=Status.QUEUED, fencing=Turn.fencing + 1, lease_until=None, worker_id=None, ready_at=func.now())
+        .values(
+            status=Status.QUEUED,
+            fencing=Turn.fencing + 1,
+            lease_until=None,
+            deadline_at=None,
+            worker_id=None,
+            ready_at=func.now(),
+        )
         .returning(Turn.person_id)
     )
     if person_id is None:
@@ -683,9 +692,10 @@ def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> F
     ).one_or_none()
     if row is None:
         known = session.execute(select(Turn.status, Turn.fencing).where(Turn.id == turn_id)).one_or_none()
-        return Finished(valid=known is not None and known.fencing == fencing and Status(known.status).final)
+        valid = known is not None and known.fencing == fencing and Status(known.status).final
+        return Finished(valid=valid, runnable=True)  # what a first try, seen by nobody, may have woken
     newcomers: list[Shown] = []
-    for introduced in outcome.introduces:
+    for introduced in {one.name.casefold(): one for one in outcome.introduces}.values():
         if pictures and introduced.name.strip():
             newcomers.append(Shown(uuid7(), 1))
             session.execute(
@@ -708,7 +718,7 @@ def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> F
             "similarity": one.similarity,
         }
         for picture_id, picture in pictures
-        for one in (*picture.shows, *newcomers)
+        for one in {one.character_id: one for one in (*picture.shows, *newcomers)}.values()
     ]
     if shown:
         session.execute(insert(Appearance), shown)
@@ -748,7 +758,7 @@ def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | 
     head_id = session.scalar(
         select(Conversation.head_id)
         .where(Conversation.workspace_id == workspace_id, Conversation.id == conversation_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     while head_id is not None:
         turn = session.execute(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == head_id)).scalar_one()
@@ -779,6 +789,7 @@ def _end(
     if not locked:
         return 0
     ids = [row.id for row in locked]
+    line_ends = [row.id for row in locked if row.ready_at is not None]
     session.execute(
         update(Turn)
         .where(Turn.id.in_(ids))
@@ -788,7 +799,7 @@ def _end(
     for row in locked:
         if row.status == Status.QUEUED and row.ready_at is not None:
             claimable[row.person_id] = claimable.get(row.person_id, 0) + 1
-    _settle(session, ids, claimable)
+    _settle(session, ids, claimable, ended=line_ends)
     return len(ids)
 
 
@@ -797,8 +808,8 @@ def _end(
 _SETTLE = text(
     """
     WITH child AS (
-        UPDATE turns SET ready_at = now() WHERE parent_id = ANY(:turn_ids) AND ready_at IS NULL
-        RETURNING person_id, status
+        UPDATE turns SET ready_at = now() WHERE parent_id = ANY(:ended) AND ready_at IS NULL
+        RETURNING id, person_id, status
     ),
     change AS (
         SELECT person_id, sum(count)::int AS count
@@ -808,45 +819,58 @@ _SETTLE = text(
     ),
     person AS (
         UPDATE persons SET ready_turns = persons.ready_turns + locked.count
-        FROM (SELECT p.id, change.count FROM change JOIN persons p ON p.id = change.person_id ORDER BY p.id FOR UPDATE OF p)
+        FROM (SELECT p.id, change.count FROM change JOIN persons p ON p.id = change.person_id ORDER BY p.id
+              FOR NO KEY UPDATE OF p)
              locked
         WHERE persons.id = locked.id
     ),
     due AS (
-        UPDATE deliveries SET due_at = now() WHERE turn_id = ANY(:turn_ids) RETURNING platform, turn_id
+        UPDATE deliveries SET due_at = now() WHERE turn_id = ANY(:due) RETURNING platform, turn_id
     )
     SELECT (SELECT count(*) FROM child WHERE status = 'queued') AS woken,
+           ARRAY(SELECT id FROM child WHERE status IN ('done', 'refused', 'failed', 'cancelled')) AS ended,
            (SELECT count(pg_notify(:channel, platform || ' ' || turn_id)) FROM due) AS told,
            (SELECT id FROM turns WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
             ORDER BY workspace_id, person_id LIMIT 1) IS NOT NULL AS more
     """
 ).bindparams(
-    bindparam("turn_ids", type_=ARRAY(Uuid)),
-    bindparam("left", type_=ARRAY(Uuid)),
+    *(bindparam(name, type_=ARRAY(Uuid)) for name in ("ended", "due", "left")),
     bindparam("counts", type_=ARRAY(Integer)),
     *(bindparam(name, type_=Text) for name in ("channel", "engine")),
 )
 
 
 def _settle(
-    session: Session, turn_ids: Sequence[UUID], left: dict[UUID, int] | None = None, *, engine: str = ""
+    session: Session,
+    due: Sequence[UUID],
+    left: dict[UUID, int] | None = None,
+    *,
+    ended: Sequence[UUID] | None = None,
+    engine: str = "",
 ) -> tuple[int, bool]:
-    """After turns ended: their children become ready, their replies due, and the persons' counts are set right.
+    """After turns ended: their replies are due, what stood on them becomes ready, and the persons' counts are set right.
 
-    `left` says how many claimable turns of each person ended. Returns how many children can be claimed now, and whether
-    anything else of the engine could be before.
+    `left` says how many claimable turns of each person ended; `ended` are those of the turns whose lines end with them, by
+    default all. Returns how many children can be claimed now, and whether anything else of the engine could be before.
     """
-    row = session.execute(
-        _SETTLE,
-        {
-            "turn_ids": list(turn_ids),
-            "left": list(left or ()),
-            "counts": [-count for count in (left or {}).values()],
-            "channel": events.DELIVERIES,
-            "engine": engine,
-        },
-    ).one()
-    return row.woken, row.more
+    woken, more, ended, counts = 0, False, list(due if ended is None else ended), left or {}
+    while due or ended:
+        row = session.execute(
+            _SETTLE,
+            {
+                "ended": ended,
+                "due": list(due),
+                "left": list(counts),
+                "counts": [-count for count in counts.values()],
+                "channel": events.DELIVERIES,
+                "engine": engine,
+            },
+        ).one()
+        woken += row.woken
+        more = more or row.more
+        # Children that were final before they were ready: their lines end here too, and their children are next.
+        due, ended, counts = (), row.ended, {}
+    return woken, more
 
 
 def _count_ready(session: Session, counts: dict[UUID, int]) -> None:
@@ -873,7 +897,7 @@ _MISCOUNTED = text(
     UPDATE persons p SET ready_turns = actual.turns FROM (
         SELECT q.id, (SELECT count(*) FROM turns t WHERE t.workspace_id = q.workspace_id AND t.person_id = q.id
                       AND t.status = 'queued' AND t.ready_at IS NOT NULL) AS turns
-        FROM persons q WHERE q.id = ANY(:ids) FOR UPDATE OF q
+        FROM persons q WHERE q.id = ANY(:ids)
     ) actual WHERE actual.id = p.id AND actual.turns <> p.ready_turns
     """
 )
@@ -906,6 +930,7 @@ def sweep(session: Session, *, strikes: int, admit_seconds: float, heartbeat_sec
                     strikes=struck,
                     fencing=Turn.fencing + 1,
                     lease_until=None,
+                    deadline_at=None,
                     worker_id=None,
                     ready_at=func.now(),
                 )
@@ -941,6 +966,9 @@ def mend_counts(session: Session) -> int:
             )
         )
     )
+    # Locked by a statement of its own: only a later one sees all that the counts of the locked rows were changed for.
+    locked = select(Person.id).where(Person.id.in_(suspects)).order_by(Person.id)
+    session.execute(locked.with_for_update(key_share=True)).all()
     result: Any = session.execute(_MISCOUNTED.bindparams(bindparam("ids", type_=ARRAY(Uuid))), {"ids": suspects})
     return int(result.rowcount)
 

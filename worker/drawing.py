@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 RECORDS_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
+HELD_SECONDS = 0.05  # until a row that another transaction held may be free
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
 
@@ -125,7 +126,13 @@ class Drawer:
         """
         until = time.monotonic() + TICKET_SECONDS
         going_on = True
-        while going_on and (finished := self.draw_next()) is not None:
+        while going_on:
+            finished = self.draw_next()
+            if finished is None:
+                if self._database.run(turns.runnable, self._engine_name):  # but somebody held its row just then
+                    time.sleep(HELD_SECONDS)
+                    self._bell.ring_until(self._engine_name, 1)
+                return
             going_on = finished.runnable and time.monotonic() < until
             if finished.woken > 1:
                 self._bell.ring(self._engine_name, finished.woken - going_on)

@@ -39,7 +39,7 @@ class Board:
 
     async def find(self, due: Due) -> str | None:
         self.calls.append("find")
-        return next((key for key, (turn_id, _) in self.messages.items() if turn_id == due.turn_id), None)
+        return next((key for key, (turn_id, _) in reversed(self.messages.items()) if turn_id == due.turn_id), None)
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         return self._keep("placeholder", turn_id, "waiting")
@@ -136,6 +136,35 @@ async def test_a_post_that_got_through_without_being_recorded_is_found(
         await until_delivered(factory, receipt.turn_id)
     assert board.calls == ["find", "edit"]
     assert len(board.messages) == 1
+
+
+async def test_a_reply_in_place_of_a_deleted_placeholder_is_posted_once(
+    factory: Factory, services: Services, board: Board
+) -> None:
+    """Somebody found the placeholder gone, posted anew, and died before that was recorded."""
+    receipt = factory.receive()
+    await Replies(services, board).post_placeholder(receipt.turn_id, "general", "story")
+    board.messages.clear()
+    finish_one(factory)
+    leased = factory.database.run(deliveries.lease, "test", uuid4(), seconds=0.01)
+    board.messages["posted anew"] = (receipt.turn_id, leased[0].text)
+    async with running(services, board):
+        row = await until_delivered(factory, receipt.turn_id)
+    assert list(board.messages) == ["posted anew"]
+    assert row.message_id == "posted anew"
+
+
+async def test_a_placeholder_that_could_not_be_posted_delays_no_reply(
+    factory: Factory, services: Services, board: Board
+) -> None:
+    receipt = factory.receive()
+    board.failures.append(RuntimeError("no"))
+    async with running(services, board) as replies:
+        with pytest.raises(RuntimeError):
+            await replies.post_placeholder(receipt.turn_id, "general", "story")
+        finish_one(factory)
+        await until_delivered(factory, receipt.turn_id, seconds=4)
+    assert board.texts() == ["Here it is."]
 
 
 async def test_a_platform_that_fails_is_tried_again(factory: Factory, services: Services, board: Board) -> None:

@@ -185,6 +185,20 @@ async def test_a_link_that_is_gone_is_said_and_one_that_may_come_back_is_waited_
     assert "expired" in factory.turn(receipt.turn_id).reply
 
 
+async def test_whatever_a_platforms_client_raises_the_turn_ends_in_time(services: Services, factory: Factory) -> None:
+    async def fetch(_: str) -> bytes:
+        raise ValueError("an error of some client's own")
+
+    turns = Turns(services, fetch)
+    receipt = await received(turns, factory, "this is Olivia", attachments=("https://example.invalid/1",))
+    assert factory.status(receipt.turn_id) is Status.RECEIVED, "it may yet succeed"
+    late = text("UPDATE turns SET created_at = now() - interval '6 minutes' WHERE id = :id")
+    factory.database.run(lambda session: session.execute(late, {"id": receipt.turn_id}))
+    await turns.admit(receipt.turn_id)
+    assert factory.status(receipt.turn_id) is Status.REFUSED
+    assert "could not be fetched" in factory.turn(receipt.turn_id).reply
+
+
 async def test_a_full_disk_keeps_the_message_and_says_so_when_it_lasts(
     turns: Turns, factory: Factory, settings: Settings
 ) -> None:

@@ -113,7 +113,7 @@ class ForumPlatform:
 
     async def find(self, due: Due) -> str | None:
         """Look through the thread."""
-        for message in (await self._client.get(f"/threads/{due.thread}")).json():
+        for message in reversed((await self._client.get(f"/threads/{due.thread}")).json()):
             if message["mark"] == str(due.turn_id):
                 return str(message["id"])
         return None

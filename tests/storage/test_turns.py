@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -160,6 +161,56 @@ def test_the_child_of_a_turn_that_was_not_drawn_is_still_drawn(factory: Factory,
     following = factory.claim()
     assert following is not None
     assert following.turn_id == second.turn_id
+
+
+@pytest.mark.parametrize("how", ["refused at the door", "cancelled", "refused when admitted"])
+def test_a_turn_that_ends_before_its_turn_comes_does_not_let_its_child_overtake(factory: Factory, how: str) -> None:
+    """A runs, B ends early, C stands on B: C is drawn after A and knows A."""
+    first = factory.receive("A")
+    claim = factory.claim()
+    assert claim is not None
+    if how == "refused at the door":
+        factory.receive("   ")
+    else:
+        second = factory.receive("B", attachments=() if how == "cancelled" else ("link",))
+    waiting = factory.receive("C")
+    if how == "cancelled":
+        assert factory.database.run(turns.cancel, second.workspace_id, second.turn_id)
+    elif how == "refused when admitted":
+        factory.database.run(turns.admit, second.turn_id, (), problem="This is no picture.")
+    later = factory.receive("D")
+    assert not waiting.ring
+    assert factory.claim() is None
+    assert factory.finish(claim).woken == 1
+    following = factory.claim()
+    assert following is not None
+    assert following.turn_id == waiting.turn_id
+    assert [past.turn_id for past in following.line.past] == [first.turn_id]
+    factory.finish(following)
+    last = factory.claim()
+    assert last is not None
+    assert last.turn_id == later.turn_id
+    assert counts_agree(factory)
+
+
+def test_a_cancel_while_the_parent_finishes_never_strands_the_grandchild(factory: Factory) -> None:
+    """A finishes, B (on A) is cancelled, C (on B) arrives, all at once: C can be claimed, after A has ended."""
+    for number in range(30):
+        factory.receive("A", thread=f"race-{number}")
+        claim = factory.claim()
+        assert claim is not None
+        second = factory.receive("B", thread=f"race-{number}")
+        request = factory.request("C", thread=f"race-{number}")
+        with ThreadPoolExecutor(3) as pool:
+            third = pool.submit(factory.database.run, turns.receive, request, engine="echo", limits=LIMITS)
+            pool.submit(factory.database.run, turns.cancel, second.workspace_id, second.turn_id)
+            pool.submit(factory.finish, claim).result()
+        assert factory.turn(third.result().turn_id).ready_at is not None
+        following = factory.claim()
+        assert following is not None
+        assert following.turn_id == third.result().turn_id
+        factory.finish(following)
+    assert counts_agree(factory)
 
 
 def test_two_workers_and_one_conversation_never_draw_at_once(factory: Factory) -> None:
@@ -403,6 +454,18 @@ def test_a_worker_that_shuts_down_costs_no_strike(factory: Factory) -> None:
     turn = factory.turn(receipt.turn_id)
     assert (turn.status, turn.strikes) == ("queued", 0)
     assert counts_agree(factory)
+
+
+def test_time_in_the_queue_counts_for_no_deadline(factory: Factory) -> None:
+    """A worker shuts down, and the turn waits for the next one longer than a drawing may take."""
+    factory.receive()
+    first = factory.claim(deadline=0.2)
+    assert first is not None
+    assert factory.database.run(turns.release, first.turn_id, first.fencing)
+    time.sleep(0.3)
+    again = factory.claim(deadline=5)
+    assert again is not None
+    assert factory.database.run(turns.renew, again.turn_id, again.fencing, lease_seconds=1)
 
 
 def test_a_received_turn_that_nobody_admitted_is_found(factory: Factory) -> None:
