@@ -53,6 +53,9 @@ def _convolution(before: int, width: int, *, depthwise: bool = False, stride: in
     )
 
 
+WEIGHTS = Path(__file__).parent / "weights"
+
+
 class CropEncoder(nn.Module):
     """A crop of SIDE × SIDE pixels to `out` numbers."""
 
@@ -87,6 +90,13 @@ class DrawnEmbedding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = CropEncoder(EMBEDDING)
+
+    @classmethod
+    def from_pretrained(cls, file: Path) -> DrawnEmbedding:
+        """Load a safetensors file. Raises `FileNotFoundError`."""
+        embedding = cls()
+        embedding.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+        return embedding.eval()
 
     def forward(self, crops: Tensor) -> Tensor:
         """(b, 3, SIDE, SIDE) to (b, EMBEDDING), of length 1."""
@@ -145,7 +155,9 @@ class AttributeReader(nn.Module):
         """Load `reader.safetensors` and its `labels.json`. Raises `FileNotFoundError`."""
         labels = {name: tuple(words) for name, words in json.loads((weights / "labels.json").read_text()).items()}
         reader = cls(labels)
-        reader.load_state_dict(load_file(weights / "reader.safetensors"))
+        reader.load_state_dict(
+            {name: value.float() for name, value in load_file(weights / "reader.safetensors").items()}
+        )
         return reader.eval()
 
     def scenes(self, crops: Tensor) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ class PictureCache:
 
     def __init__(self, folder: Path, stories: int, split: str = "train") -> None:
         self.split = split
-        self.stories = stories
+        self.stories = self.count = stories
         home = folder / f"pictures-{VERSION}-{split}-{stories}"
         home.mkdir(parents=True, exist_ok=True)
         self._pictures = open_file(home / "pictures.bin", np.uint8, (stories, TURNS, SIZE, SIZE, 3))

@@ -12,6 +12,7 @@ import random
 import string
 from dataclasses import dataclass
 
+from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.replies import FOREIGN, UNCLEAR, UNKNOWN
 from worker.training.people import BEARDS, CLOTH, EXPRESSIONS, GLASSES, HAIRLESS, HEADS, HEADWEAR, Person
 from worker.training.stories import NAMES, Scene, Story, Turn
@@ -201,10 +202,20 @@ THANKS_TEXTS = ("thanks", "thank you!", "great, thanks", "nice", "I love it", "p
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Somebody of a picture as another turn's picture showed them; where they stand here, and stood there."""
+
+    turn: int
+    stands: int
+    stood: int
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """A turn in words. `turn` is the number of the story's turn that is drawn, or None for a reply without a picture.
 
     `attached` names the person whose reference picture, that of the story's turn `attached_from`, comes with the message.
+    `seen` are references of those in the picture who are known already.
     """
 
     message: str
@@ -212,13 +223,23 @@ class Said:
     turn: int | None
     attached: tuple[str, ...] = ()
     attached_from: int | None = None
+    seen: tuple[Seen, ...] = ()
+
+
+def place_in(cast: tuple[int, ...], who: int) -> int:
+    """Where somebody stands in a picture: ALONE, LEFT or RIGHT."""
+    return ALONE if len(cast) == 1 else (LEFT, RIGHT)[cast.index(who)]
 
 
 class Teller:
-    """Words of one dialogue; `names` are given anew each time, since pictures do not depend on them."""
+    """Words of one dialogue; `names` are given anew each time, since pictures do not depend on them.
 
-    def __init__(self, story: Story, seed: int, split: str = "train") -> None:
+    A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known.
+    """
+
+    def __init__(self, story: Story, seed: int, split: str = "train", *, thorough: bool = False) -> None:
         self._story = story
+        self._thorough = thorough
         self._rng = random.Random(f"words {story.seed} {seed} {split}")
         self._split = split
         names: set[str] = set()
@@ -236,8 +257,21 @@ class Teller:
             source = self._reference(number, turn)
             attached = () if source is None else (self.names[turn.new[-1]],)
             self._shown_by_picture = None if source is None else turn.new[-1]
-            said.append(Said(self._message(number, turn), self._reply(turn), number, attached, source))
+            seen = self._seen(number, turn, source)
+            said.append(Said(self._message(number, turn), self._reply(turn), number, attached, source, seen))
         return said
+
+    def _seen(self, number: int, turn: Turn, source: int | None) -> tuple[Seen, ...]:
+        """The first pictures of those who are known, as in serving; now and then the uploaded one of a newcomer."""
+        seen = []
+        for who in turn.scene.cast:
+            stands = place_in(turn.scene.cast, who)
+            if who not in turn.new:
+                first = next(earlier for earlier, other in enumerate(self._story.turns) if who in other.scene.cast)
+                seen.append(Seen(first, stands, place_in(self._story.turns[first].scene.cast, who)))
+            elif source is not None and self._rng.random() < 0.5:
+                seen.append(Seen(source, stands, ALONE))
+        return tuple(seen)
 
     def _reference(self, number: int, turn: Turn) -> int | None:
         """Now and then a newcomer is shown by a picture instead of words: the story's turn that serves as the picture."""
@@ -256,6 +290,9 @@ class Teller:
             one for one in templates if (hashlib.sha256(one.encode()).digest()[0] % 5 == 0) == (self._split == "test")
         ]
         return self._rng.choice(kept or templates)
+
+    def _says(self, chance: float) -> bool:
+        return self._thorough or self._rng.random() < chance
 
     def _aside(self) -> Said:
         name = self.names[2]
@@ -298,16 +335,16 @@ class Teller:
         scene, rng = turn.scene, self._rng
         people = [self._introduced(who) for who in scene.cast]
         bits = []
-        if rng.random() < 0.85:
+        if self._says(0.85):
             bits.append(rng.choice(PLACE_WORDS[scene.place]))
-        if scene.night or rng.random() < 0.3:
+        if scene.night or self._says(0.3):
             bits.append(rng.choice(NIGHT_WORDS[scene.night]))
         looks = [
             " ".join(
                 part
                 for part in (
-                    self._expression(look.expression) if rng.random() < 0.6 else "",
-                    self._clothes(look.clothes) if rng.random() < 0.45 else "",
+                    self._expression(look.expression) if self._says(0.6) else "",
+                    self._clothes(look.clothes) if self._says(0.45) else "",
                 )
                 if part
             )
@@ -340,7 +377,7 @@ class Teller:
 
     def _in_two_sentences(self, who: int, where: str, look: str) -> str:
         name, person = self.names[who], self._story.people[who]
-        looks = self.description(person, everything=False)
+        looks = self.description(person, everything=self._thorough)
         pronoun, verb = self._rng.choice((("She", "is"), ("He", "is"), ("They", "are"), (name, "is")))
         if not looks:
             return f"Draw {name}. {pronoun} {verb} {where}, {look}"
@@ -354,7 +391,7 @@ class Teller:
 
     def _introduced(self, who: int) -> str:
         name, person = self.names[who], self._story.people[who]
-        looks = self.description(person, everything=False)
+        looks = self.description(person, everything=self._thorough)
         if not looks or who == self._shown_by_picture:
             return name
         if person.head in HEADWEAR | CLOTH and looks.startswith(("a ", "an ")) and self._rng.random() < 0.4:
@@ -547,9 +584,9 @@ class Teller:
     def _fresh_look(self, turn: Turn, one: int) -> str:
         if turn.scene.cast[one] not in turn.new:
             return ""
-        look, rng = turn.scene.looks[one], self._rng
-        words = [self._expression(look.expression)] if rng.random() < 0.5 else []
-        words += [self._clothes(look.clothes)] if rng.random() < 0.35 else []
+        look = turn.scene.looks[one]
+        words = [self._expression(look.expression)] if self._says(0.5) else []
+        words += [self._clothes(look.clothes)] if self._says(0.35) else []
         return f", {' '.join(words)}," if words else ""
 
     def _switch(self, turn: Turn) -> str:

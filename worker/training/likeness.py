@@ -6,66 +6,78 @@ the guard keeps is not judged by the guard.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worker.identity.drawn import EMBEDDING, AttributeReader, DrawnEmbedding, to_crops
-from worker.training.trainer import Trainer, channels_last
+from worker.identity.drawn import AttributeReader, DrawnEmbedding, to_crops
+from worker.training.trainer import Trainer, channels_last, save_weights
 from worker.training.views import FAMILY, LABELS, NOBODY, Views
 
 PEOPLE = 8000  # of a pool
-MARGIN = 0.3  # radians
+POOLS = ("meter", "guard")
+FAMILIES = 14  # of a batch
+MARGIN = 0.2  # radians
 SCALE = 24.0
+GROWS = 300  # steps until the margin has its full size
 
 
-class ArcFace(nn.Module):
-    """A direction for each person; the loss wants theirs nearer by a margin than all others (Deng et al., 2019)."""
+def arcface(found: Tensor, other: Tensor, margin: float) -> Tensor:
+    """The loss of ArcFace (Deng et al., 2019): each embedding is to be nearer to its own direction, by an angle, than to all.
 
-    def __init__(self, people: int) -> None:
-        super().__init__()
-        self.directions = nn.Parameter(torch.randn(people, EMBEDDING))
-
-    def forward(self, found: Tensor, who: Tensor) -> Tensor:
-        """Embeddings (b, EMBEDDING) of the people `who` (b,) to the mean cross-entropy."""
-        cosines = found @ nn.functional.normalize(self.directions, dim=1).T
-        own = cosines.gather(1, who[:, None]).clamp(-1 + 1e-6, 1 - 1e-6)
-        return nn.functional.cross_entropy(
-            SCALE * cosines.scatter(1, who[:, None], torch.cos(torch.acos(own) + MARGIN)), who
-        )
+    The directions are the embeddings `other` of the same people in other pictures, both (b, EMBEDDING) of length 1, row by
+    row. Directions of their own, learned for each of thousands of people, would be visited too rarely to settle here.
+    """
+    cosines = found @ other.T
+    own = torch.cos(torch.acos(cosines.diagonal().clamp(-1 + 1e-6, 1 - 1e-6)) + margin)
+    return nn.functional.cross_entropy(SCALE * cosines.diagonal_scatter(own), torch.arange(len(found)))
 
 
-def meter(folder: Path, views: Views, minutes: float, stage: str = "meter", seed: int = 0) -> nn.ModuleDict:
-    """A meter, by ArcFace over all people of a pool; each batch is of whole families, who differ in one attribute."""
+Pools = tuple[Views, ...]
+"""Of the meter and of the guard."""
+
+
+def meter(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
+    """The meter that judges in evaluation."""
+    return _embedding(folder, pools[0], minutes, "meter", seed=0)
+
+
+def guard(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
+    """The meter that guards while serving."""
+    return _embedding(folder, pools[1], minutes, "guard", seed=1)
+
+
+def _embedding(folder: Path, views: Views, minutes: float, stage: str, seed: int) -> nn.ModuleDict:
+    """A meter, by ArcFace over batches of whole families, who differ in one attribute."""
     embedding = channels_last(DrawnEmbedding())
-    modules = nn.ModuleDict({"embedding": embedding, "people": ArcFace(views.people)})
+    modules = nn.ModuleDict({"embedding": embedding})
     squares = views.squares()
     whose = views.cast[squares[:, 0], squares[:, 1]]
     squares = squares[np.argsort(whose, kind="stable")]
-    starts = np.searchsorted(np.sort(whose), np.arange(0, views.people + 1, FAMILY))
-    rng = np.random.default_rng()
+    starts = np.searchsorted(np.sort(whose), np.arange(views.people + 1))
+    rng = np.random.default_rng(seed)
+    steps = 0
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        families = rng.integers(0, len(starts) - 1, 12)
-        picked = np.concatenate(
-            [
-                squares[rng.integers(starts[family], starts[family + 1], 8)]
-                for family in families
-                if starts[family + 1] > starts[family]
-            ]
-        )
-        who = torch.from_numpy(views.cast[picked[:, 0], picked[:, 1]].astype(np.int64))
+        nonlocal steps
+        steps += 1
+        first = FAMILY * rng.choice(views.people // FAMILY, min(FAMILIES, views.people // FAMILY), replace=False)
+        people = (first[:, None] + np.arange(FAMILY)).ravel()
+        two = np.stack([rng.choice(squares[starts[who] : starts[who + 1]], 2, replace=False) for who in people], 1)
+        picked = two.reshape(-1, 2)  # one picture of everybody, then another of everybody
         with torch.autocast("cpu", torch.bfloat16):
             found = embedding.encoder(roughened(to_crops(views.crops[picked[:, 0], picked[:, 1]])))
-        value = modules["people"](nn.functional.normalize(found.float(), dim=1), who)
-        return value, {}
+        one, another = nn.functional.normalize(found.float(), dim=1).chunk(2)
+        margin = MARGIN * min(1.0, steps / GROWS)
+        return (arcface(one, another, margin) + arcface(another, one, margin)) / 2, {}
 
     return Trainer(folder, stage, modules, loss, minutes, rate=2e-3, seed=seed, weight_decay=0.02).run()
 
 
-def attributes(folder: Path, pools: tuple[Views, ...], minutes: float) -> nn.ModuleDict:
+def attributes(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
     """The attribute reader, on the views of all pools."""
     reader = channels_last(AttributeReader(LABELS))
     modules = nn.ModuleDict({"reader": reader})
@@ -91,6 +103,19 @@ def attributes(folder: Path, pools: tuple[Views, ...], minutes: float) -> nn.Mod
         return torch.stack(list(values.values())).sum(), {name: float(value.detach()) for name, value in values.items()}
 
     return Trainer(folder, "attributes", modules, loss, minutes, rate=2e-3, weight_decay=0.02).run()
+
+
+def export(folder: Path, into: Path) -> None:
+    """Write the averaged weights of all three as bfloat16 safetensors, with the reader's labels."""
+    into.mkdir(parents=True, exist_ok=True)
+    for stage in ("meter", "guard"):
+        modules = nn.ModuleDict({"embedding": DrawnEmbedding()})
+        modules.load_state_dict(torch.load(folder / f"{stage}.pt", weights_only=True)["average"])
+        save_weights(modules["embedding"], into / f"{stage}.safetensors")
+    reader = nn.ModuleDict({"reader": AttributeReader(LABELS)})
+    reader.load_state_dict(torch.load(folder / "attributes.pt", weights_only=True)["average"])
+    save_weights(reader["reader"], into / "reader.safetensors")
+    (into / "labels.json").write_text(json.dumps(LABELS, indent=1, ensure_ascii=False) + "\n")
 
 
 def _cross_entropy(logits: Tensor, answers: np.ndarray[tuple[int], np.dtype[np.int16]]) -> Tensor:

@@ -11,22 +11,32 @@ from torch import Tensor
 
 from worker.engines.preview.mllm import Special
 from worker.engines.preview.tokenizer import TOKENS
-from worker.training.dialogues import Said
+from worker.training.dialogues import Said, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """K positions: the tokens of a story's turn as they are given, queries that ask for them, or a reference."""
+
+    turn: int
+    asks: bool = False
+    refers: Seen | None = None
+    attached: bool = False  # given with a message, and not drawn
 
 
 @dataclass(slots=True)
 class Sequence:
-    """One dialogue. `visual` and `queries` name the story's turn whose tokens stand at each [VISUAL] run, in order."""
+    """One dialogue. `runs` says what stands at each [VISUAL] run, in order."""
 
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    block: list[int] = field(default_factory=list)  # number of the query run that a position is in, or 0
+    block: list[int] = field(default_factory=list)  # number of the reserved block that a position is in, or 0
     wanted: list[bool] = field(default_factory=list)  # positions that the text loss teaches
-    runs: list[tuple[int, bool]] = field(default_factory=list)  # (story's turn, whether these are queries)
+    runs: list[Run] = field(default_factory=list)
 
 
 def pack(said: list[Said], tokenizer: Tokenizer) -> Sequence:
-    """A dialogue as one sequence; each picture stands in it twice, as queries and as what they give."""
+    """A dialogue as one sequence; each picture stands in it twice, as queries after references, and as what they give."""
     sequence = Sequence()
     place, blocks = 0, 0
 
@@ -45,7 +55,7 @@ def pack(said: list[Said], tokenizer: Tokenizer) -> Sequence:
         add([int(Special.USER)])
         if one.attached_from is not None:
             add([int(Special.PICTURE), *run])
-            sequence.runs.append((one.attached_from, False))
+            sequence.runs.append(Run(one.attached_from, attached=True))
         add(tokenizer.encode(one.message).ids)
         add([int(Special.BOT)])
         add(tokenizer.encode(one.reply).ids, taught=True)
@@ -54,10 +64,11 @@ def pack(said: list[Said], tokenizer: Tokenizer) -> Sequence:
             continue
         add([int(Special.IMAGE)], taught=True)
         blocks += 1
-        add(run, block=blocks, step=False)
-        sequence.runs.append((one.turn, True))
+        reserved = [*(Run(seen.turn, refers=seen) for seen in one.seen), Run(one.turn, asks=True)]
+        add(run * len(reserved), block=blocks, step=False)
+        sequence.runs += reserved
         add(run)
-        sequence.runs.append((one.turn, False))
+        sequence.runs.append(Run(one.turn))
         add([int(Special.END)])
     return sequence
 
@@ -69,9 +80,11 @@ class Batch:
     ids: Tensor
     positions: Tensor
     mask: Tensor
-    queries: Tensor  # (b, n) True at reserved positions
+    queries: Tensor  # (b, n) True at reserved positions that ask
+    references: Tensor  # (b, n) True at reserved positions that show somebody
+    drawn: Tensor  # (b, n) True at the tokens of pictures that were drawn before
     targets: Tensor  # (b, n) next token, or -100
-    runs: list[list[tuple[int, bool]]]
+    runs: list[list[Run]]
 
 
 def collate(sequences: list[Sequence]) -> Batch:
@@ -82,22 +95,29 @@ def collate(sequences: list[Sequence]) -> Batch:
     positions = np.zeros((count, length), np.int64)
     block = np.zeros((count, length), np.int64)
     targets = np.full((count, length), -100, np.int64)
+    queries, references, drawn = np.zeros((3, count, length), bool)
     for row, sequence in enumerate(sequences):
         size = len(sequence.ids)
         ids[row, :size], positions[row, :size] = sequence.ids, sequence.positions
         block[row, :size] = sequence.block
         wanted = np.asarray(sequence.wanted)
+        visual = np.flatnonzero(ids[row] == Special.VISUAL).reshape(-1, TOKENS)
+        for run, places in zip(sequence.runs, visual, strict=True):
+            queries[row, places], references[row, places] = run.asks, run.refers is not None
+            drawn[row, places] = not (run.asks or run.refers or run.attached)
         targets[row, : size - 1][wanted[1:]] = ids[row, 1:size][wanted[1:]]
     blocks = torch.from_numpy(block)
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     same = blocks[:, :, None] == blocks[:, None, :]
-    seen_is_query = (blocks > 0)[:, None, :]
-    mask = (causal & ~seen_is_query) | (seen_is_query & same)
+    seen_is_reserved = (blocks > 0)[:, None, :]
+    mask = (causal & ~seen_is_reserved) | (seen_is_reserved & same)
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(positions),
         mask[:, None],
-        blocks > 0,
+        torch.from_numpy(queries),
+        torch.from_numpy(references),
+        torch.from_numpy(drawn),
         torch.from_numpy(targets),
         [sequence.runs for sequence in sequences],
     )

@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from worker.engines.preview.autoencoder import AutoencoderConfig
@@ -25,51 +26,84 @@ from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration
 from worker.engines.preview.mllm import MLLMConfig
 from worker.engines.preview.tokenizer import TokenizerConfig
-from worker.training import stages
+from worker.training import likeness, stages
 from worker.training.cache import PictureCache
-from worker.training.trainer import Trainer
+from worker.training.trainer import Trainer, save_weights
+from worker.training.views import Views
 
 STORIES = 6000
-STAGES = {  # in order, each with its minutes on two cores
+ENGINE = {  # the stages of the preview engine, in order, each with its minutes on two cores
     "autoencoder": (stages.autoencoder, 60.0),
     "reconstruction": (stages.reconstruction, 60.0),
-    "reader": (stages.reader, 45.0),
-    "personalization": (stages.personalization, 30.0),
+    "reader": (stages.reader, 90.0),
+    "personalization": (stages.personalization, 45.0),
 }
+IDENTITY = {  # the stages of the models that look at its pictures
+    "meter": (likeness.meter, 20.0),
+    "guard": (likeness.guard, 20.0),
+    "attributes": (likeness.attributes, 20.0),
+}
+STAGES = (*ENGINE, *IDENTITY)
 
 
-def train(folder: Path, stage: str | None = None, minutes: float | None = None, *, stories: int = STORIES) -> Path:
+def train(
+    folder: Path,
+    stage: str | None = None,
+    minutes: float | None = None,
+    *,
+    stories: int = STORIES,
+    people: int = likeness.PEOPLE,
+) -> Path:
     """Run one stage, or all of them; a stage that had its minutes is passed over. Returns the folder of the weights.
 
-    `minutes` are a stage's in all, earlier runs included. Raises `KeyError` for a stage that does not exist.
+    `minutes` are a stage's in all, earlier runs included. Raises `ValueError` for a stage that does not exist.
     """
-    chosen = {stage: STAGES[stage]} if stage else STAGES
+    if stage is not None and stage not in STAGES:
+        raise ValueError(f"There is no stage {stage}.")
     torch.set_num_threads(os.cpu_count() or 1)
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
-    cache = PictureCache(folder, stories)
-    render(folder, cache, console)
-    for name, (run, usual) in chosen.items():
-        run(folder, cache, minutes or usual)
+    chosen = STAGES if stage is None else (stage,)
+    if not ENGINE.keys().isdisjoint(chosen):
+        cache = PictureCache(folder, stories)
+        render("stories", cache, [str(folder), str(stories)], console)
+        for name, (run, usual) in ENGINE.items():
+            if name in chosen:
+                run(folder, cache, minutes or usual)
+    if not IDENTITY.keys().isdisjoint(chosen):
+        pools = tuple(Views(folder, pool, people) for pool in likeness.POOLS)
+        for views in pools:
+            render(f"views of the {views.pool}", views, [str(folder), views.pool, str(people)], console)
+        for name, (learn, usual) in IDENTITY.items():
+            if name in chosen:
+                learn(folder, pools, minutes or usual)
+    for name in chosen:
         draw_curve(folder / f"{name}.csv")
     weights = folder / "weights"
-    if all((folder / f"{name}.pt").exists() for name in STAGES):
+    if _trained(folder, ENGINE):
         export(folder, weights)
         console.print(f"The weights are in {weights}. To use them, set LIKENESS_PREVIEW_WEIGHTS to that folder.")
+    if _trained(folder, IDENTITY):
+        likeness.export(folder, folder / "identity")
+        _export_records(folder, IDENTITY, folder / "identity")
     return weights
 
 
-def render(folder: Path, cache: PictureCache, console: Console) -> None:
-    """Render what is missing of the pictures, on all cores."""
-    if len(cache.ready()) == cache.stories:
+def _trained(folder: Path, names: Iterable[str]) -> bool:
+    return all((folder / f"{name}.pt").exists() for name in names)
+
+
+def render(what: str, cache: PictureCache | Views, arguments: Sequence[str], console: Console) -> None:
+    """Render what is missing, on all cores, by the module that the cache is of."""
+    if len(cache.ready()) == cache.count:
         return
     parts = os.cpu_count() or 1
-    arguments = [sys.executable, "-m", "worker.training.cache", str(folder), str(cache.stories)]
-    workers = [subprocess.Popen([*arguments, str(part), str(parts)]) for part in range(parts)]
+    command = [sys.executable, "-m", type(cache).__module__, *arguments]
+    workers = [subprocess.Popen([*command, str(part), str(parts)]) for part in range(parts)]
     try:
-        columns = (TextColumn("stories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console) as bar:
-            task = bar.add_task("render", total=cache.stories)
+            task = bar.add_task("render", total=cache.count)
             while any(worker.poll() is None for worker in workers):
                 bar.update(task, completed=len(cache.ready()))
                 time.sleep(0.5)
@@ -86,18 +120,16 @@ def export(folder: Path, into: Path) -> None:
         parts |= stages.averaged(folder, stage, modules).items()
     into.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
-        state = {
-            key: value.to(torch.bfloat16) if value.is_floating_point() else value
-            for key, value in part.state_dict().items()
-        }
-        file = into / f"{name}.safetensors"
-        save_file({key: value.contiguous() for key, value in state.items()}, file)
-        file.chmod(0o644)
+        save_weights(part, into / f"{name}.safetensors")
     configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), DiTConfig())
     assert {one.name for one in fields(configuration)} == set(parts)
     (into / "config.json").write_text(configuration.to_json() + "\n")
     (into / "text.json").write_text((folder / "text.json").read_text())
-    records = [json.loads((folder / f"{name}.json").read_text()) for name in STAGES]
+    _export_records(folder, ENGINE, into)
+
+
+def _export_records(folder: Path, names: Iterable[str], into: Path) -> None:
+    records = [json.loads((folder / f"{name}.json").read_text()) for name in names]
     (into / "training.json").write_text(json.dumps(records, indent=1) + "\n")
 
 

@@ -7,28 +7,24 @@ python -m worker.training.sheet stages FOLDER OUT.png             real pictures,
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import nn
 
-from worker.engines.contract import Character, ChatMessage, no_progress
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
 from worker.engines.preview.engine import PreviewEngine
 from worker.engines.preview.tokenizer import VisualTokenizer
-from worker.history import History
+from worker.evaluation.sheets import sheet_of
+from worker.evaluation.talk import Talk
 from worker.history.segments import SegmentStore
-from worker.training.scenes import SIZE, draw_shot
+from worker.training.scenes import draw_shot
 from worker.training.stages import averaged
 from worker.training.stories import story
-
-CAPTION = 96  # pixels below a picture
 
 TALKS = (
     (
@@ -71,31 +67,12 @@ TALKS = (
 
 def talks(engine: PreviewEngine, told: Sequence[Sequence[str]] = TALKS) -> Image.Image:
     """A row for each dialogue: its pictures, and below them the message and the reply."""
-    columns = max(len(messages) for messages in told)
-    sheet = Image.new("RGB", (columns * SIZE, len(told) * (SIZE + CAPTION)), "white")
-    for row, messages in enumerate(told):
-        store = SegmentStore(memory_bytes=2**26)
-        history = History((), UUID(int=row), store)
-        cast: tuple[Character, ...] = ()
-        for column, message in enumerate(messages):
-            reading = engine.read(history, ChatMessage(message, characters=cast, seed=row))
-            drawing = engine.draw(reading, turn_id=uuid4(), seed=row, on_step=no_progress)
-            history = History((*history.records, drawing.record), history.workspace_salt, store)
-            cast += tuple(
-                Character(uuid4(), new.name, 1, new.description, turn_id=drawing.record.turn_id)
-                for new in reading.introduces
-            )
-            corner = (column * SIZE, row * (SIZE + CAPTION))
-            if drawing.picture is not None:
-                sheet.paste(drawing.picture, corner)
-            _caption(sheet, (corner[0] + 4, corner[1] + SIZE + 2), message, reading.reply)
-    return sheet
-
-
-def _caption(sheet: Image.Image, corner: tuple[int, int], message: str, reply: str) -> None:
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=11)
-    lines = [*textwrap.wrap(f"> {message}", 44), *textwrap.wrap(reply, 44)]
-    draw.multiline_text(corner, "\n".join(lines[: CAPTION // 13]), fill="black", font=font, spacing=2)
+    rows = []
+    for number, messages in enumerate(told):
+        talk = Talk(engine, seed=number, segments=SegmentStore(memory_bytes=2**26))
+        rounds = [talk.say(message) for message in messages]
+        rows.append([(one.picture, f"> {words}\n{one.reply}") for words, one in zip(messages, rounds, strict=True)])
+    return sheet_of(rows)
 
 
 @torch.inference_mode()

@@ -13,15 +13,17 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
-from worker.engines.preview.dit import ALONE, LATENT_SIDE, LEFT, RIGHT, DiT
+from worker.engines.preview.dit import LATENT_SIDE, DiT
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
+from worker.engines.preview.references import ALONE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
+from worker.identity.drawn import OF_PEOPLE
 from worker.training.cache import PictureCache
-from worker.training.dialogues import Teller
+from worker.training.dialogues import Seen, Teller, place_in
 from worker.training.packing import Batch, collate, pack
-from worker.training.people import EXPRESSIONS
 from worker.training.stories import TURNS, story
 from worker.training.trainer import Trainer, channels_last
+from worker.training.views import LABELS, NOBODY, labels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,8 +194,8 @@ def text_tokenizer(folder: Path) -> Tokenizer:
     return load_text_tokenizer(file)
 
 
-class Expressions(nn.Module):
-    """Reads the expressions of the one or two people in a picture off its visual tokens.
+class Legible(nn.Module):
+    """Reads the one or two people in a picture (expression, clothes, head, hair, …) off its visual tokens.
 
     A face is a small part of a picture, and of the squared error of its tokens. So what the MLLM regresses has to be read
     by this as well. It learns from the tokenizer's own tokens, and is thrown away after the stage.
@@ -201,51 +203,50 @@ class Expressions(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.sizes = [len(LABELS[name]) for name in OF_PEOPLE]
         self.head = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(TOKENS * WIDTH, 256),
+            nn.Linear(TOKENS * WIDTH, 512),
             nn.GELU(),
             nn.Dropout(0.2),
-            nn.Linear(256, 2 * len(EXPRESSIONS)),
+            nn.Linear(512, 2 * sum(self.sizes)),
         )
 
-    def forward(self, tokens: Tensor, shown: Tensor) -> Tensor:
-        """Cross-entropy of visual tokens (n, K, WIDTH) against numbers of expressions (n, 2), -100 for nobody."""
-        said: Tensor = self.head(tokens).unflatten(1, (len(EXPRESSIONS), 2))
-        return nn.functional.cross_entropy(said, shown)
+    def forward(self, tokens: Tensor, shown: Tensor) -> dict[str, Tensor]:
+        """Cross-entropies by attribute, of visual tokens (n, K, WIDTH) against labels (n, 2, attributes)."""
+        said = torch.split(self.head(tokens).unflatten(1, (-1, 2)), self.sizes, dim=1)
+        return {
+            name: nn.functional.cross_entropy(logits, shown[..., number], ignore_index=NOBODY, reduction="sum")
+            / (shown[..., number] != NOBODY).sum().clamp(min=1)
+            for number, (name, logits) in enumerate(zip(OF_PEOPLE, said, strict=True))
+        }
 
     @classmethod
-    def learned(cls, visual: np.memmap[tuple[int, ...], np.dtype[np.float16]], ready: NDArray[np.int64]) -> Expressions:
-        """Trained on the visual tokens of all pictures, within a minute."""
+    def learned(cls, visual: np.memmap[tuple[int, ...], np.dtype[np.float16]], ready: NDArray[np.int64]) -> Legible:
+        """Trained on the visual tokens of all pictures, within a minute or two."""
         model, rng = cls(), np.random.default_rng()
         optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
-        for _ in range(1500):
+        for _ in range(min(2000, 20 * len(ready))):
             stories, turns = rng.choice(ready, 128), rng.integers(0, TURNS, 128)
             tokens = torch.from_numpy(visual[stories, turns].astype(np.float32))
-            loss = model(tokens + 0.25 * torch.randn_like(tokens), _shown(zip(stories, turns, strict=True)))
+            losses = model(tokens + 0.25 * torch.randn_like(tokens), _shown(zip(stories, turns, strict=True)))
             optimiser.zero_grad()
-            loss.backward()
+            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         return model.requires_grad_(False).eval()
 
 
 def _shown(pictures: Iterable[tuple[int, int]]) -> Tensor:
-    """Numbers of the expressions in pictures (story, turn), from left to right, (n, 2); -100 where nobody stands."""
-    rows = []
-    for one, turn in pictures:
-        numbers = [_EXPRESSION_NUMBERS[look.expression] for look in story(int(one)).turns[turn].scene.looks]
-        rows.append([*numbers, -100][:2])
-    return torch.tensor(rows)
-
-
-_EXPRESSION_NUMBERS = {name: number for number, name in enumerate(EXPRESSIONS)}
+    """Labels of the people in pictures (story, turn), from left to right, (n, 2, attributes)."""
+    nobody = [NOBODY] * len(OF_PEOPLE)
+    return torch.tensor([[*labels_of(story(int(one)).shot(turn))[1], nobody][:2] for one, turn in pictures])
 
 
 def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 3. The MLLM: replies to write, and visual tokens to regress, over whole dialogues."""
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
-    tokenizer, expressions = text_tokenizer(folder), Expressions.learned(visual, ready)
+    tokenizer, legible = text_tokenizer(folder), Legible.learned(visual, ready)
     mllm = MLLM()
     modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
@@ -254,12 +255,13 @@ def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         stories = rng.choice(ready, 10)
         batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
-            text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25)
+            text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25, unseen=0.35)
         regression = ((regressed - wanted) ** 2).mean()
-        asked = [(one, turn) for one, runs in zip(stories, batch.runs, strict=True) for turn, query in runs if query]
-        faces = expressions(regressed, _shown(asked))
-        figures = {"text": text, "regression": regression, "faces": faces}
-        return 4.0 * text + regression + 0.25 * faces, {name: float(value.detach()) for name, value in figures.items()}
+        asked = [(one, run.turn) for one, runs in zip(stories, batch.runs, strict=True) for run in runs if run.asks]
+        people = legible(regressed, _shown(asked))
+        figures = {"text": text, "regression": regression, **people}
+        loss = 4.0 * text + regression + 0.1 * torch.stack(list(people.values())).sum()
+        return loss, {name: float(value.detach()) for name, value in figures.items()}
 
     return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
 
@@ -271,28 +273,33 @@ def read_batch(
     stories: Any,
     *,
     noise: float,
+    unseen: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Cross-entropy of the replies, and the visual tokens (r, K, WIDTH): those that were wanted, those regressed.
 
-    What stands in the history gets noise, since in serving it is regressed and not the tokenizer's own.
+    What stands in the history gets noise, since in serving it is regressed and not the tokenizer's own. In so many of the
+    dialogues as `unseen` says, nothing sees the pictures drawn before, so that references have to be looked at.
     """
-    given: list[Tensor] = []
-    wanted: list[Tensor] = []
-    for one, runs in zip(stories, batch.runs, strict=True):
-        for turn, is_query in runs:
-            tokens = torch.from_numpy(visual[one, turn].astype(np.float32))
-            (wanted if is_query else given).append(tokens)
-            if is_query:
-                given.append(torch.zeros_like(tokens))
-    standing = torch.cat(given)
-    embedded = mllm.embed(batch.ids, standing + noise * torch.randn_like(standing))
-    asked = mllm.queries.repeat(int(batch.queries.sum()) // TOKENS, 1).to(embedded.dtype)
+    runs = [(one, run) for one, its_runs in zip(stories, batch.runs, strict=True) for run in its_runs]
+    every = torch.from_numpy(np.stack([visual[one, run.turn] for one, run in runs]).astype(np.float32))
+    wanted = every[[run.asks for _, run in runs]]
+    every = every + noise * torch.randn_like(every)
+    embedded = mllm.embed(batch.ids, every.flatten(0, 1))
+    asked = mllm.queries.repeat(len(wanted), 1).to(embedded.dtype)
     embedded = embedded.masked_scatter(batch.queries[..., None], asked)
-    hidden = mllm(embedded, batch.positions, batch.mask)
+    if seen := [run.refers for _, run in runs if run.refers is not None]:
+        shown = mllm.refer(
+            every[[run.refers is not None for _, run in runs]],
+            torch.tensor([one.stands for one in seen]),
+            torch.tensor([one.stood for one in seen]),
+        )
+        embedded = embedded.masked_scatter(batch.references[..., None], shown.to(embedded.dtype))
+    blind = (torch.rand(len(batch.ids), 1) < unseen) & batch.drawn
+    hidden = mllm(embedded, batch.positions, batch.mask & ~blind[:, None, None])
     taught = batch.targets != -100
     text = nn.functional.cross_entropy(mllm.text_logits(hidden[taught]).float(), batch.targets[taught])
     regressed = mllm.regress(hidden[batch.queries]).float().unflatten(0, (-1, TOKENS))
-    return text, torch.stack(wanted), regressed
+    return text, wanted, regressed
 
 
 @torch.inference_mode()
@@ -308,8 +315,8 @@ def encode_regressed(folder: Path, cache: PictureCache) -> None:
         batch = collate([pack(Teller(story(int(one)), 1).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
             _, _, found = read_batch(mllm, batch, visual, stories, noise=0.1)
-        turns = [turn for runs in batch.runs for turn, is_query in runs if is_query]
-        rows = [one for one, runs in zip(stories, batch.runs, strict=True) for _, is_query in runs if is_query]
+        turns = [run.turn for runs in batch.runs for run in runs if run.asks]
+        rows = [one for one, runs in zip(stories, batch.runs, strict=True) for run in runs if run.asks]
         regressed[np.array(rows), np.array(turns)] = found.numpy().astype(np.float16)
 
 
@@ -332,7 +339,11 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
         references: tuple[Tensor, ...] = ()
         if people:
             seen = [
-                [(regressed if here.regressed else visual)[one.story, here.turn] for here in one.seen] for one in some
+                [
+                    (regressed if own else visual)[one.story, here.turn]
+                    for here, own in zip(one.seen, one.regressed, strict=True)
+                ]
+                for one in some
             ]
             references = (
                 torch.from_numpy(np.array(seen).astype(np.float32)),
@@ -347,22 +358,13 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A reference that the DiT looks at: the picture of an earlier turn, and where the person stands here and stood there."""
-
-    turn: int
-    regressed: bool
-    stands: int
-    stood: int
-
-
-@dataclass(frozen=True, slots=True)
 class Example:
     """A picture to paint, and the references for it."""
 
     story: int
     turn: int
     seen: tuple[Seen, ...]
+    regressed: tuple[bool, ...]  # whether each reference is the MLLM's own tokens
 
 
 def _example(rng: np.random.Generator, ready: NDArray[np.int64], people: int) -> Example:
@@ -371,25 +373,15 @@ def _example(rng: np.random.Generator, ready: NDArray[np.int64], people: int) ->
         number, turn = int(rng.choice(ready)), int(rng.integers(0, TURNS))
         told = story(number)
         cast = told.turns[turn].scene.cast
-        seen = []
+        seen, own = [], []
         for who in cast:
             first = next(earlier for earlier, other in enumerate(told.turns) if who in other.scene.cast)
             uploaded = [later for later, other in enumerate(told.turns) if other.scene.cast == (who,) and later != turn]
             if first < turn:
-                seen.append(
-                    Seen(
-                        first,
-                        bool(rng.random() < 0.7),
-                        place_in(cast, who),
-                        place_in(told.turns[first].scene.cast, who),
-                    )
-                )
+                seen.append(Seen(first, place_in(cast, who), place_in(told.turns[first].scene.cast, who)))
+                own.append(bool(rng.random() < 0.7))
             elif uploaded and rng.random() < 0.3:
-                seen.append(Seen(int(rng.choice(uploaded)), False, place_in(cast, who), ALONE))
+                seen.append(Seen(int(rng.choice(uploaded)), place_in(cast, who), ALONE))
+                own.append(False)
         if len(seen) == people:
-            return Example(number, turn, tuple(seen))
-
-
-def place_in(cast: tuple[int, ...], who: int) -> int:
-    """Where somebody stands in a picture: ALONE, LEFT or RIGHT."""
-    return ALONE if len(cast) == 1 else (LEFT, RIGHT)[cast.index(who)]
+            return Example(number, turn, tuple(seen), tuple(own))

@@ -7,6 +7,7 @@ or goes back to an earlier picture. Deterministic by seed; the split of a story 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -134,6 +135,41 @@ def story(seed: int, split: str = "train") -> Story:
     return Story(seed, people, names, tuple(turns))
 
 
+def scripted(seed: int, split: str, kinds: Sequence[str]) -> Story:
+    """A story whose turns are of the given kinds.
+
+    "open" shows the first person alone; "change" changes one thing; "join" puts the second person beside them, "switch"
+    shows the one who is not there, alone, at another place; "both" brings the two together again; "first" goes back to
+    the first picture but for one thing, "before" to the one before the last.
+    """
+    rng = random.Random(f"scripted {split} {seed}")
+    people = tuple(_person_of(rng, split) for _ in range(2))
+    turns: list[Turn] = []
+    for kind in kinds:
+        turns.append(_scripted(rng, turns, kind))
+    return Story(seed, people, tuple(rng.sample(NAMES, 2)), tuple(turns))
+
+
+def _scripted(rng: random.Random, turns: list[Turn], kind: str) -> Turn:
+    if kind == "open":
+        return _open(rng, together=False)
+    known = {who for turn in turns for who in turn.scene.cast}
+    last = turns[-1].scene
+    if kind == "change":
+        return _changed(rng, last, "change", len(turns) - 1, 1)
+    if kind == "join":
+        return _bring(rng, turns, 1, new=1 not in known, beside=True)
+    if kind == "switch":
+        other = 1 - last.cast[0]
+        turn = _bring(rng, turns, other, new=other not in known, beside=False)
+        changed = _changed(rng, turn.scene, "switch", len(turns) - 1, 0, always=("place",))
+        return replace(changed, new=turn.new)
+    if kind == "both":
+        return _bring(rng, turns, 1 - last.cast[0], new=False, beside=True)
+    base = 0 if kind == "first" else len(turns) - 2
+    return _changed(rng, turns[base].scene, "back", base, 1)
+
+
 def _person_of(rng: random.Random, split: str) -> Person:
     while True:
         person = some_person(rng)
@@ -146,8 +182,8 @@ def _look(rng: random.Random) -> Look:
     return Look(rng.choice(list(EXPRESSIONS)), clothes, shade(rng, CLOTHES[clothes], 6))
 
 
-def _open(rng: random.Random) -> Turn:
-    cast = (0, 1) if rng.random() < 0.15 else (0,)
+def _open(rng: random.Random, *, together: bool = True) -> Turn:
+    cast = (0, 1) if together and rng.random() < 0.15 else (0,)
     scene = Scene(
         cast,
         tuple(_look(rng) for _ in cast),
@@ -177,24 +213,26 @@ def _next(rng: random.Random, turns: list[Turn]) -> Turn:
     return _changed(rng, last, "change", len(turns) - 1, rng.choice((1, 1, 2, 2, 3)))
 
 
-def _bring(rng: random.Random, turns: list[Turn], who: int, *, new: bool) -> Turn:
+def _bring(rng: random.Random, turns: list[Turn], who: int, *, new: bool, beside: bool | None = None) -> Turn:
     """Put somebody next to those who are there, or in their place, in what they wore last."""
     last = turns[-1].scene
     look = _look(rng)
     for turn in turns:
         if who in turn.scene.cast:
             look = turn.scene.looks[turn.scene.cast.index(who)]
-    beside = len(last.cast) == 1 and rng.random() < 0.55
+    decided = beside is not None
+    if beside is None:
+        beside = len(last.cast) == 1 and rng.random() < 0.55
     cast = (*last.cast, who) if beside else (who,)
     looks = (*last.looks, look) if beside else (look,)
     turn = _changed(rng, replace(last, cast=cast, looks=looks), "join" if beside else "switch", len(turns) - 1, 0)
-    if not beside and rng.random() < 0.6:
+    if not beside and not decided and rng.random() < 0.6:
         turn = _changed(rng, turn.scene, "switch", len(turns) - 1, rng.randint(1, 2))
     return replace(turn, new=(who,) if new else ())
 
 
-def _changed(rng: random.Random, scene: Scene, kind: str, base: int, count: int) -> Turn:
-    changed = tuple(rng.sample(("place", "night", "framing", "expression", "clothes"), count))
+def _changed(rng: random.Random, scene: Scene, kind: str, base: int, count: int, always: tuple[str, ...] = ()) -> Turn:
+    changed = (*always, *rng.sample(("place", "night", "framing", "expression", "clothes"), count))
     if "place" in changed:
         scene = replace(scene, place=rng.choice([place for place in PLACES if place != scene.place]))
     if "night" in changed:

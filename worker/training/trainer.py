@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from worker.training.cache import VERSION
@@ -154,6 +155,16 @@ def channels_last(model: Module) -> Module:
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return model
+
+
+def save_weights(part: nn.Module, file: Path) -> None:
+    """Write a part as bfloat16 safetensors."""
+    state = {
+        name: value.to(torch.bfloat16) if value.is_floating_point() else value
+        for name, value in part.state_dict().items()
+    }
+    save_file({name: value.contiguous() for name, value in state.items()}, file)
+    file.chmod(0o644)
 
 
 def _cosine(progress: float) -> float:

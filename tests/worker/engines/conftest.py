@@ -18,10 +18,11 @@ from worker.engines.preview.autoencoder import AutoencoderConfig
 from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration, PreviewEngine
 from worker.engines.preview.mllm import SPECIALS, MLLMConfig
+from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig
 from worker.history import History
 from worker.history.segments import SegmentStore
-from worker.training.dialogues import Said
+from worker.training.dialogues import Said, Seen
 from worker.training.packing import collate, pack
 from worker.training.stages import read_batch
 
@@ -38,8 +39,14 @@ DIALOGUE = (
         "put Max with a beard next to her",
         f"Max has a long beard. A portrait of Olivia, smiling, in blue and Max, calm, in green, {BEACH}",
         1,
+        seen=(Seen(0, LEFT, ALONE),),
     ),
-    Said("a close-up of Max at night", "A close-up of Max, calm, in green, on the beach by night.", 2),
+    Said(
+        "a close-up of Max at night",
+        "A close-up of Max, calm, in green, on the beach by night.",
+        2,
+        seen=(Seen(1, ALONE, RIGHT),),
+    ),
 )
 PICTURES = np.random.default_rng(0).normal(size=(1, 3, TOKENS, WIDTH)).astype(np.float16)
 

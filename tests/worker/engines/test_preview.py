@@ -18,6 +18,8 @@ from worker.engines.contract import Character, ChatMessage, Step, no_progress
 from worker.engines.preview import NoWeights, PreviewEngine, replies
 from worker.engines.preview.engine import picture_tokens
 from worker.engines.preview.mllm import Special
+from worker.engines.preview.references import ALONE, RIGHT
+from worker.engines.preview.tokenizer import TOKENS
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
 
@@ -212,10 +214,24 @@ def test_an_uploaded_reference_is_seen_by_reader_and_painter(talk: Talk) -> None
     ada = Character(uuid4(), "Ada", 1, references=(picture,))
     _, pictures = talk.engine._newcomers("draw Ada", [], ChatMessage("", characters=(ada,)), (), ())
     assert len(pictures) == 1
-    references = talk.engine._references([ada], ())
+    references = talk.engine._references("A portrait of Ada, calm, in red, in the park by day.", (), [ada])
     assert np.array_equal(references[0].visual, pictures[0])
     reading = talk.engine.read(History((), SALT), ChatMessage("draw Ada", characters=(ada,)))
     assert (reading.plan.read.token_ids == Special.PICTURE).sum() == 1  # type: ignore[attr-defined]
+
+
+def test_who_is_named_is_looked_at_before_the_next_picture_is_regressed(talk: Talk) -> None:
+    """The reference is that of the first picture, and another face there gives another next picture."""
+    tell(talk, 3)
+    reading = talk.read(DIALOGUE[3].message)
+    (reference,) = reading.plan.references  # type: ignore[attr-defined]
+    assert (reference.stands, reference.stood) == (ALONE, RIGHT)
+    assert np.array_equal(reference.visual, talk.records[2].visual_tokens[-TOKENS:])
+    other = Image.new("RGB", (256, 256), "orange")
+    talk.characters = tuple(replace(one, references=(other,)) for one in talk.characters)
+    changed = talk.read(DIALOGUE[3].message)
+    assert changed.reply == reading.reply
+    assert not np.allclose(changed.plan.read.picture, reading.plan.read.picture, atol=0.01)  # type: ignore[attr-defined]
 
 
 def test_names_are_spelt_as_the_person_spelt_them() -> None:

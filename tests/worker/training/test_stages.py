@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -20,13 +21,16 @@ from tests.worker.engines.conftest import TINY
 from worker.engines.contract import ChatMessage
 from worker.engines.preview import PreviewEngine
 from worker.engines.preview.mllm import MLLM, Special
+from worker.evaluation.suite import judges
 from worker.history import History
 from worker.training.dialogues import Teller
 from worker.training.packing import collate, pack
 from worker.training.run import STAGES, begin_from, export, train
+from worker.training.scenes import PLACES, draw_shot
 from worker.training.stages import text_tokenizer
 from worker.training.stories import story
 from worker.training.trainer import Trainer
+from worker.training.views import FAMILY
 
 TRAINER = """
 import sys, torch
@@ -47,7 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every stage, a step or two each."""
     folder = tmp_path_factory.mktemp("training")
     threads = torch.get_num_threads()
-    train(folder, minutes=0.0005, stories=3)
+    train(folder, minutes=0.0005, stories=3, people=FAMILY)
     torch.set_num_threads(threads)
     return folder
 
@@ -72,8 +76,21 @@ def test_all_stages_leave_weights_that_load_and_answer(trained: Path) -> None:
     engine = PreviewEngine.from_pretrained(trained / "weights", steps=2)
     reading = engine.read(History((), uuid4()), ChatMessage("draw Olivia"))
     assert reading.reply is not None
-    sizes = sum(file.stat().st_size for file in (trained / "weights").glob("*.safetensors"))
-    assert sizes < 37e6, "with the guard's meter all weights stay below 40 MB"
+    sizes = sum(
+        file.stat().st_size for kind in ("weights", "identity") for file in (trained / kind).glob("*.safetensors")
+    )
+    assert sizes < 40e6
+
+
+def test_the_models_of_identity_load_and_look(trained: Path) -> None:
+    looks = judges(trained / "identity")
+    shot = story(1).shot(0)
+    seen = looks.reader.read(draw_shot(shot))
+    assert seen.place in PLACES
+    found = looks.meter.embed(draw_shot(shot), shot.framing, len(shot.people))
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1.0, abs=1e-5)
+    guard = load_file(trained / "identity" / "guard.safetensors")
+    assert not torch.equal(guard["encoder.out.weight"], looks.meter.encoder.out.weight)
 
 
 def test_every_stage_leaves_a_curve_and_a_record(trained: Path) -> None:
@@ -85,7 +102,7 @@ def test_every_stage_leaves_a_curve_and_a_record(trained: Path) -> None:
 
 def test_a_stage_that_had_its_minutes_is_passed_over(trained: Path) -> None:
     before = json.loads((trained / "reader.json").read_text())["steps"]
-    train(trained, "reader", minutes=0.0005, stories=3)
+    train(trained, "reader", minutes=0.0005, stories=3, people=FAMILY)
     assert json.loads((trained / "reader.json").read_text())["steps"] == before
 
 
@@ -115,8 +132,10 @@ def test_what_the_reserved_positions_hold_is_seen_by_nothing_else(trained: Path)
     torch.manual_seed(0)
     mllm = MLLM(replace(TINY.mllm, vocabulary=text.get_vocab_size())).eval()
     embedded = mllm.embed(batch.ids, torch.randn(int((batch.ids == Special.VISUAL).sum()), 64))
-    other = torch.where(batch.queries[..., None], embedded + 1.0, embedded)
+    reserved = batch.queries | batch.references
+    assert batch.references.any()
+    other = torch.where(reserved[..., None], embedded + 1.0, embedded)
     with torch.no_grad():
         one, two = (mllm(given, batch.positions, batch.mask) for given in (embedded, other))
-    assert torch.allclose(one[~batch.queries], two[~batch.queries], atol=1e-5)
+    assert torch.allclose(one[~reserved], two[~reserved], atol=1e-5)
     assert not torch.allclose(one[batch.queries], two[batch.queries], atol=1e-2)

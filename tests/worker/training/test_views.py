@@ -12,7 +12,6 @@ from PIL import Image
 
 from worker.identity.compositions import FRAMINGS, boxes, person_of
 from worker.identity.drawn import OF_PEOPLE, OF_SCENES
-from worker.training.likeness import attributes, meter
 from worker.training.people import Look, Person, draw_person, one_apart, some_person
 from worker.training.scenes import Shot, draw_shot
 from worker.training.views import FAMILY, LABELS, NOBODY, VIEWS, Views, labels_of, member
@@ -83,15 +82,3 @@ def test_rendering_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert {int(who) for who in again.cast[:, 0]} <= set(range(FAMILY))
     view, place = again.squares()[0]
     assert Image.fromarray(again.crops[view, place]).getextrema() != ((0, 0),) * 3
-
-
-def test_the_stages_of_meter_and_reader_learn(tmp_path: Path) -> None:
-    views = Views(tmp_path, "meter", 2 * FAMILY)
-    for _ in views.render():
-        pass
-    embedding = meter(tmp_path, views, minutes=0.05)["embedding"]
-    assert embedding.encoder.out.weight.isfinite().all()
-    reader = attributes(tmp_path, (views,), minutes=0.05)["reader"]
-    assert set(reader.labels) == set(LABELS)
-    assert (tmp_path / "meter.json").exists()
-    assert (tmp_path / "attributes.json").exists()

@@ -23,7 +23,6 @@ from worker.engines.preview.tokenizer import TOKENS, WIDTH
 LATENT_SIDE = 16
 PATCH = 2
 _SIDE = LATENT_SIDE // PATCH
-ALONE, LEFT, RIGHT = 0, 1, 2  # where somebody stands in a picture
 
 
 @dataclass(frozen=True)

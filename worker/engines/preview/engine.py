@@ -36,10 +36,11 @@ from worker.engines.contract import (
 )
 from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
-from worker.engines.preview.dit import ALONE, LEFT, RIGHT, DiT, DiTConfig
+from worker.engines.preview.dit import DiT, DiTConfig
 from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
-from worker.engines.preview.painter import SIZE, Painter, Reference
+from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
+from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent / "weights"
-LAYOUT = "1"  # of turns and caches: raised when the same weights would read the same records otherwise
+LAYOUT = "2"  # of turns and caches: raised when the same weights would read the same records otherwise
 CHARACTERS_PER_PICTURE = 2
 
 _ANY = TypeVar("_ANY")
@@ -115,9 +116,10 @@ class Plan:
 class PreviewEngine:
     """The engine that every machine can run. Not for two turns at once in one process."""
 
-    def __init__(self, reader: Reader, painter: Painter, fingerprint: str) -> None:
+    def __init__(self, reader: Reader, painter: Painter, fingerprint: str, *, personalized: bool = True) -> None:
         self._reader = reader
         self._painter = painter
+        self._personalized = personalized
         self.fingerprint = fingerprint
         self.abilities = Abilities(
             sizes=((SIZE, SIZE),),
@@ -132,8 +134,13 @@ class PreviewEngine:
         )
 
     @classmethod
-    def from_pretrained(cls, folder: Path | None = None, *, steps: int = 16) -> PreviewEngine:
-        """Load the weights of a folder, or the package's. Raises `NoWeights`."""
+    def from_pretrained(
+        cls, folder: Path | None = None, *, steps: int = 16, personalized: bool = True
+    ) -> PreviewEngine:
+        """Load the weights of a folder, or the package's. Raises `NoWeights`.
+
+        One that is not `personalized` looks at no references of the people it draws: the baseline that evaluation needs.
+        """
         folder = folder or WEIGHTS
         try:
             configuration = Configuration.from_json((folder / "config.json").read_text())
@@ -146,14 +153,16 @@ class PreviewEngine:
                 f"The preview engine has no usable weights in {folder} ({type(error).__name__}: {error}). "
                 "Train some with `likeness train`, or point LIKENESS_PREVIEW_WEIGHTS at a folder that has them."
             ) from error
-        return cls.from_parts(parts, text, fingerprint=_fingerprint(folder), steps=steps)
+        return cls.from_parts(parts, text, fingerprint=_fingerprint(folder), steps=steps, personalized=personalized)
 
     @classmethod
-    def from_parts(cls, parts: nn.ModuleDict, text: Tokenizer, *, fingerprint: str, steps: int) -> PreviewEngine:
+    def from_parts(
+        cls, parts: nn.ModuleDict, text: Tokenizer, *, fingerprint: str, steps: int, personalized: bool = True
+    ) -> PreviewEngine:
         """An engine of loaded parts, in float32."""
         parts = parts.float().eval().requires_grad_(False)
         painter = Painter(parts["autoencoder"], parts["tokenizer"], parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
-        return cls(Reader(parts["mllm"], text, fingerprint), painter, fingerprint)  # type: ignore[arg-type]  # as above
+        return cls(Reader(parts["mllm"], text, fingerprint), painter, fingerprint, personalized=personalized)  # type: ignore[arg-type]  # as above
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -171,6 +180,7 @@ class PreviewEngine:
             text,
             pictures,
             partial(_corrected, message=text, known=[one.name for one in message.characters]),
+            partial(self._references, own=own, characters=message.characters),
             seed=message.seed,
             reply=canned,
         )
@@ -196,7 +206,7 @@ class PreviewEngine:
                 text=message.text,
                 characters=tuple(character.id for character in characters),
                 versions=tuple(character.version for character in characters),
-                references=self._references(shown, own) if read.picture is not None else (),
+                references=read.references,
                 history=history,
             ),
         )
@@ -241,10 +251,12 @@ class PreviewEngine:
                 pictures = [seen[0]] if seen is not None else []
         return text, pictures
 
-    def _references(self, shown: Sequence[Character | None], own: Sequence[Record]) -> tuple[Reference, ...]:
+    def _references(self, reply: str, own: Sequence[Record], characters: Sequence[Character]) -> tuple[Reference, ...]:
+        """References of the known people whom a reply shows, from left to right."""
         found = []
+        shown = _resolved(replies.understood(reply).shown, characters)
         for number, character in enumerate(shown):
-            seen = self._appearance(character, own) if character is not None else None
+            seen = self._appearance(character, own) if character is not None and self._personalized else None
             if seen is not None:
                 visual, stood = seen
                 found.append(Reference(visual, _stands(number, len(shown)), stood))

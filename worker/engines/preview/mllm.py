@@ -5,9 +5,10 @@ One turn is a run of positions:
     [USER] message [BOT] reply [IMAGE] v₁ … v_K [END]          a turn with a picture
     [USER] message [BOT] reply [END]                            a turn without one
 
-A reference picture is [PICTURE] v₁ … v_K inside the message. The next picture is regressed at K reserved positions after
-[IMAGE]: they hold learned queries, see everything before them and each other, and are seen by nothing. What they give goes
-into the history at the same positions, through the input projection. It knows tokens; who is meant by them is the engine's.
+A reference picture is [PICTURE] v₁ … v_K inside the message. The next picture is regressed at reserved positions after
+[IMAGE]: first the visual tokens of the known people whom the reply names, as an earlier picture shows them, then K learned
+queries. They see everything before them and each other, and are seen by nothing. What the queries give goes into the
+history in their place, through the input projection. It knows tokens; who is meant by them is the engine's.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class MLLM(nn.Module):
         width = self.config.width
         self.enter = nn.Linear(WIDTH, width)
         self.queries = nn.Parameter(torch.randn(TOKENS, width) * 0.02)
+        self.stands = nn.Embedding(3, width)  # where a known person stands in the picture to be
+        self.stood = nn.Embedding(3, width)  # and in the reference
         self.regress = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, WIDTH))
 
     def embed(self, ids: Tensor, visual: Tensor) -> Tensor:
@@ -86,6 +89,11 @@ class MLLM(nn.Module):
             embedded = embedded.clone()
             embedded[here] = self.enter(visual).to(embedded.dtype)
         return embedded
+
+    def refer(self, visual: Tensor, stands: Tensor, stood: Tensor) -> Tensor:
+        """References (m, K, WIDTH) of people with where they stand and stood (m,), to embeddings (m · K, width)."""
+        shown: Tensor = self.enter(visual) + (self.stands(stands) + self.stood(stood))[:, None]
+        return shown.flatten(0, 1)
 
     def text_logits(self, hidden: Tensor) -> Tensor:
         """Hidden states (…, width) to logits over the vocabulary."""

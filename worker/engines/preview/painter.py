@@ -6,7 +6,6 @@ It holds the autoencoder, the visual tokenizer and the DiT, and knows nothing of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
+from worker.engines.preview.references import Reference
 from worker.engines.preview.tokenizer import VisualTokenizer
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ PREVIEW_EVERY = 4  # steps
 
 OnPreview = Callable[[int, int, Image.Image | None], None]
 """Called after each step with its number from 1, the count of steps, and now and then a small picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A character of the next picture as another picture showed them. `stands` and `stood`: `dit.ALONE`, `LEFT`, `RIGHT`."""
-
-    visual: NDArray[np.float32]  # (K, WIDTH)
-    stands: int
-    stood: int
 
 
 class Painter:

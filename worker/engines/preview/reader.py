@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicCache
 
 from worker.engines.contract import Record
 from worker.engines.preview.mllm import MLLM, Special
+from worker.engines.preview.references import Reference
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.history.segments import Segment, next_key, root_key
 
@@ -35,6 +36,9 @@ LONGEST_REPLY = 120
 TEMPERATURE = 0.5
 NEARLY = 0.7  # of the likeliest token's weight, after the temperature
 
+Refer = Callable[[str], "tuple[Reference, ...]"]
+"""References of the known people whom a reply shows."""
+
 Correct = Callable[[str], str | None]
 """Corrects the reply that the MLLM wrote, before anything is drawn from it. None: it cannot be, another one is wanted."""
 
@@ -47,6 +51,7 @@ class Read:
     token_ids: NDArray[np.int32]
     visual_tokens: NDArray[np.float32]
     picture: NDArray[np.float32] | None
+    references: tuple[Reference, ...]  # that it was regressed after
     keys: tuple[Tensor, ...]  # of this turn's positions, a layer each, (heads, positions, numbers)
     values: tuple[Tensor, ...]
     parent_key: str
@@ -97,6 +102,7 @@ class Reader:
         message: str,
         pictures: Sequence[NDArray[np.float32]],
         correct: Correct,
+        refer: Refer,
         *,
         seed: int = 0,
         reply: str | None = None,
@@ -131,15 +137,16 @@ class Reader:
             self._feed(cache, written, given[:0])
         ids += written
         computed += len(ids)
-        picture = None
+        picture, references = None, tuple[Reference, ...]()
         if draws:
             self._feed(cache, [int(Special.IMAGE)], given[:0])
-            picture = self._regress(cache)
+            references = refer(reply)
+            picture = self._regress(cache, references)
             end = [*[int(Special.VISUAL)] * TOKENS, int(Special.END)]
             self._feed(cache, end, picture)
             ids += [int(Special.IMAGE), *end]
             given = np.concatenate([given, picture])
-            computed += 1 + TOKENS + len(end)
+            computed += 1 + TOKENS * (1 + len(references)) + len(end)
         else:
             self._feed(cache, [int(Special.END)], given[:0])
             ids.append(int(Special.END))
@@ -150,6 +157,7 @@ class Reader:
             np.array(ids, np.int32),
             given,
             picture,
+            references,
             keys,
             values,
             parent,
@@ -239,12 +247,20 @@ class Reader:
         log.warning("the reply did not end: %r", self._text.decode(written))
         return written, False
 
-    def _regress(self, cache: DynamicCache) -> NDArray[np.float32]:
+    def _regress(self, cache: DynamicCache, references: Sequence[Reference]) -> NDArray[np.float32]:
         """Visual tokens (K, WIDTH) of the next picture; the reserved positions leave no trace in the cache."""
         start = cache.get_seq_length()
-        positions = torch.arange(start, start + TOKENS)[None]
-        everything = torch.ones(1, 1, TOKENS, start + TOKENS, dtype=torch.bool)
-        hidden = self._mllm(self._mllm.queries[None], positions, everything, cache)
+        reserved: Tensor = self._mllm.queries
+        if references:
+            shown = self._mllm.refer(
+                torch.from_numpy(np.stack([one.visual for one in references])),
+                torch.tensor([one.stands for one in references]),
+                torch.tensor([one.stood for one in references]),
+            )
+            reserved = torch.cat([shown, reserved])
+        positions = torch.arange(start, start + len(reserved))[None]
+        everything = torch.ones(1, 1, len(reserved), start + len(reserved), dtype=torch.bool)
+        hidden = self._mllm(reserved[None], positions, everything, cache)[:, -TOKENS:]
         _shorten(cache, start)
         regressed: NDArray[np.float32] = self._mllm.regress(hidden)[0].numpy()
         return regressed

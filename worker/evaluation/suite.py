@@ -1,0 +1,246 @@
+"""`likeness evaluate`: measures an engine, prints figures with their intervals, writes contact sheets and plots."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from worker.engines.preview.engine import PreviewEngine
+from worker.evaluation import by_hand, figures, history, measures
+from worker.evaluation.figures import Figure
+from worker.evaluation.measures import Judges, Observed
+from worker.evaluation.sheets import sheet_of
+from worker.identity import drawn
+from worker.identity.drawn import AttributeReader, DrawnEmbedding
+
+MB = 1e6
+HASTY_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is looked at."""
+
+    families: int  # of four people each, for the judges themselves
+    singles: int  # pictures of one round, of each kind
+    dialogues: int  # of twelve rounds
+    forgetful: int  # dialogues without a history
+    late: int  # conversations of fifty turns
+    restored: int  # conversations gone on with in another process
+    by_hand: int | None  # messages written by hand; all of them where None
+
+
+SUITES = {
+    "quick": Size(families=8, singles=6, dialogues=1, forgetful=1, late=0, restored=1, by_hand=8),
+    "full": Size(families=250, singles=100, dialogues=60, forgetful=10, late=12, restored=5, by_hand=None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A figure by the name that it has in JSON, what it says, and the bound that it is to keep."""
+
+    name: str
+    meaning: str
+    figure: Figure
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the measured value keeps the bound; None where there is none, or nothing was measured."""
+        if math.isnan(self.figure.value) or (self.least is None and self.most is None):
+            return None
+        return (self.least is None or self.figure.value >= self.least) and (
+            self.most is None or self.figure.value <= self.most
+        )
+
+
+def judges(weights: Path = drawn.WEIGHTS) -> Judges:
+    """The meter and the reader that judge. Raises `FileNotFoundError`."""
+    return Judges(
+        DrawnEmbedding.from_pretrained(weights / "meter.safetensors"), AttributeReader.from_pretrained(weights)
+    )
+
+
+def evaluate(
+    size: Size, *, weights: Path | None = None, looks: Judges | None = None, out: Path | None = None
+) -> list[Line]:
+    """Measure the preview engine of the package's weights, or of a folder's. `out` gets contact sheets and plots."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    looks = looks or judges()
+    engine = PreviewEngine.from_pretrained(weights)
+    plain = PreviewEngine.from_pretrained(weights, personalized=False)
+    pairs = measures.pairs(looks, size.families)
+    ceiling = figures.mean(pairs.same)
+    lines = [
+        Line("meter_auc", "the meter tells people apart", figures.auc(pairs.same, pairs.different), least=0.995),
+        Line("ceiling", "similarity of two real pictures of one person", ceiling),
+        Line("reader_accuracy", "the attribute reader is right", figures.share(_flat(pairs.read)), least=0.98),
+    ]
+    ours, theirs = (list(measures.single_rounds(one, looks, size.singles)) for one in (engine, plain))
+    lines += [
+        Line(
+            "single_round_share",
+            "one round: similarity to the reference, as a share of the ceiling",
+            figures.ratio(ours, pairs.same),
+            least=0.9,
+        ),
+        Line("plain_share", "the same without reference tokens", figures.ratio(theirs, pairs.same)),
+        Line("plain_ratio", "ours : plain", figures.ratio(ours, theirs), least=3.1),
+    ]
+    observed = measures.dialogues(engine, looks, range(size.dialogues))
+    lines += _of_dialogues(observed)
+    lines.append(Line("seconds_p50", "one turn, in seconds", figures.median(observed.seconds), most=2.0))
+    forgetful = measures.dialogues(engine, looks, range(size.forgetful), remember=False)
+    later = [right for turn, rights in forgetful.right_person.items() if turn > 0 for right in rights]
+    lines.append(Line("without_history", "right person without a history, after round 1", figures.share(later)))
+    hasty = PreviewEngine.from_pretrained(weights, steps=HASTY_STEPS)
+    late = history.late_turns(engine, hasty, looks, size.late)
+    lines += [
+        Line(
+            "recall_50", f"right person in turn {history.LATE}, after turn 1", figures.share(late.recalled), least=0.95
+        ),
+        Line(
+            "turn50_over_turn2",
+            f"time to read turn {history.LATE} over turn 2",
+            figures.ratio(late.read_seconds.get(history.LATE, []), late.read_seconds.get(2, [])),
+            most=1.1,
+        ),
+        Line(
+            "tokens50_over_tokens2",
+            f"positions read in turn {history.LATE} over turn 2",
+            figures.ratio(late.tokens_read.get(history.LATE, []), late.tokens_read.get(2, [])),
+            most=1.1,
+        ),
+    ]
+    again = history.restored(weights, size.restored)
+    lines.append(
+        Line(
+            "restore_max_error",
+            "largest difference of visual tokens, restored elsewhere",
+            figures.largest(again.visual),
+            most=1e-3,
+        )
+    )
+    shown = by_hand.asked_and_shown(engine, looks, size.by_hand)
+    lines += [
+        Line(
+            "attributes_by_hand",
+            "asked for and shown, on messages written by hand",
+            figures.share(_flat(shown)),
+            least=0.85,
+        ),
+        Line(
+            "rss_mb",
+            "largest resident memory of this process, judges and art included",
+            _one(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB),
+            most=1500,
+        ),
+    ]
+    if out is not None:
+        _write(out, lines, observed, late, {"by hand": shown, "dialogues": observed.asked, "real": pairs.read})
+    return lines
+
+
+def _of_dialogues(observed: Observed) -> list[Line]:
+    rounds = [figures.share(right) for _, right in sorted(observed.right_person.items())]
+    worst = min(rounds, key=lambda figure: figure.value, default=figures.share([]))
+    first, last = ([pair[end] for pair in observed.drift] for end in (0, 1))
+    return [
+        Line("right_person_min", "right person among 100, in the worst of 12 rounds", worst, least=0.95),
+        Line(
+            "right_person",
+            "right person among 100, in all rounds",
+            figures.share([right for rights in observed.right_person.values() for right in rights]),
+        ),
+        Line("drift", "similarity in a person's last round over their first", figures.ratio(last, first), least=0.97),
+        Line("swap_rate", "two people swapped, merged or one missing", figures.share(observed.together), most=0.03),
+        Line("rollback", "recalled pictures restored", figures.share(observed.rollback), least=0.95),
+        Line("attributes", "asked for and shown", figures.share(_flat(observed.asked)), least=0.92),
+    ]
+
+
+def _flat(by_name: dict[str, list[bool]]) -> list[bool]:
+    return [right for rights in by_name.values() for right in rights]
+
+
+def _one(value: float) -> Figure:
+    return Figure(value, value, value, 1)
+
+
+# -- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def show(lines: Sequence[Line], console: Console) -> None:
+    """Print a table."""
+    table = Table("figure", "measured", "95 % interval", "of", "aim", "")
+    for line in lines:
+        figure = line.figure
+        aim = f"≥ {line.least:g}" if line.least is not None else f"≤ {line.most:g}" if line.most is not None else ""
+        measured, interval = (
+            ("not measured", "")
+            if math.isnan(figure.value)
+            else (
+                f"{figure.value:.3g}",
+                f"{figure.low:.3g} – {figure.high:.3g}",
+            )
+        )
+        table.add_row(
+            f"{line.name}\n[dim]{line.meaning}[/]",
+            measured,
+            interval,
+            str(figure.count),
+            aim,
+            {True: "[green]ok[/]", False: "[yellow]short[/]", None: ""}[line.kept],
+        )
+    console.print(table)
+
+
+def to_json(lines: Sequence[Line]) -> str:
+    """One object: each figure by name, null where it was not measured, and `details` with intervals and counts."""
+    details = {line.name: _finite(line.figure) for line in lines}
+    return json.dumps({**{name: detail["value"] for name, detail in details.items()}, "details": details})
+
+
+def _finite(figure: Figure) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in asdict(figure).items()}
+
+
+def _write(
+    out: Path, lines: Sequence[Line], observed: Observed, late: history.Late, shown: dict[str, dict[str, list[bool]]]
+) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "figures.json").write_text(to_json(lines) + "\n")
+    attributes = {
+        kind: {name: _finite(figures.share(right)) for name, right in by_name.items()}
+        for kind, by_name in shown.items()
+    }
+    (out / "attributes.json").write_text(json.dumps(attributes, indent=1) + "\n")
+    if observed.pictures:
+        sheet_of(observed.pictures[:6]).save(out / "dialogues.jpg", quality=85)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    rounds = sorted(observed.right_person)
+    left.plot(
+        [turn + 1 for turn in rounds], [figures.share(observed.right_person[turn]).value for turn in rounds], "o-"
+    )
+    left.set(title="right person among 100", xlabel="round", ylim=(0, 1.02))
+    turns = sorted(late.read_seconds)
+    right.plot(turns, [figures.median(late.read_seconds[turn]).value for turn in turns])
+    right.set(title="time to read a turn", xlabel="turn", ylabel="seconds", ylim=(0, None))
+    figure.savefig(out / "plots.png", dpi=110, bbox_inches="tight")
+    plt.close(figure)
