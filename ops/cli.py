@@ -166,6 +166,31 @@ def train(
 
 
 @app.command()
+def evaluate(
+    suite: Annotated[
+        str, typer.Option(help="quick (a minute, wide intervals) or full (an hour, which decides).")
+    ] = "quick",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for contact sheets, plots and figures.json.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of the weights to measure; the package's without it.")
+    ] = None,
+) -> None:
+    """Measure how well the preview engine draws what was said, and keeps people the same."""
+    from rich.console import Console
+
+    from worker.evaluation import suite as evaluation
+
+    if suite not in evaluation.SUITES:
+        raise typer.BadParameter(f"There is no suite {suite}. There are: {', '.join(evaluation.SUITES)}.")
+    lines = evaluation.evaluate(evaluation.SUITES[suite], weights=weights, out=out)
+    if as_json:
+        typer.echo(evaluation.to_json(lines))
+    else:
+        evaluation.show(lines, Console())
+
+
+@app.command()
 def chat(
     message: Annotated[list[str] | None, typer.Argument(metavar="MESSAGE…", help="One turn each.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),

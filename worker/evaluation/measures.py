@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ from worker.evaluation.talk import Round, Talk
 from worker.history.segments import SegmentStore
 from worker.identity.drawn import AttributeReader, DrawnEmbedding, Seen
 from worker.training.dialogues import PLACE_WORDS, Said, Teller
-from worker.training.people import Look, Person, one_apart
+from worker.training.people import Look, Person, one_apart, shows_hair
 from worker.training.scenes import PLACES, Shot, draw_shot
 from worker.training.stories import Story, scripted
 from worker.training.views import FAMILY, member, some_look, view
@@ -99,11 +99,12 @@ def judged(seen: Seen, shot: Shot) -> dict[str, list[bool]]:
 
 
 def _truth(person: Person, look: Look) -> dict[str, str]:
+    """What can be seen of somebody, in the reader's words."""
     return {
         "expression": look.expression,
         "clothes": look.clothes,
         "head": person.head,
-        "hair": person.hair,
+        **({"hair": person.hair} if shows_hair(person) else {}),
         "skin": person.skin,
         "glasses": person.glasses or "none",
         "beard": person.beard or "none",
@@ -252,6 +253,7 @@ def _restored(story: Story, said: Said, seen: Seen | None) -> bool:
     )
 
 
+@lru_cache(maxsize=256)
 def gallery(judges: Judges, person: Person, seed: int) -> NDArray[np.float32]:
     """(GALLERY, EMBEDDING): the person first, then those who are one attribute apart, then others."""
     rng = random.Random(f"gallery {seed} {person.key}")
@@ -267,12 +269,10 @@ def _strangers(judges: Judges) -> NDArray[np.float32]:
 
 
 def _likeness(judges: Judges, person: Person) -> Embedding:
-    """What the meter makes of a person: the mean over two real pictures."""
+    """What the meter makes of a person, of one real picture."""
     rng = random.Random(person.key)
-    found = []
-    for framing in ("portrait", "close-up"):
-        look = replace(some_look(rng), expression="calm")
-        shot = Shot(((person, look),), rng.choice(list(PLACES)), False, framing, rng.randrange(2**30))
-        found.append(judges.meter.embed(draw_shot(shot), framing, 1)[0])
-    middle: Embedding = np.mean(found, axis=0)
-    return middle / np.linalg.norm(middle)
+    shot = Shot(
+        ((person, some_look(rng)),), rng.choice(list(PLACES)), rng.random() < 0.5, "portrait", rng.randrange(2**30)
+    )
+    (found,) = judges.meter.embed(draw_shot(shot), "portrait", 1)
+    return np.asarray(found)

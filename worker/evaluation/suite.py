@@ -40,7 +40,7 @@ class Size:
 
 
 SUITES = {
-    "quick": Size(families=8, singles=6, dialogues=1, forgetful=1, late=0, restored=1, by_hand=8),
+    "quick": Size(families=8, singles=4, dialogues=1, forgetful=1, late=0, restored=1, by_hand=5),
     "full": Size(families=250, singles=100, dialogues=60, forgetful=10, late=12, restored=5, by_hand=None),
 }
 

@@ -1,0 +1,75 @@
+"""The suite as a whole, with the package's weights and as little as possible of everything."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from worker.evaluation.figures import Figure
+from worker.evaluation.suite import SUITES, Line, Size, evaluate, show, to_json
+
+KEYS = {
+    *(
+        "meter_auc",
+        "ceiling",
+        "single_round_share",
+        "plain_ratio",
+        "right_person_min",
+        "drift",
+        "recall_50",
+        "swap_rate",
+    ),
+    *("rollback", "attributes", "attributes_by_hand", "without_history", "restore_max_error", "turn50_over_turn2"),
+    *("seconds_p50", "rss_mb"),
+}
+LITTLE = Size(families=2, singles=2, dialogues=1, forgetful=1, late=0, restored=1, by_hand=1)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Line], Path]:
+    out = tmp_path_factory.mktemp("evaluation")
+    return evaluate(LITTLE, out=out), out
+
+
+def test_every_figure_has_its_count_and_its_interval(measured: tuple[list[Line], Path]) -> None:
+    told = json.loads(to_json(measured[0]))
+    assert set(told) >= KEYS
+    assert told["recall_50"] is None, "it was not measured"
+    for name, detail in told["details"].items():
+        assert told[name] == detail["value"]
+        if detail["count"] > 1:
+            assert detail["low"] <= detail["value"] <= detail["high"], name
+
+
+def test_a_history_restored_in_another_process_gives_the_same_picture(measured: tuple[list[Line], Path]) -> None:
+    error = next(line for line in measured[0] if line.name == "restore_max_error")
+    assert error.figure.value < 1e-3
+
+
+def test_pictures_and_figures_are_written(measured: tuple[list[Line], Path]) -> None:
+    written = {file.name for file in measured[1].iterdir()}
+    assert {"figures.json", "attributes.json", "dialogues.jpg", "plots.png"} <= written
+
+
+def test_what_falls_short_is_shown_as_short(capsys: pytest.CaptureFixture[str]) -> None:
+    figure = Figure(0.9, 0.8, 1.0, 40)
+    lines = [
+        Line("good", "kept", figure, least=0.85),
+        Line("poor", "not kept", figure, least=0.95),
+        Line("unknown", "not measured", Figure(math.nan, math.nan, math.nan, 0), most=1.0),
+    ]
+    assert [line.kept for line in lines] == [True, False, None]
+    show(lines, Console(width=120))
+    shown = capsys.readouterr().out
+    assert "short" in shown
+    assert "not measured" in shown
+
+
+def test_the_full_suite_looks_at_more_of_everything() -> None:
+    quick, full = SUITES["quick"], replace(SUITES["full"], by_hand=1000)
+    assert all(getattr(full, name) >= getattr(quick, name) for name in quick.__dataclass_fields__)
