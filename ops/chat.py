@@ -152,7 +152,7 @@ class Chat:
             seconds=round(time.perf_counter() - started, 3),
             tokens_read=view.tokens_read,
             tokens_reused=view.tokens_reused,
-            characters=list(picture.characters) if picture else [],
+            characters=[one.name for one in picture.characters] if picture else [],
             seed=view.seed,
         )
 

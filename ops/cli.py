@@ -175,11 +175,19 @@ def evaluate(
     weights: Annotated[
         Path | None, typer.Option(help="Folder of the weights to measure; the package's without it.")
     ] = None,
+    threshold: Annotated[
+        Path | None,
+        typer.Option(help="Only choose the guard's threshold, on the validation split, and write this file."),
+    ] = None,
 ) -> None:
     """Measure how well the preview engine draws what was said, and keeps people the same."""
     from rich.console import Console
 
     from worker.evaluation import suite as evaluation
+
+    if threshold is not None:
+        typer.echo(evaluation.choose_threshold(threshold, weights=weights))
+        return
 
     if suite not in evaluation.SUITES:
         raise typer.BadParameter(f"There is no suite {suite}. There are: {', '.join(evaluation.SUITES)}.")

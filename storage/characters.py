@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from storage import conversations
-from storage.tables import Appearance, Character, Conversation, Picture, Reference
+from storage.tables import Appearance, Audit, Character, Conversation, Picture, Reference
 from storage.turns import StoredBlob, keep_blobs, storable
 
 NAME_LIMIT = 40
 DESCRIPTION_LIMIT = 500
+CONSENT = "Everybody in these pictures agrees that what is drawn of them is compared with their face."
 JOINERS = "\u200c\u200d"  # which Persian, Hindi and others write with
 
 _TAKEN = "There is a character named {name} already. Choose another name, or rename that one."
@@ -53,8 +54,13 @@ def create(
     description: str = "",
     created_by: UUID | None = None,
     references: Sequence[StoredBlob] = (),
+    consent: str = "",
 ) -> UUID:
-    """Create a character in a conversation, or in the whole workspace. Raises `CharacterProblem`."""
+    """Create a character in a conversation, or in the whole workspace. Raises `CharacterProblem`.
+
+    `consent` are the words that were agreed to by whoever uploaded the references. Without them nobody takes a face from
+    the references; they only show the engine what to draw.
+    """
     name, description = clean_name(name), storable(description).strip()
     if len(description) > DESCRIPTION_LIMIT:
         raise CharacterProblem(f"A description has at most {DESCRIPTION_LIMIT} characters.")
@@ -68,9 +74,13 @@ def create(
             name=name,
             description=description,
             created_by=created_by,
+            consent={"words": consent, "by": str(created_by) if created_by else None} if consent else None,
         )
     )
     session.flush()
+    if consent:
+        agreed = {"character": str(character_id), "words": consent}
+        session.add(Audit(workspace_id=workspace_id, person_id=created_by, action="consent", details=agreed))
     keep_blobs(session, workspace_id, references)
     for position, blob in enumerate(references):
         session.add(

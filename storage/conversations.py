@@ -25,6 +25,9 @@ from storage.tables import (
     Turn,
 )
 
+Box = tuple[int, int, int, int]
+"""Where somebody is in a picture: left, top, right and bottom edge, in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
@@ -37,6 +40,7 @@ class PastTurn:
     record_fingerprint: str | None
     picture_key: str | None
     segments: dict[str, str]  # blob key of the segment by fingerprint
+    boxes: dict[UUID, Box]  # where characters are in its picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class InScope:
     description: str
     turn_id: UUID | None
     reference_keys: tuple[str, ...]
+    embeddable: bool  # whether a face may be taken from its references: drawn ones, or uploaded with consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """A character in a picture, and how like their reference they are, from -1 to 1, where that was looked at."""
+
+    name: str
+    similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PictureView:
     """A picture as a page shows it."""
 
@@ -70,7 +83,7 @@ class PictureView:
     width: int
     height: int
     alt_text: str
-    characters: tuple[str, ...]
+    characters: tuple[Likeness, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,11 @@ _IN_SCOPE = """
     here AS (
         SELECT id, name, version, description, turn_id, conversation_id, created_at,
                ARRAY(SELECT r.blob_key FROM "references" r WHERE r.workspace_id = {workspace_id} AND r.character_id = c.id
-                     ORDER BY r.position, r.id) AS reference_keys
+                     ORDER BY r.position, r.id) AS reference_keys,
+               consent IS NOT NULL OR NOT EXISTS (
+                   SELECT FROM "references" r WHERE r.workspace_id = {workspace_id} AND r.character_id = c.id AND NOT EXISTS (
+                       SELECT FROM pictures p WHERE p.workspace_id = {workspace_id} AND p.blob_key = r.blob_key)
+               ) AS embeddable
         FROM characters c
         WHERE workspace_id = {workspace_id} AND deleted_at IS NULL AND (
             conversation_id IS NULL
@@ -151,7 +168,9 @@ _LINE = """
     past AS (
         SELECT line.id, line.depth, line.text, line.reply, r.blob_key AS record_key, r.fingerprint,
                p.blob_key AS picture_key,
-               (SELECT jsonb_object_agg(s.fingerprint, s.blob_key) FROM segments s WHERE s.turn_id = line.id) AS segments
+               (SELECT jsonb_object_agg(s.fingerprint, s.blob_key) FROM segments s WHERE s.turn_id = line.id) AS segments,
+               (SELECT jsonb_object_agg(a.character_id, a.box) FROM appearances a
+                WHERE a.picture_id = p.id AND a.box IS NOT NULL) AS boxes
         FROM line LEFT JOIN records r ON r.turn_id = line.id LEFT JOIN pictures p ON p.turn_id = line.id AND p.chosen
         WHERE line.status = 'done'
     ),
@@ -190,6 +209,7 @@ def line_of(row: Any) -> Line:
             record_fingerprint=turn["fingerprint"],
             picture_key=turn["picture_key"],
             segments=turn["segments"] or {},
+            boxes={UUID(one): tuple(box) for one, box in (turn["boxes"] or {}).items()},
         )
         for turn in row.past or ()
     )
@@ -238,6 +258,7 @@ def _nearest(found: Sequence[dict[str, Any]], ancestors: Sequence[UUID]) -> tupl
             description=one["description"],
             turn_id=None if one["turn_id"] is None else UUID(one["turn_id"]),
             reference_keys=tuple(one["reference_keys"]),
+            embeddable=one["embeddable"],
         )
         for one in found
         if nearest[one["name"].casefold()] == one["id"]
@@ -256,16 +277,16 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
         )
     )
     on_line = {turn_id for turn_id, _ in path(session, workspace_id, head_id)}
-    names: dict[UUID, list[str]] = {}
-    for picture_id, name in session.execute(
-        select(Appearance.picture_id, Character.name)
+    shown: dict[UUID, list[Likeness]] = {}
+    for picture_id, name, similarity in session.execute(
+        select(Appearance.picture_id, Character.name, Appearance.similarity)
         .join(Character, Character.id == Appearance.character_id)
         .join(Picture, Picture.id == Appearance.picture_id)
         .join(Turn, Turn.id == Picture.turn_id)
         .where(Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id)
         .order_by(Character.created_at, Character.id)
     ):
-        names.setdefault(picture_id, []).append(name)
+        shown.setdefault(picture_id, []).append(Likeness(name, similarity))
     pictures: dict[UUID, list[PictureView]] = {}
     for picture in session.scalars(
         select(Picture)
@@ -280,7 +301,7 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
                 picture.width,
                 picture.height,
                 picture.alt_text,
-                tuple(names.get(picture.id, ())),
+                tuple(shown.get(picture.id, ())),
             )
         )
     attached: dict[UUID, list[str]] = {}

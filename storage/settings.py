@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     history_disk_bytes: int = Field(4 * 2**30, ge=0, description="History segments kept on a worker's disk.")
     history_dir: Path | None = Field(None, description="Folder of the disk tier; empty means data_dir/history.")
     preview_weights: Path | None = Field(None, description="Weights of the preview engine, instead of the package's.")
+    guard: bool = Field(
+        True, description="Look at what was drawn, and draw it again when somebody is not like themselves."
+    )
+    guard_redraws: int = Field(1, ge=0, le=10, description="How often one turn may be drawn again, at most.")
+    guard_threshold: float | None = Field(
+        None, ge=-1, le=1, description="Similarity below which is drawn again; empty means the meter's own."
+    )
     preview_steps: int = Field(16, ge=1, le=100, description="Flow-matching steps of one preview picture.")
 
     # Studio

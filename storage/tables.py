@@ -69,8 +69,8 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
         datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[Any]: JSONB(none_as_null=True),
     }
 
 
@@ -332,7 +332,7 @@ class Appearance(Base):
     character_id: Mapped[UUID] = mapped_column(primary_key=True)
     workspace_id: Mapped[UUID]
     version: Mapped[int]
-    box: Mapped[dict[str, Any] | None]
+    box: Mapped[list[Any] | None]  # left, top, right and bottom edge, in pixels
     similarity: Mapped[float | None]
 
 

@@ -35,7 +35,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from storage import conversations, events
-from storage.conversations import Line
+from storage.conversations import Box, Line
 from storage.database import single
 from storage.tables import (
     FINAL,
@@ -131,11 +131,12 @@ class StoredBlob:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A character in a picture."""
+    """A character in a picture: where, and how like their reference, as far as anybody looked."""
 
     character_id: UUID
     version: int
     similarity: float | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Introduced:
 
     name: str
     description: str
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -697,7 +699,7 @@ def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> F
     newcomers: list[Shown] = []
     for introduced in {one.name.casefold(): one for one in outcome.introduces}.values():
         if pictures and introduced.name.strip():
-            newcomers.append(Shown(uuid7(), 1))
+            newcomers.append(Shown(uuid7(), 1, box=introduced.box))
             session.execute(
                 insert(Character).values(
                     id=newcomers[-1].character_id,
@@ -716,6 +718,7 @@ def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> F
             "workspace_id": row.workspace_id,
             "version": one.version,
             "similarity": one.similarity,
+            "box": None if one.box is None else list(one.box),
         }
         for picture_id, picture in pictures
         for one in {one.character_id: one for one in (*picture.shows, *newcomers)}.values()

@@ -33,6 +33,8 @@ from storage.tickets import Bell
 from storage.turns import Claim, DrawnPicture, Finished, Introduced, Outcome, Shown, StoredBlob
 from worker.engines.contract import Character, ChatMessage, Drawing, Engine, Reading, Record, Refused, Step
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
+from worker.identity.guard import Guard, Kept, Sighting
+from worker.identity.meter import Box, Face
 
 if TYPE_CHECKING:
     from worker.history.segments import SegmentStore
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECORDS_IN_MEMORY = 2000
+FACES_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
@@ -105,6 +108,7 @@ class Drawer:
         engine: Engine,
         worker_id: UUID,
         segments: SegmentStore | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -114,6 +118,8 @@ class Drawer:
         self._engine = engine
         self._worker_id = worker_id
         self._segments = segments
+        self._guard = guard
+        self._faces: OrderedDict[tuple[str, Box | None], Face | None] = OrderedDict()
         self._progress = ProgressSender(settings.broker_url)
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._warm: OrderedDict[UUID, None] = OrderedDict()
@@ -181,11 +187,9 @@ class Drawer:
             message = self._message(claim)
             reading = self._engine.read(history, message)
             lease.check()
-            drawing = self._engine.draw(
-                reading, turn_id=claim.turn_id, seed=claim.seed, on_step=self._stepper(claim, reading, lease)
-            )
+            kept = self._draw(claim, reading, lease)
             lease.check()
-            return self._keep(claim, reading, drawing)
+            return self._keep(claim, reading, kept)
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
         except BlobMissing:
@@ -199,6 +203,27 @@ class Drawer:
         except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
             log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
             return Outcome(Status.FAILED, turns.failure(claim.turn_id, "Something broke while I was drawing this."))
+
+    def _draw(self, claim: Claim, reading: Reading, lease: Lease) -> Kept[Drawing]:
+        """Draw, and draw again with other seeds as often as the guard wants and may."""
+
+        def drawing(number: int) -> Drawing:
+            return self._engine.draw(
+                reading,
+                turn_id=claim.turn_id,
+                seed=claim.seed + number,
+                on_step=self._stepper(claim, reading, lease),
+            )
+
+        if self._guard is None or not reading.draws:
+            return Kept(drawing(0), (), 1)
+        faces = [self._face(claim.line, one) if isinstance(one, UUID) else None for one in _cast(reading)]
+        kept = self._guard.best_of(
+            map(drawing, range(1 + self._settings.guard_redraws)), faces, ordered=bool(reading.cast)
+        )
+        if kept.drawings > 1:
+            log.info("turn %s was drawn %d times", claim.turn_id, kept.drawings)
+        return kept
 
     def _stepper(self, claim: Claim, reading: Reading, lease: Lease) -> Callable[[Step], None]:
         sent = 0.0
@@ -274,13 +299,42 @@ class Drawer:
             turn_id=character.turn_id,
         )
 
+    def _face(self, line: Line, character_id: UUID) -> Face | None:
+        """What a character looks like: by their reference, else by the first picture that shows them."""
+        character = next((one for one in line.characters if one.id == character_id), None)
+        known: tuple[str, Box | None] | None = None
+        if character is not None and character.embeddable and character.reference_keys:
+            known = character.reference_keys[0], None
+        else:
+            for turn in line.past:
+                if character_id in turn.boxes and turn.picture_key is not None:
+                    known = turn.picture_key, turn.boxes[character_id]
+                    break
+        if known is None or self._guard is None:
+            return None
+        if known not in self._faces:
+            try:
+                self._faces[known] = self._guard.face(self._picture(known[0]), known[1])
+            except (
+                BlobMissing,
+                BlobsUnavailable,
+                OSError,
+            ) as error:  # a drawing that nobody compares is better than none
+                log.warning("character %s cannot be compared: %s", character_id, error)
+                return None
+        self._faces.move_to_end(known)
+        while len(self._faces) > FACES_IN_MEMORY:
+            self._faces.popitem(last=False)
+        return self._faces[known]
+
     def _picture(self, key: str) -> Image.Image:
         with Image.open(io.BytesIO(self._blobs.get(key))) as picture:
             return picture.convert("RGB")
 
     # -- what is kept --------------------------------------------------------------------------------------------------
 
-    def _keep(self, claim: Claim, reading: Reading, drawing: Drawing) -> Outcome:
+    def _keep(self, claim: Claim, reading: Reading, kept: Kept[Drawing]) -> Outcome:
+        drawing = kept.drawing
         keep: list[tuple[str, Callable[[], bytes], str, str]] = [
             ("records", partial(record_to_bytes, drawing.record), ".safetensors", "application/octet-stream")
         ]
@@ -288,8 +342,9 @@ class Drawer:
             keep.append(("pictures", partial(_png, drawing.picture), ".png", "image/png"))
         if drawing.segment is not None and self._settings.blobs.startswith("s3://"):  # a folder is this disk once more
             keep.append(("segments", partial(bytes, drawing.segment), ".safetensors", "application/octet-stream"))
-        kept = self._writers.map(partial(self._put, claim), *zip(*keep, strict=True))
-        blobs = {kind: blob for (kind, *_), blob in zip(keep, kept, strict=True)}
+        stored = self._writers.map(partial(self._put, claim), *zip(*keep, strict=True))
+        blobs = {kind: blob for (kind, *_), blob in zip(keep, stored, strict=True)}
+        seen = dict(zip(_cast(reading), kept.seen, strict=False))  # nobody was seen where nobody looked
         versions = {character.id: character.version for character in claim.line.characters}
         pictures: tuple[DrawnPicture, ...] = ()
         if drawing.picture is not None:
@@ -299,7 +354,11 @@ class Drawer:
                     width=drawing.picture.width,
                     height=drawing.picture.height,
                     alt_text=drawing.alt_text,
-                    shows=tuple(Shown(one, versions[one]) for one in reading.characters if one in versions),
+                    shows=tuple(
+                        Shown(one, versions[one], *_seen(seen.get(one)))
+                        for one in reading.characters
+                        if one in versions
+                    ),
                 ),
             )
         record, segment = blobs["records"], blobs.get("segments")
@@ -313,7 +372,9 @@ class Drawer:
             status=Status.DONE,
             reply=reading.reply,
             pictures=pictures,
-            introduces=tuple(Introduced(new.name, new.description) for new in reading.introduces),
+            introduces=tuple(
+                Introduced(new.name, new.description, _seen(seen.get(new.name))[1]) for new in reading.introduces
+            ),
             record=record,
             segment=segment,
             fingerprint=drawing.record.fingerprint,
@@ -326,6 +387,15 @@ class Drawer:
         key = key_for(claim.workspace_id, kind, data, suffix)
         self._blobs.put(key, data, content_type=content_type)
         return StoredBlob(key, len(data), content_type)
+
+
+def _cast(reading: Reading) -> tuple[UUID | str, ...]:
+    """Everybody in the picture: known ones by id, newcomers by name."""
+    return reading.cast or (*reading.characters, *(new.name for new in reading.introduces))
+
+
+def _seen(sighting: Sighting | None) -> tuple[float | None, Box | None]:
+    return (None, None) if sighting is None else (sighting.similarity, sighting.box)
 
 
 def _png(picture: Image.Image) -> bytes:

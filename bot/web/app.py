@@ -91,7 +91,9 @@ class Studio:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(csrf=self._secret, new_source=lambda: uuid4().hex, link=_link)
+        self._templates.globals.update(
+            csrf=self._secret, new_source=lambda: uuid4().hex, link=_link, consent=characters.CONSENT
+        )
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -262,6 +264,7 @@ class Studio:
                 name=name,
                 description=str(form.get("description", "")),
                 references=[picture.blob for picture in pictures],
+                consent=characters.CONSENT if pictures and form.get("consent") else "",
             )
         except (CharacterProblem, PictureRefused, BlobsUnavailable) as error:
             return self._back(request, str(error))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from storage import characters, conversations
 from storage.characters import CharacterProblem
-from storage.tables import Character, Reference, Status
+from storage.tables import Audit, Character, Reference, Status
 from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, StoredBlob, finish, undo
 from tests.factory import Factory
 
@@ -146,6 +146,30 @@ def test_deleting_lets_go_of_the_pictures_that_show_somebody(factory: Factory, s
         return len(session.scalars(select(Reference).where(Reference.character_id == character_id)).all())
 
     assert factory.database.run(left) == 0
+
+
+def test_faces_are_taken_from_uploads_with_consent_and_from_what_was_drawn(factory: Factory, story: Receipt) -> None:
+    def embeddable() -> dict[str, bool]:
+        found = factory.database.run(conversations.in_scope, story.workspace_id, story.conversation_id, [story.turn_id])
+        return {one.name: one.embeddable for one in found}
+
+    create(factory, story, "Max")
+    factory.database.run(
+        characters.create,
+        story.workspace_id,
+        story.conversation_id,
+        name="Ada",
+        references=[PHOTO],
+        consent=characters.CONSENT,
+    )
+    assert embeddable() == {"Olivia": True, "Max": False, "Ada": True}
+    factory.database.run(characters.promote, story.workspace_id, get(factory, "Olivia").id)
+    assert embeddable()["Olivia"], "her reference is a picture that was drawn here"
+    assert get(factory, "Ada").consent == {"words": characters.CONSENT, "by": None}
+    agreed = factory.database.run(lambda session: session.scalars(select(Audit)).one())
+    assert (agreed.action, agreed.details["character"]) == ("consent", str(get(factory, "Ada").id))
+    factory.database.run(characters.remove, story.workspace_id, get(factory, "Ada").id)
+    assert get(factory, "Ada").consent is None
 
 
 def test_a_workspace_never_sees_anothers_characters(factory: Factory, story: Receipt) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import conversations, turns
+from storage import characters, conversations, turns
 from storage.blobs import open_blobs
+from storage.conversations import Likeness
 from storage.database import Database
 from storage.settings import Settings
 from storage.tables import Appearance, Character, Picture, Record, Status
@@ -21,9 +25,11 @@ from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
 from worker.drawing import Drawer
-from worker.engines.contract import ChatMessage, Reading
+from worker.engines.contract import ChatMessage, Reading, no_progress
 from worker.engines.echo import EchoEngine
 from worker.history import History, record_from_bytes
+from worker.identity.guard import Guard
+from worker.identity.meter import Face
 
 
 class Heard(Bell):
@@ -37,7 +43,11 @@ class Heard(Bell):
 
 
 def drawer(
-    settings: Settings, database: Database, engine: EchoEngine | None = None, bell: Bell | None = None
+    settings: Settings,
+    database: Database,
+    engine: EchoEngine | None = None,
+    bell: Bell | None = None,
+    guard: Guard | None = None,
 ) -> Drawer:
     return Drawer(
         settings=settings,
@@ -47,6 +57,7 @@ def drawer(
         engine_name="echo",
         engine=engine or EchoEngine(),
         worker_id=uuid7(),
+        guard=guard,
     )
 
 
@@ -259,3 +270,91 @@ def test_in_scope_the_nearest_of_one_name_counts(factory: Factory, echo: Drawer)
         return [character.turn_id for character in found]
 
     assert factory.database.run(scope) == [receipt.turn_id]
+
+
+class ByColour:
+    """A meter that sees one face in each picture: its colour, which with `echo` is the seed's."""
+
+    looked = 0
+
+    def faces(self, picture: Image.Image) -> tuple[Face, ...]:
+        self.looked += 1
+        colour = np.array(picture.getpixel((0, 0)), np.float32) - 127.5
+        return (Face((1, 2, 30, 40), colour / np.linalg.norm(colour)),)
+
+
+def seen(database: Database) -> list[Appearance]:
+    return database.run(
+        lambda session: list(session.scalars(select(Appearance).join(Picture).order_by(Picture.turn_id)))
+    )
+
+
+def test_the_guard_draws_again_keeps_the_best_and_says_how_like_it_is(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    meter = ByColour()
+    again = settings.model_copy(update={"guard_redraws": 3})
+    guarded = drawer(again, database, guard=Guard(meter, 1.0))  # which nobody reaches
+    factory.receive("draw Olivia", seed=7)
+    assert guarded.draw_next()
+    assert meter.looked == 1, "nothing shows yet what she looks like"
+    receipt = factory.receive("draw Olivia", seed=20)
+    assert guarded.draw_next()
+    assert meter.looked == 2 + 4, "her first picture, and four drawings"
+    (known,) = meter.faces(EchoEngine().draw(Reading("", True), turn_id=uuid7(), seed=7, on_step=no_progress).picture)
+    alike = [
+        known.similarity(*meter.faces(drawing.picture))
+        for seed in range(20, 24)
+        if (drawing := EchoEngine().draw(Reading("", True), turn_id=uuid7(), seed=seed, on_step=no_progress)).picture
+    ]
+    first, second = seen(database)
+    assert (first.similarity, first.box) == (None, [1, 2, 30, 40])
+    assert second.similarity == pytest.approx(max(alike), abs=1e-6)
+    (view,) = (
+        view
+        for view in database.run(conversations.turns_of, receipt.workspace_id, receipt.conversation_id)
+        if view.id == receipt.turn_id
+    )
+    assert view.pictures[0].characters == (Likeness("Olivia", second.similarity),)
+
+
+def test_an_upload_without_consent_is_never_embedded(settings: Settings, database: Database, factory: Factory) -> None:
+    receipt = factory.receive("hello")
+    meter = ByColour()
+    guarded = drawer(settings, database, guard=Guard(meter, -1.0))
+    assert guarded.draw_next()
+    looked = meter.looked
+    photo = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(photo, "PNG")
+    for name, consent in (("Olivia", ""), ("Ada", characters.CONSENT)):
+        key = f"{receipt.workspace_id}/references/{name.lower()}.png"
+        open_blobs(settings.blobs).put(key, photo.getvalue(), content_type="image/png")
+        database.run(
+            characters.create,
+            receipt.workspace_id,
+            receipt.conversation_id,
+            name=name,
+            references=[turns.StoredBlob(key, len(photo.getvalue()), "image/png")],
+            consent=consent,
+        )
+    factory.receive("draw Olivia")
+    assert guarded.draw_next()
+    assert meter.looked == looked + 1, "the picture that was drawn, and not the one that was uploaded"
+    factory.receive("draw Ada")
+    assert guarded.draw_next()
+    assert meter.looked == looked + 3
+    assert [one.similarity is None for one in seen(database)] == [True, False]
+
+
+def test_a_reference_that_is_gone_costs_the_comparison_and_not_the_picture(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    factory.receive("draw Olivia")
+    guarded = drawer(settings, database, guard=Guard(ByColour(), -1.0))
+    assert guarded.draw_next()
+    picture = database.run(lambda session: session.scalars(select(Picture)).one())
+    (Path(settings.blobs.removeprefix("file://")) / picture.blob_key).unlink()
+    receipt = factory.receive("draw Olivia")
+    assert guarded.draw_next()
+    assert factory.status(receipt.turn_id) is Status.DONE
+    assert [one.similarity for one in seen(database)] == [None, None]

@@ -90,6 +90,9 @@ class Reading:
     alt_text: str = ""
     characters: tuple[UUID, ...] = ()  # of those in scope, the ones whom the picture shows
     introduces: tuple[NewCharacter, ...] = ()  # people named for the first time, in the order of the picture
+    cast: tuple[
+        UUID | str, ...
+    ] = ()  # all of them from left to right, newcomers by name; empty where that is not known
     pictures: tuple[UUID, ...] = ()  # turns whose pictures the message means ("the beach picture")
     tokens_read: int = 0  # positions that the MLLM computed for this turn
     tokens_reused: int = 0  # positions that came from segments

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -33,6 +33,9 @@ class Late:
 
     recalled: list[bool] = field(default_factory=list)
     read_seconds: dict[int, list[float]] = field(default_factory=dict)  # by turn, from 1
+    read_anew_seconds: dict[int, list[float]] = field(
+        default_factory=dict
+    )  # the same without segments, of the first one
     tokens_read: dict[int, list[int]] = field(default_factory=dict)
 
 
@@ -65,6 +68,11 @@ def late_turns(engine: Engine, hasty: Engine, judges: Judges, count: int) -> Lat
             start = time.perf_counter()
             talk.read(message)
             late.read_seconds.setdefault(turn, []).append(time.perf_counter() - start)
+            if number == 0:
+                anew = replace(talk, segments=None)
+                start = time.perf_counter()
+                anew.read(message)
+                late.read_anew_seconds.setdefault(turn, []).append(time.perf_counter() - start)
             late.tokens_read.setdefault(turn, []).append(talk.say(message).tokens_read)
         talk.engine = engine
         place = rng.choice(list(PLACE_WORDS))

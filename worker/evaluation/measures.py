@@ -19,7 +19,9 @@ from PIL import Image
 from worker.engines.contract import Character, Engine
 from worker.evaluation.talk import Round, Talk
 from worker.history.segments import SegmentStore
+from worker.identity.compositions import FRAMINGS
 from worker.identity.drawn import AttributeReader, DrawnEmbedding, Seen
+from worker.identity.guard import Guard
 from worker.training.dialogues import PLACE_WORDS, Said, Teller
 from worker.training.people import Look, Person, one_apart, shows_hair
 from worker.training.scenes import PLACES, Shot, draw_shot
@@ -146,17 +148,27 @@ class Observed:
     asked: dict[str, list[bool]] = field(default_factory=dict)
     rollback: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # of rounds with a picture, to read and to draw
+    drawings: list[int] = field(default_factory=list)  # of the same rounds
+    likeness_of_right: list[float] = field(default_factory=list)  # what the guard makes of pictures of the right people
     pictures: list[list[tuple[Image.Image | None, str]]] = field(default_factory=list)  # with what was said
 
 
-def dialogues(engine: Engine, judges: Judges, seeds: Sequence[int], *, remember: bool = True) -> Observed:
+def dialogues(
+    engine: Engine,
+    judges: Judges,
+    seeds: Sequence[int],
+    *,
+    remember: bool = True,
+    guard: Guard | None = None,
+    split: str = TEST,
+) -> Observed:
     """Tell the dialogues of the seeds, and look at every picture. Without `remember`, every round is a first one."""
     observed = Observed()
     for seed in seeds:
-        story = scripted(seed, TEST, SCRIPT)
-        teller = Teller(story, seed, TEST, thorough=True)
-        galleries = [gallery(judges, person, seed) for person in story.people]
-        talk = Talk(engine, seed=seed, segments=SegmentStore(memory_bytes=2**28))
+        story = scripted(seed, split, SCRIPT)
+        teller = Teller(story, seed, split, thorough=True)
+        galleries = [gallery(judges, person, seed, split) for person in story.people]
+        talk = Talk(engine, seed=seed, segments=SegmentStore(memory_bytes=2**28), guard=guard)
         last: dict[int, float] = {}
         first: dict[int, float] = {}
         row: list[tuple[Image.Image | None, str]] = []
@@ -168,6 +180,7 @@ def dialogues(engine: Engine, judges: Judges, seeds: Sequence[int], *, remember:
             row.append((drawn.picture, f"> {said.message}\n{drawn.reply}"))
             if drawn.picture is not None:
                 observed.seconds.append(drawn.seconds)
+                observed.drawings.append(drawn.drawings)
             if said.turn is not None:
                 for who, similarity in _look(observed, judges, story, said, drawn, galleries).items():
                     first.setdefault(who, similarity)
@@ -197,14 +210,18 @@ def _look(
     found = judges.meter.embed(picture, seen.framing, len(cast))
     nearest = []
     similarities = {}
+    right = []
     for who, embedding in zip(cast, found, strict=True):
         ranked = galleries[who] @ embedding
-        observed.right_person.setdefault(said.turn, []).append(int(ranked.argmax()) == 0)
+        right.append(int(ranked.argmax()) == 0)
         observed.similarity.setdefault(said.turn, []).append(float(ranked[0]))
         similarities[who] = float(ranked[0])
         nearest.append(max(cast, key=lambda one: float(galleries[one][0] @ embedding)))
     if len(cast) == 2:
         observed.together.append(tuple(nearest) != cast)
+    observed.right_person.setdefault(said.turn, []).extend(right)
+    if all(right):
+        observed.likeness_of_right += [min(drawn.likeness.values())] if drawn.likeness else []
     return similarities
 
 
@@ -254,25 +271,30 @@ def _restored(story: Story, said: Said, seen: Seen | None) -> bool:
 
 
 @lru_cache(maxsize=256)
-def gallery(judges: Judges, person: Person, seed: int) -> NDArray[np.float32]:
+def gallery(judges: Judges, person: Person, seed: int, split: str = TEST) -> NDArray[np.float32]:
     """(GALLERY, EMBEDDING): the person first, then those who are one attribute apart, then others."""
     rng = random.Random(f"gallery {seed} {person.key}")
     near = [one_apart(rng, person) for _ in range(GALLERY // 2)]
     return np.concatenate(
-        [np.stack([_likeness(judges, one) for one in (person, *near)]), _strangers(judges)[: GALLERY - 1 - len(near)]]
+        [
+            np.stack([_likeness(judges, one) for one in (person, *near)]),
+            _strangers(judges, split)[: GALLERY - 1 - len(near)],
+        ]
     )
 
 
-@lru_cache(maxsize=1)
-def _strangers(judges: Judges) -> NDArray[np.float32]:
-    return np.stack([_likeness(judges, member("strangers", number * FAMILY, TEST)) for number in range(GALLERY // 2)])
+@lru_cache(maxsize=2)
+def _strangers(judges: Judges, split: str) -> NDArray[np.float32]:
+    return np.stack([_likeness(judges, member("strangers", number * FAMILY, split)) for number in range(GALLERY // 2)])
 
 
 def _likeness(judges: Judges, person: Person) -> Embedding:
-    """What the meter makes of a person, of one real picture."""
+    """What the meter makes of a person, of a real picture in each framing."""
     rng = random.Random(person.key)
-    shot = Shot(
-        ((person, some_look(rng)),), rng.choice(list(PLACES)), rng.random() < 0.5, "portrait", rng.randrange(2**30)
-    )
-    (found,) = judges.meter.embed(draw_shot(shot), "portrait", 1)
-    return np.asarray(found)
+    found = []
+    for framing in FRAMINGS:
+        place, night = rng.choice(list(PLACES)), rng.random() < 0.5
+        shot = Shot(((person, some_look(rng)),), place, night, framing, rng.randrange(2**30))
+        found.append(judges.meter.embed(draw_shot(shot), framing, 1)[0])
+    middle = np.mean(found, axis=0)
+    return np.asarray(middle / np.linalg.norm(middle))

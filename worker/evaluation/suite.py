@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.engines.preview.engine import PreviewEngine
-from worker.evaluation import by_hand, figures, history, measures
+from worker.evaluation import by_hand, figures, guarding, history, measures
 from worker.evaluation.figures import Figure
 from worker.evaluation.measures import Judges, Observed
+from worker.evaluation.remembering import LENGTHS, Remembering, remembering
 from worker.evaluation.sheets import sheet_of
 from worker.identity import drawn
-from worker.identity.drawn import AttributeReader, DrawnEmbedding
+from worker.identity.drawn import AttributeReader, DrawnEmbedding, guard_threshold
 
 MB = 1e6
 HASTY_STEPS = 2
@@ -37,11 +38,25 @@ class Size:
     late: int  # conversations of fifty turns
     restored: int  # conversations gone on with in another process
     by_hand: int | None  # messages written by hand; all of them where None
+    guarded: int  # dialogues with the guard on, and the same with it off
+    remembered: tuple[int, ...]  # turns of histories that are restored and computed
 
 
 SUITES = {
-    "quick": Size(families=8, singles=4, dialogues=1, forgetful=1, late=0, restored=1, by_hand=5),
-    "full": Size(families=250, singles=100, dialogues=60, forgetful=10, late=12, restored=5, by_hand=None),
+    "quick": Size(
+        families=8, singles=4, dialogues=1, forgetful=1, late=0, restored=1, by_hand=5, guarded=0, remembered=(2, 8)
+    ),
+    "full": Size(
+        families=250,
+        singles=100,
+        dialogues=60,
+        forgetful=10,
+        late=12,
+        restored=5,
+        by_hand=None,
+        guarded=12,
+        remembered=LENGTHS,
+    ),
 }
 
 
@@ -70,6 +85,12 @@ def judges(weights: Path = drawn.WEIGHTS) -> Judges:
     return Judges(
         DrawnEmbedding.from_pretrained(weights / "meter.safetensors"), AttributeReader.from_pretrained(weights)
     )
+
+
+def choose_threshold(file: Path, *, weights: Path | None = None, dialogues: int = 20) -> float:
+    """Choose the threshold of the guard for the preview engine, and write it to a file."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    return guarding.chosen_threshold(PreviewEngine.from_pretrained(weights), judges(), file, range(dialogues))
 
 
 def evaluate(
@@ -123,6 +144,16 @@ def evaluate(
             most=1.1,
         ),
     ]
+    lines += _of_guard(*guarding.guarded(engine, looks, range(size.guarded), guard_threshold()))
+    ways = remembering(hasty, size.remembered)
+    lines.append(
+        Line(
+            "restore_choice",
+            "the chosen way to have a history at hand over the faster one, at worst",
+            figures.largest(ways.choices()),
+            most=1.1,
+        )
+    )
     again = history.restored(weights, size.restored)
     lines.append(
         Line(
@@ -148,7 +179,7 @@ def evaluate(
         ),
     ]
     if out is not None:
-        _write(out, lines, observed, late, {"by hand": shown, "dialogues": observed.asked, "real": pairs.read})
+        _write(out, lines, observed, late, ways, {"by hand": shown, "dialogues": observed.asked, "real": pairs.read})
     return lines
 
 
@@ -167,6 +198,22 @@ def _of_dialogues(observed: Observed) -> list[Line]:
         Line("swap_rate", "two people swapped, merged or one missing", figures.share(observed.together), most=0.03),
         Line("rollback", "recalled pictures restored", figures.share(observed.rollback), least=0.95),
         Line("attributes", "asked for and shown", figures.share(_flat(observed.asked)), least=0.92),
+    ]
+
+
+def _of_guard(off: Observed, on: Observed) -> list[Line]:
+    rights = [[right for rights in one.right_person.values() for right in rights] for one in (off, on)]
+    likenesses = [[value for values in one.similarity.values() for value in values] for one in (off, on)]
+    return [
+        Line("guard_redrawn", "pictures that the guard has drawn again", figures.share([n > 1 for n in on.drawings])),
+        Line(
+            "guard_off_right",
+            "right person among 100, in the same dialogues without the guard",
+            figures.share(rights[0]),
+        ),
+        Line("guard_on_right", "right person among 100, with the guard", figures.share(rights[1])),
+        Line("guard_similarity", "similarity with the guard over without", figures.ratio(likenesses[1], likenesses[0])),
+        Line("guard_seconds", "time of a turn with the guard over without", figures.ratio(on.seconds, off.seconds)),
     ]
 
 
@@ -217,7 +264,12 @@ def _finite(figure: Figure) -> dict[str, float | None]:
 
 
 def _write(
-    out: Path, lines: Sequence[Line], observed: Observed, late: history.Late, shown: dict[str, dict[str, list[bool]]]
+    out: Path,
+    lines: Sequence[Line],
+    observed: Observed,
+    late: history.Late,
+    ways: Remembering,
+    shown: dict[str, dict[str, list[bool]]],
 ) -> None:
     import matplotlib as mpl
 
@@ -233,14 +285,29 @@ def _write(
     (out / "attributes.json").write_text(json.dumps(attributes, indent=1) + "\n")
     if observed.pictures:
         sheet_of(observed.pictures[:6]).save(out / "dialogues.jpg", quality=85)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    figure, (left, right, third) = plt.subplots(1, 3, figsize=(16, 4.5))
     rounds = sorted(observed.right_person)
     left.plot(
         [turn + 1 for turn in rounds], [figures.share(observed.right_person[turn]).value for turn in rounds], "o-"
     )
     left.set(title="right person among 100", xlabel="round", ylim=(0, 1.02))
     turns = sorted(late.read_seconds)
-    right.plot(turns, [figures.median(late.read_seconds[turn]).value for turn in turns])
+    right.plot(turns, [figures.median(late.read_seconds[turn]).value for turn in turns], label="with segments")
+    anew = sorted(late.read_anew_seconds)
+    right.plot(anew, [figures.median(late.read_anew_seconds[turn]).value for turn in anew], label="without")
     right.set(title="time to read a turn", xlabel="turn", ylabel="seconds", ylim=(0, None))
+    right.legend()
+    third.plot(ways.turns, ways.computed, "k--", label="computed")
+    for tier, seconds in ways.restored.items():
+        (line,) = third.plot(ways.turns, seconds, "o-", label=f"{tier} (from {ways.break_even(tier) or '–'})")
+        third.plot(ways.turns, ways.chosen[tier], "x", color=line.get_color())
+    third.set(
+        title="a history at hand (×: as chosen; from: break-even)",
+        xlabel="turns",
+        ylabel="seconds",
+        xscale="log",
+        yscale="log",
+    )
+    third.legend(fontsize=8)
     figure.savefig(out / "plots.png", dpi=110, bbox_inches="tight")
     plt.close(figure)

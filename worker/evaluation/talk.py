@@ -9,9 +9,11 @@ from uuid import UUID, uuid5
 
 from PIL import Image
 
-from worker.engines.contract import Character, ChatMessage, Engine, OnStep, Reading, Record, no_progress
+from worker.engines.contract import Character, ChatMessage, Drawing, Engine, OnStep, Reading, Record, no_progress
 from worker.history import History
 from worker.history.segments import SegmentStore
+from worker.identity.guard import Guard, Kept
+from worker.identity.meter import Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,9 @@ class Round:
     picture: Image.Image | None = None
     tokens_read: int = 0
     tokens_reused: int = 0
-    seconds: float = 0.0  # to read and to draw
+    seconds: float = 0.0  # to read, to draw and to be looked at by the guard
+    drawings: int = 0
+    likeness: dict[UUID, float] = field(default_factory=dict)  # by character, as the guard sees it
 
 
 @dataclass
@@ -36,6 +40,9 @@ class Talk:
     segments: SegmentStore | None = None
     characters: list[Character] = field(default_factory=list)  # those introduced come by themselves
     rounds: list[Round] = field(default_factory=list)
+    guard: Guard | None = None
+    redraws: int = 1
+    faces: dict[UUID, Face] = field(default_factory=dict)  # what characters look like, for the guard
 
     @classmethod
     def after(
@@ -81,12 +88,20 @@ class Talk:
         began = time.perf_counter()
         reading = self.read(text, pictures, after=after)
         turn_id = uuid5(UUID(int=self.seed), f"round {len(self.rounds)}")
-        drawing = self.engine.draw(
-            reading, turn_id=turn_id, seed=self.seed * 10_000 + len(self.rounds), on_step=on_step
-        )
+        kept = self._draw(reading, turn_id, on_step)
+        drawing = kept.drawing
         seconds = time.perf_counter() - began
         for new in reading.introduces:
             self.characters.append(Character(uuid5(turn_id, new.name), new.name, 1, new.description, turn_id=turn_id))
+        seen = {
+            one if isinstance(one, UUID) else uuid5(turn_id, one): sighting
+            for one, sighting in zip(reading.cast, kept.seen, strict=False)
+        }
+        for one, sighting in seen.items():
+            if self.guard is not None and drawing.picture is not None and sighting.box is not None:
+                face = self.guard.face(drawing.picture, sighting.box)
+                if face is not None:
+                    self.faces.setdefault(one, face)
         said = Round(
             drawing.record,
             len(self.rounds) - 1 if after is None else after,
@@ -95,6 +110,22 @@ class Talk:
             reading.tokens_read,
             reading.tokens_reused,
             seconds,
+            kept.drawings,
+            {one: sighting.similarity for one, sighting in seen.items() if sighting.similarity is not None},
         )
         self.rounds.append(said)
         return said
+
+    def _draw(self, reading: Reading, turn_id: UUID, on_step: OnStep) -> Kept[Drawing]:
+        def drawing(number: int) -> Drawing:
+            seed = self.seed * 10_000 + len(self.rounds) + number * 1_000
+            return self.engine.draw(reading, turn_id=turn_id, seed=seed, on_step=on_step)
+
+        if self.guard is None or not reading.draws:
+            return Kept(drawing(0), (), 1)
+        known = [self._face(self.guard, one) if isinstance(one, UUID) else None for one in reading.cast]
+        return self.guard.best_of(map(drawing, range(1 + self.redraws)), known, ordered=True)
+
+    def _face(self, guard: Guard, character_id: UUID) -> Face | None:
+        uploaded = next((one.references for one in self.characters if one.id == character_id), ())
+        return guard.face(uploaded[0]) if uploaded else self.faces.get(character_id)

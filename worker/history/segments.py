@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -30,6 +33,7 @@ from worker.engines.contract import Record
 log = logging.getLogger(__name__)
 
 _VERSION = "1"
+FETCHES = 8  # segments that are fetched from the blob store side by side
 
 Fetch = Callable[[], bytes]
 """Gets a segment's bytes from the blob store. May raise `storage.blobs.BlobError`."""
@@ -120,6 +124,32 @@ def _digest(key: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A segment to restore. `fetch` gets it from the blob store, if it is there."""
+
+    key: str
+    positions: int
+    fetch: Fetch | None = None
+
+
+@dataclass
+class Pace:
+    """Seconds that one of something takes, as measured lately. Nobody knows before the first time."""
+
+    seconds: float | None = None
+
+    def note(self, seconds: float, count: float) -> None:
+        """It took so many seconds for so many."""
+        now = seconds / max(count, 1)
+        self.seconds = now if self.seconds is None else self.seconds + 0.3 * (now - self.seconds)
+
+    def fade(self) -> None:
+        """It was passed over: what was slow once is tried again some time."""
+        if self.seconds is not None:
+            self.seconds *= 0.97
+
+
 class SegmentStore:
     """Segments in this process's memory, then in a folder of this machine, then wherever `Fetch` gets them from.
 
@@ -136,6 +166,8 @@ class SegmentStore:
         self._disk_bytes = disk_bytes
         self._disk_used = 0
         self._lock = threading.Lock()
+        self._pace = {"disk": Pace(), "blobs": Pace()}  # of one segment, of one wave of segments
+        self._fetchers = ThreadPoolExecutor(FETCHES, thread_name_prefix="segments")
         if self._disk is not None:
             try:
                 self._disk.mkdir(parents=True, exist_ok=True)
@@ -149,27 +181,64 @@ class SegmentStore:
         with self._lock:
             return key in self._memory
 
-    def get(self, key: str, fingerprint: str, fetch: Fetch | None = None) -> Segment | None:
-        """The segment of `key`, from the nearest tier that has it whole, or None: then compute it."""
+    def restore(
+        self, wanted: Sequence[Wanted], fingerprint: str, *, computing: float = math.inf
+    ) -> list[Segment | None]:
+        """The segments that are wanted, each from the nearest tier that has it whole, or None: then compute it.
+
+        `computing` is how many seconds it takes to compute a position instead. A tier that lately took longer than that
+        for so much is passed over.
+        """
+        found = [self._from_memory(one.key, fingerprint) for one in wanted]
+        missing = [
+            number for number, segment in enumerate(found) if segment is None and self._on_disk(wanted[number].key)
+        ]
+        if self._worth("disk", len(missing), [wanted[number] for number in missing], computing):
+            began = time.perf_counter()
+            for number in missing:
+                found[number] = self._from_disk(wanted[number].key, fingerprint)
+            self._pace["disk"].note(time.perf_counter() - began, len(missing))
+        missing = [
+            number for number, segment in enumerate(found) if segment is None and wanted[number].fetch is not None
+        ]
+        waves = math.ceil(len(missing) / FETCHES)
+        if self._worth("blobs", waves, [wanted[number] for number in missing], computing):
+            began = time.perf_counter()
+            fetched = self._fetchers.map(lambda number: self._from_blobs(wanted[number], fingerprint), missing)
+            for number, segment in zip(missing, fetched, strict=True):
+                found[number] = segment
+            self._pace["blobs"].note(time.perf_counter() - began, waves)
+        return found
+
+    def _worth(self, tier: str, count: int, missing: Sequence[Wanted], computing: float) -> bool:
+        """Whether a tier gives what is missing at least as fast as computing would."""
+        pace = self._pace[tier]
+        if not missing or pace.seconds is None or math.isinf(computing):
+            return bool(missing)
+        if pace.seconds * count <= computing * sum(one.positions for one in missing):
+            return True
+        log.info("%d segments are computed, which is faster than to get them from %s", len(missing), tier)
+        pace.fade()
+        return False
+
+    def _from_memory(self, key: str, fingerprint: str) -> Segment | None:
         with self._lock:
             found = self._memory.get(key)
-            if found is not None and found.fingerprint == fingerprint:
-                self._memory.move_to_end(key)
-                return found
-        found = self._from_disk(key, fingerprint)
-        if found is not None:
-            self._keep_in_memory(found)
+            if found is None or found.fingerprint != fingerprint:
+                return None
+            self._memory.move_to_end(key)
             return found
-        if fetch is None:
-            return None
+
+    def _from_blobs(self, wanted: Wanted, fingerprint: str) -> Segment | None:
+        assert wanted.fetch is not None
         try:
-            data = fetch()
-            found = segment_from_bytes(data, key, fingerprint)
+            data = wanted.fetch()
+            found = segment_from_bytes(data, wanted.key, fingerprint)
         except (BlobError, DamagedSegment) as error:
-            log.warning("segment %s from the blob store is not used: %s", key[:12], error)
+            log.warning("segment %s from the blob store is not used: %s", wanted.key[:12], error)
             return None
         self._keep_in_memory(found)
-        self._keep_on_disk(key, data)
+        self._keep_on_disk(wanted.key, data)
         return found
 
     def put(self, segment: Segment) -> bytes:
@@ -199,6 +268,10 @@ class SegmentStore:
     def _file(self, key: str) -> Path | None:
         return self._disk / f"{key}.safetensors" if self._disk is not None else None
 
+    def _on_disk(self, key: str) -> bool:
+        file = self._file(key)
+        return file is not None and file.exists()
+
     def _from_disk(self, key: str, fingerprint: str) -> Segment | None:
         file = self._file(key)
         if file is None:
@@ -212,6 +285,7 @@ class SegmentStore:
             log.warning("segment %s on disk is not used: %s", key[:12], error)
             file.unlink(missing_ok=True)
             return None
+        self._keep_in_memory(found)
         return found
 
     def _keep_on_disk(self, key: str, data: bytes) -> None:

@@ -19,6 +19,12 @@ def boxes(framing: str, people: int) -> tuple[Box, ...]:
     return FRAMINGS[framing][people - 1]
 
 
+def square_of(width: int, height: int) -> Box:
+    """The square that is looked at of a picture of any size: as wide as it can be, nearer to the top than to the bottom."""
+    side = min(width, height)
+    return (width - side) // 2, (height - side) // 4, side
+
+
 def person_of(picture: Image.Image, box: Box, side: int) -> Image.Image:
     """What the square shows, (side, side) RGB; black beyond the picture."""
     left, top, width = box

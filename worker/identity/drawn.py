@@ -19,12 +19,16 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from worker.identity.compositions import FRAMINGS, boxes, person_of
+from worker.identity.compositions import FRAMINGS, boxes, person_of, square_of
+from worker.identity.meter import Face
 
+COMPOSITIONS = tuple(f"{framing} {people}" for framing in FRAMINGS for people in (1, 2))
+ART = 256  # pixels of a picture's side, which the boxes are of
 SIDE = 96  # pixels of a crop's side
 EMBEDDING = 128
 
 WIDTHS = (24, 48, 80, 112, 144)  # of the maps at strides 2 to 32
+SLIM = (12, 16, 24, 32, 48)  # the same of a model that has to tell compositions apart, and nothing finer
 
 
 class Block(nn.Module):
@@ -59,11 +63,11 @@ WEIGHTS = Path(__file__).parent / "weights"
 class CropEncoder(nn.Module):
     """A crop of SIDE × SIDE pixels to `out` numbers."""
 
-    def __init__(self, out: int) -> None:
+    def __init__(self, out: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = 3
-        for depth, width in enumerate(WIDTHS):
+        for depth, width in enumerate(widths):
             layers += [*_convolution(before, width, depthwise=depth == 4, stride=2), nn.SiLU()]
             layers += [Block(width, depthwise=depth > 1)]
             before = width
@@ -74,6 +78,10 @@ class CropEncoder(nn.Module):
         """(b, 3, SIDE, SIDE) in -1 to 1 to (b, out)."""
         numbers: Tensor = self.out(self.maps(crops).flatten(1))
         return numbers
+
+
+def _loaded(file: Path) -> dict[str, Tensor]:
+    return {name: value.float() for name, value in load_file(file).items()}
 
 
 def to_crops(pictures: Sequence[Image.Image] | NDArray[np.uint8]) -> Tensor:
@@ -95,7 +103,7 @@ class DrawnEmbedding(nn.Module):
     def from_pretrained(cls, file: Path) -> DrawnEmbedding:
         """Load a safetensors file. Raises `FileNotFoundError`."""
         embedding = cls()
-        embedding.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+        embedding.load_state_dict(_loaded(file))
         return embedding.eval()
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -108,6 +116,73 @@ class DrawnEmbedding(nn.Module):
         crops = to_crops([person_of(picture, box, SIDE) for box in boxes(framing, people)])
         found: NDArray[np.float32] = self(crops).numpy()
         return found
+
+
+class CompositionReader(nn.Module):
+    """Reads framing and count off a whole picture: where people stand in it. Or that it is none of this art."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = CropEncoder(len(COMPOSITIONS) + 1, SLIM)
+
+    @classmethod
+    def from_pretrained(cls, weights: Path = WEIGHTS) -> CompositionReader:
+        """Load `compositions.safetensors`. Raises `FileNotFoundError`."""
+        reader = cls()
+        reader.load_state_dict(_loaded(weights / "compositions.safetensors"))
+        return reader.eval()
+
+    def forward(self, wholes: Tensor) -> Tensor:
+        """(b, 3, SIDE, SIDE), whole pictures, to logits over `COMPOSITIONS`, and last for another kind of picture."""
+        logits: Tensor = self.encoder(wholes)
+        return logits
+
+    @torch.inference_mode()
+    def read(self, picture: Image.Image) -> tuple[str, int] | None:
+        """Framing and count of people; None for a photo, or anything else that is none of this art."""
+        left, top, side = square_of(*picture.size)
+        square = picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BOX)
+        found = int(self(to_crops([square])).argmax())
+        if found == len(COMPOSITIONS):
+            return None
+        framing, _, count = COMPOSITIONS[found].rpartition(" ")
+        return framing, int(count)
+
+
+class DrawnMeter:
+    """The meter of illustrated people: reads where they stand, and embeds each."""
+
+    def __init__(self, compositions: CompositionReader, embedding: DrawnEmbedding) -> None:
+        self._compositions = compositions.eval()
+        self._embedding = embedding.eval()
+
+    @classmethod
+    def from_pretrained(cls, weights: Path = WEIGHTS) -> DrawnMeter:
+        """Load the guard's `compositions.safetensors` and `guard.safetensors`. Raises `FileNotFoundError`."""
+        return cls(
+            CompositionReader.from_pretrained(weights), DrawnEmbedding.from_pretrained(weights / "guard.safetensors")
+        )
+
+    def faces(self, picture: Image.Image) -> tuple[Face, ...]:
+        """Everybody in an RGB picture of this art, from left to right; nobody in another one."""
+        composition = self._compositions.read(picture)
+        if composition is None:
+            return ()
+        first, second, whole = square_of(*picture.size)
+        art = picture.crop((first, second, first + whole, second + whole)).resize((ART, ART), Image.Resampling.LANCZOS)
+        scale = whole / ART
+        faces = []
+        for (left, top, side), embedding in zip(
+            boxes(*composition), self._embedding.embed(art, *composition), strict=True
+        ):
+            x, y, width = (round(scale * number) for number in (left, top, side))
+            faces.append(Face((first + x, second + y, first + x + width, second + y + width), embedding))
+        return tuple(faces)
+
+
+def guard_threshold(weights: Path = WEIGHTS) -> float:
+    """Below which similarity of `DrawnMeter` is drawn again, as it was chosen on pictures of the validation split."""
+    return float(json.loads((weights / "threshold.json").read_text())["threshold"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +213,6 @@ Labels = dict[str, tuple[str, ...]]
 
 OF_SCENES = ("place", "night", "composition")
 OF_PEOPLE = ("expression", "clothes", "head", "hair", "skin", "glasses", "beard")
-COMPOSITIONS = tuple(f"{framing} {people}" for framing in FRAMINGS for people in (1, 2))
 
 
 class AttributeReader(nn.Module):
@@ -155,9 +229,7 @@ class AttributeReader(nn.Module):
         """Load `reader.safetensors` and its `labels.json`. Raises `FileNotFoundError`."""
         labels = {name: tuple(words) for name, words in json.loads((weights / "labels.json").read_text()).items()}
         reader = cls(labels)
-        reader.load_state_dict(
-            {name: value.float() for name, value in load_file(weights / "reader.safetensors").items()}
-        )
+        reader.load_state_dict(_loaded(weights / "reader.safetensors"))
         return reader.eval()
 
     def scenes(self, crops: Tensor) -> dict[str, Tensor]:

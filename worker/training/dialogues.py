@@ -34,6 +34,10 @@ PLACE_WORDS = {
     "space": ("in space", "in outer space", "among the stars and planets", "near a planet"),
     "stage": ("on stage", "on a stage", "in a theatre", "in the theater", "in front of a curtain"),
 }
+ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth", "sixth"),
+    *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
+)
 PLACE_NAMES = {
     **{place: (place,) for place in PLACE_WORDS},
     "street": ("city", "street"),
@@ -642,7 +646,7 @@ class Teller:
                 f"back to the {name} one{{}}",
             ]
         if not ways:
-            ordinal = ("first", "second", "third", "fourth", "fifth", "sixth")[turn.base]
+            ordinal = ORDINALS[turn.base]
             ways = [
                 f"back to the {ordinal} picture{{}}",
                 f"the {ordinal} picture again{{}}",

@@ -13,7 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worker.identity.drawn import AttributeReader, DrawnEmbedding, to_crops
+from worker.identity.drawn import (
+    COMPOSITIONS,
+    OF_SCENES,
+    SIDE,
+    AttributeReader,
+    CompositionReader,
+    DrawnEmbedding,
+    to_crops,
+)
+from worker.training.foreign import foreign
 from worker.training.trainer import Trainer, channels_last, save_weights
 from worker.training.views import FAMILY, LABELS, NOBODY, Views
 
@@ -48,6 +57,27 @@ def meter(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
 def guard(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
     """The meter that guards while serving."""
     return _embedding(folder, pools[1], minutes, "guard", seed=1)
+
+
+def compositions(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
+    """Where people stand, for the guard, and what is no picture of this art at all."""
+    reader = channels_last(CompositionReader())
+    modules = nn.ModuleDict({"compositions": reader})
+    views, rng = pools[1], np.random.default_rng()
+    ready = views.ready()
+    others = np.stack([foreign(rng, SIDE) for _ in range(min(4000, 4 * len(ready)))])
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        some = rng.choice(ready, 64)
+        pictures = np.concatenate([views.wholes[some], others[rng.choice(len(others), 32)]])
+        answers = np.concatenate(
+            [views.of_scenes[some, OF_SCENES.index("composition")], np.full(32, len(COMPOSITIONS), np.int16)]
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = reader(roughened(to_crops(pictures)))
+        return _cross_entropy(logits, answers), {}
+
+    return Trainer(folder, "compositions", modules, loss, minutes, rate=2e-3, weight_decay=0.02).run()
 
 
 def _embedding(folder: Path, views: Views, minutes: float, stage: str, seed: int) -> nn.ModuleDict:
@@ -106,15 +136,17 @@ def attributes(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
 
 
 def export(folder: Path, into: Path) -> None:
-    """Write the averaged weights of all three as bfloat16 safetensors, with the reader's labels."""
+    """Write the averaged weights of all stages as bfloat16 safetensors, with the reader's labels."""
     into.mkdir(parents=True, exist_ok=True)
-    for stage in ("meter", "guard"):
-        modules = nn.ModuleDict({"embedding": DrawnEmbedding()})
-        modules.load_state_dict(torch.load(folder / f"{stage}.pt", weights_only=True)["average"])
-        save_weights(modules["embedding"], into / f"{stage}.safetensors")
-    reader = nn.ModuleDict({"reader": AttributeReader(LABELS)})
-    reader.load_state_dict(torch.load(folder / "attributes.pt", weights_only=True)["average"])
-    save_weights(reader["reader"], into / "reader.safetensors")
+    models: dict[str, tuple[str, nn.Module]] = {  # by stage: the model, and its name there
+        "meter": ("embedding", DrawnEmbedding()),
+        "guard": ("embedding", DrawnEmbedding()),
+        "compositions": ("compositions", CompositionReader()),
+        "attributes": ("reader", AttributeReader(LABELS)),
+    }
+    for stage, (name, model) in models.items():
+        nn.ModuleDict({name: model}).load_state_dict(torch.load(folder / f"{stage}.pt", weights_only=True)["average"])
+        save_weights(model, into / f"{'reader' if stage == 'attributes' else stage}.safetensors")
     (into / "labels.json").write_text(json.dumps(LABELS, indent=1, ensure_ascii=False) + "\n")
 
 

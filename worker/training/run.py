@@ -31,7 +31,7 @@ from worker.training.cache import PictureCache
 from worker.training.trainer import Trainer, save_weights
 from worker.training.views import Views
 
-STORIES = 6000
+STORIES = 3000
 ENGINE = {  # the stages of the preview engine, in order, each with its minutes on two cores
     "autoencoder": (stages.autoencoder, 60.0),
     "reconstruction": (stages.reconstruction, 60.0),
@@ -41,9 +41,11 @@ ENGINE = {  # the stages of the preview engine, in order, each with its minutes 
 IDENTITY = {  # the stages of the models that look at its pictures
     "meter": (likeness.meter, 20.0),
     "guard": (likeness.guard, 20.0),
+    "compositions": (likeness.compositions, 2.0),
     "attributes": (likeness.attributes, 20.0),
 }
 STAGES = (*ENGINE, *IDENTITY)
+PARTS = {part.name for part in fields(Configuration)}  # of the engine, a file of weights each
 
 
 def train(
@@ -119,10 +121,9 @@ def export(folder: Path, into: Path) -> None:
     for stage, modules in stages.untrained().items():
         parts |= stages.averaged(folder, stage, modules).items()
     into.mkdir(parents=True, exist_ok=True)
-    for name, part in parts.items():
-        save_weights(part, into / f"{name}.safetensors")
+    for name in PARTS:
+        save_weights(parts[name], into / f"{name}.safetensors")
     configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), DiTConfig())
-    assert {one.name for one in fields(configuration)} == set(parts)
     (into / "config.json").write_text(configuration.to_json() + "\n")
     (into / "text.json").write_text((folder / "text.json").read_text())
     _export_records(folder, ENGINE, into)
@@ -140,8 +141,8 @@ def begin_from(weights: Path, folder: Path) -> None:
     for stage, modules in stages.untrained().items():
         if (folder / f"{stage}.pt").exists():
             continue
-        for name, part in modules.items():
-            part.load_state_dict(load_file(weights / f"{name}.safetensors"))
+        for name in PARTS & modules.keys():
+            modules[name].load_state_dict(load_file(weights / f"{name}.safetensors"))
         earlier = records[stage].pop("continued_from", [])
         (folder / f"{stage}.json").write_text(json.dumps({"continued_from": [*earlier, records[stage]]}))
         Trainer(folder, stage, modules, lambda: (torch.zeros(()), {}), 0.0, 0.0).save()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,32 @@ from worker.engines.preview.dit import LATENT_SIDE, DiT
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
-from worker.identity.drawn import OF_PEOPLE
 from worker.training.cache import PictureCache
 from worker.training.dialogues import Seen, Teller, place_in
+from worker.training.legible import (
+    LegibleLatents,
+    LegibleTokens,
+    compositions_of,
+    legible_latents,
+    legible_tokens,
+    missed,
+    shown_in,
+    weights_of_cells,
+)
 from worker.training.packing import Batch, collate, pack
 from worker.training.stories import TURNS, story
 from worker.training.trainer import Trainer, channels_last
-from worker.training.views import LABELS, NOBODY, labels_of
+from worker.training.views import NOBODY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CROP = 128
+HEADS_COUNT = 3.0  # times as much as the rest of a picture, in the painter's error
+CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a face
+FACES = 0.3  # weight of what faces show
+ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
+TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
 
 
 def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
@@ -98,16 +112,16 @@ def untrained() -> dict[str, nn.ModuleDict]:
     """What each stage trains, in order; the DiT that is kept is that of the last."""
     return {
         "autoencoder": nn.ModuleDict({"autoencoder": Autoencoder()}),
-        "reconstruction": nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()}),
+        "reconstruction": nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT(), "legible": LegibleTokens()}),
         "reader": nn.ModuleDict({"mllm": MLLM()}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
 
 def averaged(folder: Path, stage: str, modules: nn.ModuleDict) -> nn.ModuleDict:
-    """The averaged weights of a stage that ran. Raises `FileNotFoundError` when it did not."""
-    saved = torch.load(folder / f"{stage}.pt", weights_only=True)
-    modules.load_state_dict(saved["average"])
+    """The averaged weights of some parts of a stage that ran. Raises `FileNotFoundError` when it did not."""
+    saved = torch.load(folder / f"{stage}.pt", weights_only=True)["average"]
+    modules.load_state_dict({name: value for name, value in saved.items() if name.split(".")[0] in modules})
     return modules.requires_grad_(False).eval()
 
 
@@ -133,28 +147,56 @@ def reconstruction(folder: Path, cache: PictureCache, minutes: float) -> nn.Modu
     """Stage 2. The visual tokenizer and the DiT together: paint a picture from its own tokens."""
     encode_latents(folder, cache)
     latents, ready = Tokens(folder, cache).latents, cache.ready()
-    modules = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
+    modules = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT(), "legible": LegibleTokens()})
+    easel = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes)
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        clean = torch.from_numpy(latents[rng.choice(ready, 16), rng.integers(0, TURNS, 16)].astype(np.float32))
+        stories, turns = rng.choice(ready, 32), rng.integers(0, TURNS, 32)
+        pictures = list(zip(stories.tolist(), turns.tolist(), strict=True))
+        clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         with torch.autocast("cpu", torch.bfloat16):
             tokens = modules["tokenizer"](clean)
-            tokens = tokens + 0.15 * torch.randn_like(tokens)
-            flow = _flow(modules["dit"], clean, tokens)
-        return flow, {}
+            named = missed(modules["legible"](tokens + ERRS * torch.randn_like(tokens)), shown_in(pictures))
+            erring = 0.5 * ERRS * torch.rand(len(tokens), 1, 1)
+            flow, faces = easel.paint(pictures, clean, tokens + erring * torch.randn_like(tokens))
+        tokens_legible = torch.stack(list(named.values())).mean()
+        figures = {
+            "flow": float(flow.detach()),
+            "faces": float(faces.detach()),
+            "tokens": float(tokens_legible.detach()),
+        }
+        return flow + FACES * faces + TOKENS_LEGIBLE * tokens_legible, figures
 
     return Trainer(folder, "reconstruction", modules, loss, minutes, rate=1e-3).run()
 
 
-def _flow(dit: nn.Module, clean: Tensor, tokens: Tensor, references: tuple[Tensor, ...] = ()) -> Tensor:
-    """The flow-matching loss; times near the middle come more often (logit-normal)."""
-    time = torch.sigmoid(torch.randn(len(clean)))
-    noise = torch.randn_like(clean)
-    part = time[:, None, None, None]
-    velocity: Tensor = dit((1 - part) * clean + part * noise, time, tokens, *references)
-    loss: Tensor = ((velocity - (noise - clean)) ** 2).mean()
-    return loss
+class Easel:
+    """Where a DiT is taught: by the velocity, and by whether the people in what it paints can be named."""
+
+    def __init__(self, dit: nn.Module, legible: LegibleLatents, minutes: float) -> None:
+        compiles = minutes > 2 and shutil.which("c++")  # which takes half a minute, and makes a CPU a fifth faster
+        self._dit: Any = torch.compile(dit) if compiles else dit
+        self._legible = legible
+        self._weights = weights_of_cells(HEADS_COUNT)
+
+    def paint(
+        self, pictures: list[tuple[int, int]], clean: Tensor, tokens: Tensor, references: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """The flow-matching loss, heads counting more, and the mean cross-entropy of what faces show in the estimates.
+
+        Times near the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
+        """
+        time = torch.sigmoid(torch.randn(len(clean)))
+        noise = torch.randn_like(clean)
+        part = time[:, None, None, None]
+        noisy = (1 - part) * clean + part * noise
+        velocity: Tensor = self._dit(noisy, time, tokens, *references)
+        compositions, shown = compositions_of(pictures), shown_in(pictures)
+        flow = (self._weights[compositions] * (velocity - (noise - clean)) ** 2).mean()
+        shown[time > CLEAR] = NOBODY
+        faces = missed(self._legible(noisy - part * velocity, compositions), shown)
+        return flow, torch.stack(list(faces.values())).mean()
 
 
 @torch.inference_mode()
@@ -194,76 +236,28 @@ def text_tokenizer(folder: Path) -> Tokenizer:
     return load_text_tokenizer(file)
 
 
-class Legible(nn.Module):
-    """Reads the one or two people in a picture (expression, clothes, head, hair, …) off its visual tokens.
-
-    A face is a small part of a picture, and of the squared error of its tokens. So what the MLLM regresses has to be read
-    by this as well. It learns from the tokenizer's own tokens, and is thrown away after the stage.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes = [len(LABELS[name]) for name in OF_PEOPLE]
-        self.head = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(TOKENS * WIDTH, 512),
-            nn.GELU(),
-            nn.Dropout(0.2),
-            nn.Linear(512, 2 * sum(self.sizes)),
-        )
-
-    def forward(self, tokens: Tensor, shown: Tensor) -> dict[str, Tensor]:
-        """Cross-entropies by attribute, of visual tokens (n, K, WIDTH) against labels (n, 2, attributes)."""
-        said = torch.split(self.head(tokens).unflatten(1, (-1, 2)), self.sizes, dim=1)
-        return {
-            name: nn.functional.cross_entropy(logits, shown[..., number], ignore_index=NOBODY, reduction="sum")
-            / (shown[..., number] != NOBODY).sum().clamp(min=1)
-            for number, (name, logits) in enumerate(zip(OF_PEOPLE, said, strict=True))
-        }
-
-    @classmethod
-    def learned(cls, visual: np.memmap[tuple[int, ...], np.dtype[np.float16]], ready: NDArray[np.int64]) -> Legible:
-        """Trained on the visual tokens of all pictures, within a minute or two."""
-        model, rng = cls(), np.random.default_rng()
-        optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
-        for _ in range(min(2000, 20 * len(ready))):
-            stories, turns = rng.choice(ready, 128), rng.integers(0, TURNS, 128)
-            tokens = torch.from_numpy(visual[stories, turns].astype(np.float32))
-            losses = model(tokens + 0.25 * torch.randn_like(tokens), _shown(zip(stories, turns, strict=True)))
-            optimiser.zero_grad()
-            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        return model.requires_grad_(False).eval()
-
-
-def _shown(pictures: Iterable[tuple[int, int]]) -> Tensor:
-    """Labels of the people in pictures (story, turn), from left to right, (n, 2, attributes)."""
-    nobody = [NOBODY] * len(OF_PEOPLE)
-    return torch.tensor([[*labels_of(story(int(one)).shot(turn))[1], nobody][:2] for one, turn in pictures])
-
-
 def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 3. The MLLM: replies to write, and visual tokens to regress, over whole dialogues."""
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
-    tokenizer, legible = text_tokenizer(folder), Legible.learned(visual, ready)
+    tokenizer, legible = text_tokenizer(folder), legible_tokens(visual, ready)
     mllm = MLLM()
     modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        stories = rng.choice(ready, 10)
+        stories = rng.choice(ready, 6)
         batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
             text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25, unseen=0.35)
         regression = ((regressed - wanted) ** 2).mean()
         asked = [(one, run.turn) for one, runs in zip(stories, batch.runs, strict=True) for run in runs if run.asks]
-        people = legible(regressed, _shown(asked))
+        people = missed(legible(regressed), shown_in(asked))
         figures = {"text": text, "regression": regression, **people}
         loss = 4.0 * text + regression + 0.1 * torch.stack(list(people.values())).sum()
         return loss, {name: float(value.detach()) for name, value in figures.items()}
 
-    return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3).run()
+    return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3, muon=True).run()
 
 
 def read_batch(
@@ -327,6 +321,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
     latents, visual, regressed, ready = tokens.latents, tokens.visual, tokens.regressed, cache.ready()
     before = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
     modules = nn.ModuleDict({"dit": averaged(folder, "reconstruction", before)["dit"].requires_grad_(True)})
+    easel = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes)
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
@@ -350,9 +345,10 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
                 torch.tensor([[here.stands for here in one.seen] for one in some]),
                 torch.tensor([[here.stood for here in one.seen] for one in some]),
             )
+        pictures = list(zip(stories.tolist(), turns.tolist(), strict=True))
         with torch.autocast("cpu", torch.bfloat16):
-            flow = _flow(modules["dit"], clean, said, references)
-        return flow, {}
+            flow, faces = easel.paint(pictures, clean, said, references)
+        return flow + FACES * faces, {"flow": float(flow.detach()), "faces": float(faces.detach())}
 
     return Trainer(folder, "personalization", modules, loss, minutes, rate=4e-4).run()
 

@@ -15,7 +15,7 @@ from worker.identity.compositions import FRAMINGS
 from worker.training.people import CLOTHES, EXPRESSIONS, Look, Person, shade, some_person, split_of
 from worker.training.scenes import PLACES, Shot
 
-TURNS = 6
+TURNS = 12
 NAMES = (
     *(
         "Olivia",
@@ -123,7 +123,7 @@ class Story:
         return Shot(cast, scene.place, scene.night, scene.framing, self.turns[turn].seed)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def story(seed: int, split: str = "train") -> Story:
     """The story of a seed, about people of one split only."""
     rng = random.Random(f"story {split} {seed}")

@@ -24,6 +24,7 @@ from worker.training.cache import VERSION
 
 CHECKPOINT_SECONDS = 60.0
 LONGEST_STEP = 30.0  # seconds: a machine that slept has not trained
+HIDDEN = 128  # the least width of a matrix that is neither an entrance nor an exit
 AVERAGE = 0.999  # of the weights, the larger the slower
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -47,6 +48,7 @@ class Trainer:
     rate: float
     seed: int = 0
     weight_decay: float = 0.01
+    muon: bool = False  # worth it where a step is much more work than the matrices that it changes
     report: Callable[[str], None] = print
     average: nn.ModuleDict = field(init=False)
     steps: int = field(init=False, default=0)
@@ -55,15 +57,14 @@ class Trainer:
     def __post_init__(self) -> None:
         """Take up the last checkpoint, when there is one."""
         self.average = copy.deepcopy(self.modules).requires_grad_(False).eval()
-        self._optimiser = torch.optim.AdamW(
-            self.modules.parameters(), self.rate, betas=(0.9, 0.98), weight_decay=self.weight_decay
-        )
+        self._optimisers = _optimisers(self.modules, self.rate, self.weight_decay, muon=self.muon)
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
             saved: dict[str, Any] = torch.load(self._checkpoint, weights_only=True)
             self.modules.load_state_dict(saved["modules"])
             self.average.load_state_dict(saved["average"])
-            self._optimiser.load_state_dict(saved["optimiser"])
+            for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
             self.steps, self.seconds = saved["steps"], saved["seconds"]
 
     @property
@@ -76,15 +77,16 @@ class Trainer:
         last = saved = said = time.monotonic()
         self.modules.train()
         while (progress := self.seconds / (self.minutes * 60)) < 1:
-            for group in self._optimiser.param_groups:
+            for group in (group for optimiser in self._optimisers for group in optimiser.param_groups):
                 warm = min(1.0, (self.steps + 1) / 200)
                 group["lr"] = self.rate * warm * (0.02 + 0.98 * 0.5 * (1 + _cosine(progress)))
             loss, figures = self.loss()
-            self._optimiser.zero_grad(set_to_none=True)
+            self.modules.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
             if torch.isfinite(norm):
-                self._optimiser.step()
+                for optimiser in self._optimisers:
+                    optimiser.step()
             self._follow()
             self.steps += 1
             now = time.monotonic()
@@ -127,7 +129,7 @@ class Trainer:
         state = {
             "modules": self.modules.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
             "steps": self.steps,
             "seconds": self.seconds,
         }
@@ -147,6 +149,23 @@ class Trainer:
             **{name: value for name, value in before.items() if name == "continued_from"},
         }
         file.write_text(json.dumps(record, indent=1))
+
+
+def _optimisers(modules: nn.Module, rate: float, weight_decay: float, *, muon: bool) -> list[torch.optim.Optimizer]:
+    """AdamW; with `muon`, Muon (Jordan et al., 2024) for the matrices inside, with AdamW's size of steps."""
+    matrices = [
+        one.weight
+        for one in modules.modules()
+        if muon and isinstance(one, nn.Linear) and min(one.weight.shape) >= HIDDEN
+    ]
+    taken = {id(one) for one in matrices}
+    others = [one for one in modules.parameters() if id(one) not in taken]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(others, rate, betas=(0.9, 0.98), weight_decay=weight_decay)
+    ]
+    if matrices:
+        optimisers.append(torch.optim.Muon(matrices, rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"))
+    return optimisers
 
 
 def channels_last(model: Module) -> Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import shutil
 from dataclasses import replace
 from itertools import pairwise
@@ -22,6 +23,8 @@ from worker.engines.preview.references import ALONE, RIGHT
 from worker.engines.preview.tokenizer import TOKENS
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
+from worker.training.scenes import Shot, draw_shot
+from worker.training.views import member, some_look
 
 
 def tell(talk: Talk, turns: int = len(DIALOGUE)) -> None:
@@ -196,11 +199,16 @@ def test_twenty_thousand_characters_are_read_as_far_as_possible_and_that_is_said
 def test_a_long_conversation_leaves_its_oldest_turns_in_large_steps(talk: Talk) -> None:
     tell(talk, 1)
     records = talk.records * 40
-    kept = [len(talk.engine._reader.kept(records[:size])) for size in range(1, 41)]
+    kept = [len(talk.engine.reader.kept(records[:size])) for size in range(1, 41)]
     assert max(kept) < 20
     drops = [one - other for one, other in pairwise(kept) if one >= other]
     assert drops
     assert min(drops) >= 3, "it leaves room for several turns at once"
+
+
+def in_this_art(number: int) -> Image.Image:
+    rng = random.Random(number)
+    return draw_shot(Shot(((member("preview", number), some_look(rng)),), "park", False, "portrait", number))
 
 
 def test_a_described_character_is_described_to_the_model_once(talk: Talk) -> None:
@@ -210,7 +218,7 @@ def test_a_described_character_is_described_to_the_model_once(talk: Talk) -> Non
 
 
 def test_an_uploaded_reference_is_seen_by_reader_and_painter(talk: Talk) -> None:
-    picture = Image.new("RGB", (400, 300), "green")
+    picture = in_this_art(1)
     ada = Character(uuid4(), "Ada", 1, references=(picture,))
     _, pictures = talk.engine._newcomers("draw Ada", [], ChatMessage("", characters=(ada,)), (), ())
     assert len(pictures) == 1
@@ -227,7 +235,7 @@ def test_who_is_named_is_looked_at_before_the_next_picture_is_regressed(talk: Ta
     (reference,) = reading.plan.references  # type: ignore[attr-defined]
     assert (reference.stands, reference.stood) == (ALONE, RIGHT)
     assert np.array_equal(reference.visual, talk.records[2].visual_tokens[-TOKENS:])
-    other = Image.new("RGB", (256, 256), "orange")
+    other = in_this_art(2)
     talk.characters = tuple(replace(one, references=(other,)) for one in talk.characters)
     changed = talk.read(DIALOGUE[3].message)
     assert changed.reply == reading.reply

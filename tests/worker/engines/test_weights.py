@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID, uuid4
 
+import insightface
 import numpy as np
 import pytest
 from PIL import Image
 
 from worker.engines.contract import Character, ChatMessage, Reading, no_progress
 from worker.engines.preview.engine import WEIGHTS, PreviewEngine
+from worker.engines.preview.replies import NOT_MY_ART
 from worker.history import History
 from worker.history.segments import SegmentStore
 
@@ -107,3 +110,27 @@ def test_an_expression_is_named_in_the_reply(engine: PreviewEngine) -> None:
     told = tell(engine, ["Ben, blue mohawk, dark skin, in the snow", "make him angry", "now Ben is laughing"])
     assert "Ben, angry," in told[1].reading.reply
     assert "Ben, laughing," in told[2].reading.reply
+
+
+def test_a_photo_gets_an_honest_answer_and_words_are_drawn_all_the_same(engine: PreviewEngine) -> None:
+    with Image.open(Path(insightface.__file__).parent / "data" / "images" / "t1.jpg") as file:
+        photo = file.convert("RGB")
+    history = History((), UUID(int=1))
+    alone = engine.read(history, ChatMessage("this is Kim", (photo,)))
+    assert alone.reply.startswith(NOT_MY_ART)
+    described = engine.read(history, ChatMessage("Kim, red curly hair and round glasses, on the beach", (photo,)))
+    assert described.reply.startswith(NOT_MY_ART)
+    assert described.draws
+    assert [new.name for new in described.introduces] == ["Kim"]
+    kim = Character(uuid4(), "Kim", 1, references=(photo,))
+    known = engine.read(history, ChatMessage("Kim on the beach", characters=(kim,)))
+    assert known.reply.startswith(NOT_MY_ART)
+
+
+def test_a_reference_in_its_own_art_is_looked_at(engine: PreviewEngine) -> None:
+    (first,) = tell(engine, ["Olivia, red curly hair and round glasses, on the beach by day"])
+    assert first.picture is not None
+    olivia = Character(uuid4(), "Olivia", 1, references=(first.picture,))
+    again = engine.read(History((), UUID(int=1)), ChatMessage("Olivia in the park", characters=(olivia,)))
+    assert not again.reply.startswith(NOT_MY_ART)
+    assert again.characters == (olivia.id,)

@@ -27,7 +27,9 @@ KEYS = {
     *("rollback", "attributes", "attributes_by_hand", "without_history", "restore_max_error", "turn50_over_turn2"),
     *("seconds_p50", "rss_mb"),
 }
-LITTLE = Size(families=2, singles=1, dialogues=1, forgetful=0, late=0, restored=1, by_hand=1)
+LITTLE = Size(
+    families=2, singles=1, dialogues=1, forgetful=0, late=0, restored=1, by_hand=1, guarded=0, remembered=(1,)
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,9 +16,12 @@ import torch
 from storage.blobs import BlobMissing
 from worker.engines.contract import Record
 from worker.history.segments import (
+    FETCHES,
     DamagedSegment,
+    Fetch,
     Segment,
     SegmentStore,
+    Wanted,
     next_key,
     root_key,
     segment_from_bytes,
@@ -30,6 +35,10 @@ def segment(number: int, fingerprint: str = "engine", dtype: torch.dtype = torch
     generator = torch.Generator().manual_seed(number)
     layers = tuple(torch.randn(2, 10, 8, generator=generator).to(dtype) for _ in range(3))
     return Segment(f"{number:064x}", fingerprint, layers, tuple(layer * 2 for layer in layers))
+
+
+def got(store: SegmentStore, key: str, fetch: Fetch | None = None) -> Segment | None:
+    return store.restore([Wanted(key, 10, fetch)], "engine")[0]
 
 
 def record(words: tuple[int, ...] = (1, 2), picture: float = 0.5, version: int = 1) -> Record:
@@ -97,7 +106,7 @@ def test_the_memory_forgets_the_least_recently_used_first() -> None:
     store = SegmentStore(memory_bytes=3 * size)
     for number in range(3):
         store.put(segment(number))
-    store.get(segment(0).key, "engine")
+    got(store, segment(0).key)
     store.put(segment(3))
     assert [store.is_warm(segment(number).key) for number in range(4)] == [True, False, True, True]
 
@@ -105,7 +114,7 @@ def test_the_memory_forgets_the_least_recently_used_first() -> None:
 def test_another_process_finds_on_disk_what_this_one_kept(tmp_path: Path) -> None:
     SegmentStore(memory_bytes=0, disk_folder=tmp_path, disk_bytes=2**20).put(segment(1))
     other = SegmentStore(memory_bytes=2**20, disk_folder=tmp_path, disk_bytes=2**20)
-    assert equal(other.get(segment(1).key, "engine"), segment(1))
+    assert equal(got(other, segment(1).key), segment(1))
     assert other.is_warm(segment(1).key)
 
 
@@ -118,8 +127,8 @@ def test_the_disk_stays_within_its_bytes_and_keeps_what_was_used_last(tmp_path: 
         if file.exists():
             os.utime(file, (time.time() + number, time.time() + number))
         assert sum(one.stat().st_size for one in tmp_path.iterdir()) <= 4 * size
-    assert store.get(segment(0).key, "engine") is None
-    assert equal(store.get(segment(9).key, "engine"), segment(9))
+    assert got(store, segment(0).key) is None
+    assert equal(got(store, segment(9).key), segment(9))
 
 
 def test_a_damaged_file_on_disk_is_removed_and_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -127,7 +136,7 @@ def test_a_damaged_file_on_disk_is_removed_and_not_used(tmp_path: Path, caplog: 
     store.put(segment(1))
     file = tmp_path / f"{segment(1).key}.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
-    assert store.get(segment(1).key, "engine") is None
+    assert got(store, segment(1).key) is None
     assert "is not used" in caplog.text
     assert not file.exists()
 
@@ -135,7 +144,7 @@ def test_a_damaged_file_on_disk_is_removed_and_not_used(tmp_path: Path, caplog: 
 def test_a_segment_of_another_engine_is_never_used(tmp_path: Path) -> None:
     store = SegmentStore(memory_bytes=2**20, disk_folder=tmp_path, disk_bytes=2**20)
     store.put(segment(1, "another engine"))
-    assert store.get(segment(1).key, "engine") is None
+    assert got(store, segment(1).key) is None
 
 
 def test_the_blob_store_is_asked_last_and_may_fail(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -145,13 +154,13 @@ def test_the_blob_store_is_asked_last_and_may_fail(tmp_path: Path, caplog: pytes
     def gone() -> bytes:
         raise BlobMissing("segments/1")
 
-    assert store.get(key, "engine", gone) is None
-    assert store.get(key, "engine", lambda: data[:50]) is None
+    assert got(store, key, gone) is None
+    assert got(store, key, lambda: data[:50]) is None
     assert "blob store is not used" in caplog.text
-    assert equal(store.get(key, "engine", lambda: data), segment(1))
-    assert equal(store.get(key, "engine", gone), segment(1)), "the faster tiers have it now"
+    assert equal(got(store, key, lambda: data), segment(1))
+    assert equal(got(store, key, gone), segment(1)), "the faster tiers have it now"
     store.forget()
-    assert equal(store.get(key, "engine", gone), segment(1)), "and so has the disk"
+    assert equal(got(store, key, gone), segment(1)), "and so has the disk"
 
 
 def test_a_disk_that_cannot_be_written_costs_no_turn(tmp_path: Path) -> None:
@@ -159,4 +168,38 @@ def test_a_disk_that_cannot_be_written_costs_no_turn(tmp_path: Path) -> None:
     blocked.write_text("")
     store = SegmentStore(memory_bytes=2**20, disk_folder=blocked / "below", disk_bytes=2**20)
     store.put(segment(1))
-    assert equal(store.get(segment(1).key, "engine"), segment(1))
+    assert equal(got(store, segment(1).key), segment(1))
+
+
+def test_segments_come_from_the_blob_store_side_by_side(tmp_path: Path) -> None:
+    together = threading.Barrier(FETCHES)
+    stored = [segment_to_bytes(segment(number)) for number in range(FETCHES)]
+
+    def fetch(number: int) -> bytes:
+        together.wait(10)
+        return stored[number]
+
+    store = SegmentStore(memory_bytes=2**20)
+    wanted = [Wanted(segment(number).key, 10, partial(fetch, number)) for number in range(FETCHES)]
+    found = store.restore(wanted, "engine")
+    assert all(equal(one, segment(number)) for number, one in enumerate(found))
+
+
+def test_what_is_computed_faster_than_restored_is_left_to_be_computed_and_tried_again_some_time() -> None:
+    fetched = 0
+
+    def fetch() -> bytes:
+        nonlocal fetched
+        fetched += 1
+        time.sleep(0.02)
+        return segment_to_bytes(segment(1))
+
+    store = SegmentStore(memory_bytes=0)
+    wanted = [Wanted(segment(1).key, 10, fetch)]
+    assert equal(store.restore(wanted, "engine", computing=1e-4)[0], segment(1)), "nobody knows yet how long it takes"
+    assert store.restore(wanted, "engine", computing=1e-4) == [None]
+    assert fetched == 1
+    assert equal(store.restore(wanted, "engine", computing=1.0)[0], segment(1)), "a slow model had better wait for it"
+    for _ in range(200):
+        store.restore(wanted, "engine", computing=1e-4)
+    assert fetched > 2, "a tier that was slow once may be fast now"

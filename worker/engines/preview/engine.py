@@ -42,6 +42,7 @@ from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
 from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
+from worker.identity.drawn import CompositionReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,9 +117,18 @@ class Plan:
 class PreviewEngine:
     """The engine that every machine can run. Not for two turns at once in one process."""
 
-    def __init__(self, reader: Reader, painter: Painter, fingerprint: str, *, personalized: bool = True) -> None:
-        self._reader = reader
+    def __init__(
+        self,
+        reader: Reader,
+        painter: Painter,
+        fingerprint: str,
+        *,
+        personalized: bool = True,
+        art: CompositionReader | None = None,
+    ) -> None:
+        self.reader = reader
         self._painter = painter
+        self._art = art
         self._personalized = personalized
         self.fingerprint = fingerprint
         self.abilities = Abilities(
@@ -148,38 +158,56 @@ class PreviewEngine:
             parts = configuration.build()
             for name, part in parts.items():
                 part.load_state_dict(load_file(folder / f"{name}.safetensors"))
+            art = CompositionReader.from_pretrained()
         except Exception as error:  # whatever is wrong with the folder, an operator has to mend the same thing
             raise NoWeights(
                 f"The preview engine has no usable weights in {folder} ({type(error).__name__}: {error}). "
                 "Train some with `likeness train`, or point LIKENESS_PREVIEW_WEIGHTS at a folder that has them."
             ) from error
-        return cls.from_parts(parts, text, fingerprint=_fingerprint(folder), steps=steps, personalized=personalized)
+        return cls.from_parts(
+            parts,
+            text,
+            fingerprint=_fingerprint(folder),
+            steps=steps,
+            personalized=personalized,
+            art=art,
+        )
 
     @classmethod
     def from_parts(
-        cls, parts: nn.ModuleDict, text: Tokenizer, *, fingerprint: str, steps: int, personalized: bool = True
+        cls,
+        parts: nn.ModuleDict,
+        text: Tokenizer,
+        *,
+        fingerprint: str,
+        steps: int,
+        personalized: bool = True,
+        art: CompositionReader | None = None,
     ) -> PreviewEngine:
-        """An engine of loaded parts, in float32."""
+        """An engine of loaded parts, in float32. `art` knows the pictures that it can take a likeness from; else all are."""
         parts = parts.float().eval().requires_grad_(False)
         painter = Painter(parts["autoencoder"], parts["tokenizer"], parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
-        return cls(Reader(parts["mllm"], text, fingerprint), painter, fingerprint, personalized=personalized)  # type: ignore[arg-type]  # as above
+        reader = Reader(parts["mllm"], text, fingerprint)  # type: ignore[arg-type]  # as above
+        return cls(reader, painter, fingerprint, personalized=personalized, art=art)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def read(self, history: History, message: ChatMessage) -> Reading:
         """Read the message after the history. Deterministic for equal history and message."""
         own = tuple(self._own(history, record) for record in history.records)
-        records = self._reader.kept(own)
+        records = self.reader.kept(own)
         text = " ".join(message.text.split())
-        pictures = [self._painter.tokens_of(picture) for picture in message.references[:1]]
+        pictures = [self._painter.tokens_of(one) for one in message.references[:1] if not self._is_foreign(one)]
+        unseen = self._unseen(text, message.characters, own)
+        before = replies.NOT_MY_ART if unseen or len(pictures) < len(message.references[:1]) else ""
         canned = replies.without_words(text) if not pictures else None
         text, pictures = self._newcomers(text, pictures, message, own, records)
-        read = self._reader.read(
+        read = self.reader.read(
             history,
             records,
             text,
             pictures,
-            partial(_corrected, message=text, known=[one.name for one in message.characters]),
+            partial(_corrected, message=text, known=[one.name for one in message.characters if one not in unseen]),
             partial(self._references, own=own, characters=message.characters),
             seed=message.seed,
             reply=canned,
@@ -194,11 +222,12 @@ class PreviewEngine:
         )
         alt = _alt_text(said, shown) if read.picture is not None else ""
         return Reading(
-            reply=(replies.CUT if read.cut else "") + read.reply,
+            reply=before + (replies.CUT if read.cut else "") + read.reply,
             draws=read.picture is not None,
             alt_text=alt,
             characters=tuple(character.id for character in characters) if read.picture is not None else (),
             introduces=new if read.picture is not None else (),
+            cast=_cast(said.shown, shown) if read.picture is not None else (),
             tokens_read=read.tokens_read,
             tokens_reused=read.tokens_reused,
             plan=Plan(
@@ -211,6 +240,20 @@ class PreviewEngine:
             ),
         )
 
+    def _is_foreign(self, picture: Image.Image) -> bool:
+        """Whether a picture is a photo, or of another style than this engine's."""
+        return self._art is not None and self._art.read(picture) is None
+
+    def _unseen(self, text: str, characters: Sequence[Character], own: Sequence[Record]) -> list[Character]:
+        """Those whom a message names, and of whom nothing is known but pictures that no likeness can be taken from."""
+        return [
+            character
+            for character in characters
+            if character.references
+            and _mention(character, text) is not None
+            and self._appearance(character, own) is None
+        ]
+
     def _own(self, history: History, record: Record) -> Record:
         """A record as this engine would have written it: what another engine drew is encoded anew from its picture."""
         if record.fingerprint == self.fingerprint:
@@ -221,7 +264,7 @@ class PreviewEngine:
             record.turn_id,
             "words are" if picture is None else "words and picture are",
         )
-        ids, _ = self._reader.ids_of(" ".join(record.text.split()), 0, record.reply, drawn=picture is not None)
+        ids, _ = self.reader.ids_of(" ".join(record.text.split()), 0, record.reply, drawn=picture is not None)
         visual = self._painter.tokens_of(picture) if picture is not None else np.zeros((0, WIDTH), np.float32)
         return replace(
             record,
@@ -241,7 +284,7 @@ class PreviewEngine:
     ) -> tuple[str, list[NDArray[np.float32]]]:
         """The message with what the MLLM cannot know yet: what a character looks like whom its context has not shown."""
         for character in message.characters:
-            mention = re.search(rf"\b{re.escape(character.name)}\b", text, re.IGNORECASE)
+            mention = _mention(character, text)
             if mention is None or any(_shows(record, character) for record in kept):
                 continue
             if character.description:
@@ -264,7 +307,7 @@ class PreviewEngine:
 
     def _appearance(self, character: Character, own: Sequence[Record]) -> tuple[NDArray[np.float32], int] | None:
         """Visual tokens that show a character, and where they stand there: an uploaded picture, else their first one."""
-        if character.references:
+        if character.references and not self._is_foreign(character.references[0]):
             return self._painter.tokens_of(character.references[0]), ALONE
         for record in own:
             picture = picture_tokens(record)
@@ -306,7 +349,7 @@ class PreviewEngine:
         )
         segment = None
         if plan.history.segments is not None:
-            segment = plan.history.segments.put(self._reader.segment(plan.read, record))
+            segment = plan.history.segments.put(self.reader.segment(plan.read, record))
         return Drawing(picture=picture, alt_text=reading.alt_text, record=record, segment=segment)
 
 
@@ -322,6 +365,10 @@ def _shows(record: Record, character: Character) -> bool:
     return (character.id, character.version) in zip(record.characters, record.versions, strict=True)
 
 
+def _mention(character: Character, text: str) -> re.Match[str] | None:
+    return re.search(rf"\b{re.escape(character.name)}\b", text, re.IGNORECASE)
+
+
 def _named(name: str, characters: Sequence[Character]) -> Character | None:
     return next((one for one in characters if one.name.lower() == name.lower()), None)
 
@@ -333,6 +380,10 @@ def _corrected(reply: str, message: str, known: Sequence[str]) -> str | None:
 def _resolved(names: Sequence[str], characters: Sequence[Character]) -> list[Character | None]:
     """Whom the names mean, from left to right; None for people who are new."""
     return [_named(name, characters) for name in names]
+
+
+def _cast(names: Sequence[str], shown: Sequence[Character | None]) -> tuple[UUID | str, ...]:
+    return tuple(name if known is None else known.id for name, known in zip(names, shown, strict=True))
 
 
 def _stands(number: int, count: int) -> int:

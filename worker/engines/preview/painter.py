@@ -17,6 +17,7 @@ from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
 from worker.engines.preview.references import Reference
 from worker.engines.preview.tokenizer import VisualTokenizer
+from worker.identity.compositions import square_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +42,7 @@ class Painter:
     @torch.inference_mode()
     def tokens_of(self, picture: Image.Image) -> NDArray[np.float32]:
         """Visual tokens (K, WIDTH) of a picture of any size, cut to a square."""
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 4
+        left, top, side = square_of(*picture.size)
         square = picture.convert("RGB").crop((left, top, left + side, top + side))
         pixels = torch.from_numpy(np.array(square.resize((SIZE, SIZE), Image.Resampling.LANCZOS)))[None]
         tokens: NDArray[np.float32] = self._tokenizer(self._autoencoder.encode(to_tensor(pixels)))[0].numpy()

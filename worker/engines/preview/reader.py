@@ -7,6 +7,7 @@ and segments; whom names mean is the engine's business.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from worker.engines.contract import Record
 from worker.engines.preview.mllm import MLLM, Special
 from worker.engines.preview.references import Reference
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
-from worker.history.segments import Segment, next_key, root_key
+from worker.history.segments import Pace, Segment, Wanted, next_key, root_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,6 +68,7 @@ class Reader:
         self._mllm = mllm.eval()
         self._text = text
         self._fingerprint = fingerprint
+        self._pace = Pace()
 
     def ids_of(
         self, message: str, pictures: int, reply: str | None = None, *, drawn: bool = False
@@ -112,7 +114,7 @@ class Reader:
         `seed` chooses among words that are nearly as likely. `reply` is given where there is nothing to decide; then
         nothing is drawn.
         """
-        cache, parent, computed, reused = self._remember(history, records)
+        cache, parent, computed, reused = self.remember(history, records)
         past = cache.get_seq_length()
         ids, cut = self.ids_of(message, len(pictures))
         given = np.concatenate(pictures) if pictures else np.zeros((0, WIDTH), np.float32)
@@ -170,9 +172,13 @@ class Reader:
         """The segment that spares reading this turn again."""
         return Segment(next_key(read.parent_key, record), self._fingerprint, read.keys, read.values)
 
-    def _remember(self, history: History, records: Sequence[Record]) -> tuple[DynamicCache, str, int, int]:
-        """Keys and values of the records: restored where there are segments, computed in one go where there are none.
+    @torch.inference_mode()
+    def remember(
+        self, history: History, records: Sequence[Record], *, computing: float | None = None
+    ) -> tuple[DynamicCache, str, int, int]:
+        """Keys and values of the records: restored where that is faster, else computed in one go.
 
+        `computing` is how many seconds it takes to compute a position, if not what this reader measured of itself.
         Returns the cache, the key of the last segment, and how many positions were computed and reused.
         """
         parent, keys = root_key(self._fingerprint, history.workspace_salt), []
@@ -180,11 +186,17 @@ class Reader:
             parent = next_key(parent, record)
             keys.append(parent)
         found: list[Segment | None] = [None] * len(records)
-        if history.segments is not None:
-            for number, (key, record) in enumerate(zip(keys, records, strict=True)):
-                segment = history.segments.get(key, self._fingerprint, history.fetch.get(record.turn_id))
-                if segment is not None and segment.positions == len(record.token_ids):
-                    found[number] = segment
+        if history.segments is not None and records:
+            wanted = [
+                Wanted(key, len(record.token_ids), history.fetch.get(record.turn_id))
+                for key, record in zip(keys, records, strict=True)
+            ]
+            pace = self._pace_of_reading() if computing is None else computing
+            restored = history.segments.restore(wanted, self._fingerprint, computing=pace)
+            found = [
+                one if one is not None and one.positions == these.positions else None
+                for one, these in zip(restored, wanted, strict=True)
+            ]
         cache = DynamicCache(config=self._mllm.llama.config)
         computed = reused = number = 0
         while number < len(records):
@@ -208,7 +220,9 @@ class Reader:
     def _recompute(self, history: History, cache: DynamicCache, records: Sequence[Record], keys: Sequence[str]) -> int:
         ids = [int(one) for record in records for one in record.token_ids]
         start = cache.get_seq_length()
+        began = time.perf_counter()
         self._feed(cache, ids, np.concatenate([record.visual_tokens for record in records]))
+        self._pace.note(time.perf_counter() - began, len(ids))
         if history.segments is not None:
             log.info("%d turns of the history were read anew (%d positions)", len(records), len(ids))
             for record, key in zip(records, keys, strict=True):
@@ -216,6 +230,20 @@ class Reader:
                 history.segments.put(Segment(key, self._fingerprint, *_layers(cache, start, end)))
                 start = end
         return len(ids)
+
+    def _pace_of_reading(self) -> float:
+        """Seconds to read one position of a history; measured once on a made-up one, and then whenever one is read."""
+        if self._pace.seconds is None:
+            for _ in range(2):  # the first one warms up
+                began = time.perf_counter()
+                self._feed(
+                    DynamicCache(config=self._mllm.llama.config),
+                    [int(Special.PAD)] * 256,
+                    np.zeros((0, WIDTH), np.float32),
+                )
+                self._pace.seconds = (time.perf_counter() - began) / 256
+        assert self._pace.seconds is not None
+        return self._pace.seconds
 
     def _feed(self, cache: DynamicCache, ids: Sequence[int], visual: NDArray[np.float32]) -> Tensor:
         """Read positions after what the cache holds. Their hidden states, (n, width)."""

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 UNKNOWN = "I do not know {name} yet. Tell me what {name} looks like, and I will draw them."
 FOREIGN = "I only understand English so far. Please say it in English."
 UNCLEAR = "I did not understand that. Tell me whom to draw and where."
+NOT_MY_ART = (
+    "I draw illustrated people, and cannot take a likeness from a photo or from a picture in another style. "
+    "Yours is kept for engines that can. "
+)
 CUT = "I read only the beginning of your message, it was too long for me. "
 
 _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.\s*")

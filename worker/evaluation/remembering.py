@@ -1,0 +1,110 @@
+"""What it takes to have a long history at hand: restored from each tier, computed in one go, and as the worker chooses."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+from worker.engines.contract import Record
+from worker.engines.preview.engine import PreviewEngine
+from worker.evaluation.talk import Talk
+from worker.history import History
+from worker.history.segments import Fetch, SegmentStore, next_key, root_key
+from worker.training.dialogues import PLACE_WORDS
+
+LENGTHS = (1, 2, 4, 8, 16, 32, 50)  # turns
+LATENCIES = (0, 10, 40)  # milliseconds until the blob store answers
+REPEATS = 7
+SALT = UUID(int=0)
+
+
+@dataclass
+class Remembering:
+    """Seconds to have histories of so many turns at hand, by way; `chosen` by the way that would restore them."""
+
+    turns: tuple[int, ...]
+    computed: list[float] = field(default_factory=list)
+    restored: dict[str, list[float]] = field(default_factory=dict)
+    chosen: dict[str, list[float]] = field(default_factory=dict)
+
+    def choices(self) -> list[float]:
+        """The chosen way over the faster one, for each tier and length."""
+        return [
+            chosen / min(restored, computed)
+            for tier, times in self.chosen.items()
+            for chosen, restored, computed in zip(times, self.restored[tier], self.computed, strict=True)
+        ]
+
+    def break_even(self, tier: str) -> int | None:
+        """The fewest of the measured turns from which on restoring is never slower than computing."""
+        faster = [restored <= computed for restored, computed in zip(self.restored[tier], self.computed, strict=True)]
+        return next((turns for number, turns in enumerate(self.turns) if all(faster[number:])), None)
+
+
+def remembering(engine: PreviewEngine, lengths: Sequence[int] = LENGTHS) -> Remembering:
+    """Measure one conversation of `engine`, also beyond what its context keeps.
+
+    The blob store is a folder that answers each request after so many milliseconds.
+    """
+    found = Remembering(tuple(lengths))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        records, fetch = _conversation(engine, max(lengths), folder)
+
+        def remember(store: SegmentStore | None, some: Sequence[Record], pace: float | None, slow: float = 0) -> None:
+            fetched = {one: partial(_slowly, get, slow) for one, get in fetch.items()} if slow >= 0 else {}
+            engine.reader.remember(History(tuple(some), SALT, store, fetched), some, computing=pace)
+
+        for length in lengths:
+            some = records[:length]
+            found.computed.append(_median(lambda: remember(None, some, None)))  # noqa: B023  (used at once)
+            stores = {
+                "memory": (SegmentStore(memory_bytes=2**30), -1.0),
+                "disk": (SegmentStore(memory_bytes=0, disk_folder=folder, disk_bytes=2**30), -1.0),
+                **{f"blobs, {one} ms": (SegmentStore(memory_bytes=0), one / 1000) for one in LATENCIES},
+            }
+            remember(stores["memory"][0], some, 1e9, 0.0)  # takes up what it is to have in memory
+            for tier, (store, slow) in stores.items():
+                found.restored.setdefault(tier, []).append(_median(lambda: remember(store, some, 1e9, slow)))  # noqa: B023
+                found.chosen.setdefault(tier, []).append(_median(lambda: remember(store, some, None, slow)))  # noqa: B023
+    return found
+
+
+def _conversation(engine: PreviewEngine, turns: int, folder: Path) -> tuple[list[Record], Mapping[UUID, Fetch]]:
+    """A conversation of so many turns whose segments lie in the folder, and what gets them from there."""
+    rng = random.Random("remembering")
+    talk = Talk(engine, segments=SegmentStore(memory_bytes=2**30))
+    while len(talk.rounds) < turns:
+        where = PLACE_WORDS[rng.choice(list(PLACE_WORDS))][0]
+        talk.say(f"Olivia {where}" if talk.rounds else "Olivia, red curly hair and round glasses")
+    records = [one.record for one in talk.line()]
+    kept = SegmentStore(memory_bytes=0, disk_folder=folder, disk_bytes=2**30)
+    engine.reader.remember(History(tuple(records), SALT, kept), records)
+    fetch: dict[UUID, Fetch] = {}
+    key = root_key(engine.fingerprint, SALT)
+    for record in records:
+        key = next_key(key, record)
+        fetch[record.turn_id] = (folder / f"{key}.safetensors").read_bytes
+    return records, fetch
+
+
+def _slowly(get: Fetch, seconds: float) -> bytes:
+    time.sleep(seconds)
+    return get()
+
+
+def _median(run: Callable[[], None]) -> float:
+    run()
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return median(times)
