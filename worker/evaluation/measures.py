@@ -23,7 +23,7 @@ from worker.identity.compositions import FRAMINGS
 from worker.identity.drawn import AttributeReader, DrawnEmbedding, Seen
 from worker.identity.guard import Guard
 from worker.training.dialogues import PLACE_WORDS, Said, Teller
-from worker.training.people import Look, Person, one_apart, shows_hair
+from worker.training.people import Look, Person, one_apart, shows_hair, worn
 from worker.training.scenes import PLACES, Shot, draw_shot
 from worker.training.stories import Story, scripted
 from worker.training.views import FAMILY, member, some_look, view
@@ -108,7 +108,7 @@ def _truth(person: Person, look: Look) -> dict[str, str]:
         "head": person.head,
         **({"hair": person.hair} if shows_hair(person) else {}),
         "skin": person.skin,
-        "glasses": person.glasses or "none",
+        "glasses": worn(person, look) or "none",
         "beard": person.beard or "none",
     }
 

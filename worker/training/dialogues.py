@@ -10,29 +10,73 @@ from __future__ import annotations
 import hashlib
 import random
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
-from worker.engines.preview.replies import FOREIGN, UNCLEAR, UNKNOWN
-from worker.training.people import BEARDS, CLOTH, EXPRESSIONS, GLASSES, HAIRLESS, HEADS, HEADWEAR, Person
-from worker.training.stories import NAMES, Scene, Story, Turn
+from worker.engines.preview.replies import CANNOT, FOREIGN, LEFT_OUT, NO_WHOLE_BODY, TOO_MANY, UNCLEAR, UNKNOWN
+from worker.training.people import BEARDS, CLOTH, EXPRESSIONS, GLASSES, HAIRLESS, HEADS, HEADWEAR, Look, Person, worn
+from worker.training.stories import NAMES, Scene, Story, Turn, excerpt
 
 ABOUT = "I draw illustrated people and keep them the same through our conversation. Tell me whom to draw and where."
 WELCOME = "You are welcome. Tell me what to draw next."
 
 PLACE_WORDS = {
-    "beach": ("on the beach", "at the beach", "by the sea", "on a sandy shore", "at the seaside", "by the ocean"),
-    "forest": ("in the forest", "in the woods", "among the trees", "in a forest"),
-    "street": ("on a city street", "in the city", "in the street", "downtown", "in town", "among tall buildings"),
-    "café": ("in a café", "in the cafe", "at a coffee shop", "having coffee", "in the coffee house"),
-    "library": ("in the library", "among books", "in a library", "between bookshelves"),
-    "mountains": ("in the mountains", "in front of mountains", "in the Alps", "hiking in the mountains"),
-    "snow": ("in the snow", "in a snowy field", "in winter", "while it snows"),
-    "bedroom": ("in the bedroom", "in bed", "in a bedroom", "at home in the bedroom"),
-    "kitchen": ("in the kitchen", "cooking in the kitchen", "in a kitchen", "cooking"),
-    "park": ("in the park", "on a meadow", "in a garden", "among flowers", "in a park"),
-    "space": ("in space", "in outer space", "among the stars and planets", "near a planet"),
-    "stage": ("on stage", "on a stage", "in a theatre", "in the theater", "in front of a curtain"),
+    "beach": (
+        *("on the beach", "at the beach", "by the sea", "on a sandy shore", "at the seaside", "by the ocean"),
+        *("building a sandcastle", "on a tropical island", "under a palm tree", "surfing", "on the coast"),
+    ),
+    "forest": (
+        *(
+            "in the forest",
+            "in the woods",
+            "among the trees",
+            "in a forest",
+            "picking mushrooms",
+            "camping in the woods",
+        ),
+        *("on a forest path", "between the fir trees", "deep in the woods"),
+    ),
+    "street": (
+        *("on a city street", "in the city", "in the street", "downtown", "in town", "among tall buildings"),
+        *("waiting for the bus", "on the pavement", "between skyscrapers", "out shopping in town", "on the sidewalk"),
+    ),
+    "café": (
+        *("in a café", "in the cafe", "at a coffee shop", "having coffee", "in the coffee house", "in the café"),
+        *("over a cappuccino", "drinking an espresso", "sipping tea in a café", "at a coffee bar"),
+    ),
+    "library": (
+        *("in the library", "among books", "in a library", "between bookshelves", "reading a book", "studying"),
+        *("in front of a bookcase", "in a bookshop", "doing research in the library"),
+    ),
+    "mountains": (
+        *("in the mountains", "in front of mountains", "in the Alps", "hiking in the mountains", "on a summit"),
+        *("climbing a mountain", "on a mountain peak", "up in the hills", "in the Himalayas"),
+    ),
+    "snow": (
+        *("in the snow", "in a snowy field", "in winter", "while it snows", "building a snowman", "in a blizzard"),
+        *("skiing", "in a winter landscape", "at the North Pole", "in the falling snow"),
+    ),
+    "bedroom": (
+        *("in the bedroom", "in bed", "in a bedroom", "at home in the bedroom", "going to bed", "just woken up in bed"),
+        *("lying in bed", "under the blanket", "in the bedroom at home"),
+    ),
+    "kitchen": (
+        *("in the kitchen", "cooking in the kitchen", "in a kitchen", "cooking", "baking a cake", "making dinner"),
+        *("at the stove", "washing the dishes", "frying eggs", "preparing soup"),
+    ),
+    "park": (
+        *("in the park", "on a meadow", "in a garden", "among flowers", "in a park", "having a picnic", "on the grass"),
+        *("on the lawn", "in the botanical garden", "walking the dog in the park", "picking flowers"),
+    ),
+    "space": (
+        *("in space", "in outer space", "among the stars and planets", "near a planet", "orbiting a planet"),
+        *("floating in zero gravity", "in the galaxy", "on a space mission", "next to Saturn", "in the universe"),
+    ),
+    "stage": (
+        *("on stage", "on a stage", "in a theatre", "in the theater", "in front of a curtain", "giving a concert"),
+        *("performing", "acting in a play", "in the spotlight", "singing for an audience", "at the opera"),
+    ),
 }
 ORDINALS = (
     *("first", "second", "third", "fourth", "fifth", "sixth"),
@@ -45,100 +89,302 @@ PLACE_NAMES = {
     "stage": ("stage", "theatre"),
 }
 NIGHT_WORDS = {
-    True: ("at night", "by night", "in the dark", "after dark", "under the moon"),
-    False: ("by day", "in daylight", "during the day", "in the daytime", "on a sunny day"),
+    True: (
+        *("at night", "by night", "in the dark", "after dark", "under the moon", "late at night", "in the moonlight"),
+        *(
+            "under the stars",
+            "at midnight",
+            "at two in the morning",
+            "after sunset",
+            "on a starry night",
+            "at nighttime",
+        ),
+    ),
+    False: (
+        *("by day", "in daylight", "during the day", "in the daytime", "on a sunny day", "at noon", "in the morning"),
+        *("in the afternoon", "in bright sunshine", "under the sun", "at lunchtime", "in the sunlight"),
+    ),
 }
 FRAMING_WORDS = {
-    "close-up": ("close-up", "closeup", "close up", "face shot", "tight shot"),
-    "portrait": ("portrait", "head and shoulders shot", "bust", "medium shot"),
-    "wide": ("wide shot", "long shot", "picture from far away", "wide view", "full view"),
+    "close-up": ("close-up", "closeup", "close up", "face shot", "tight shot", "headshot", "shot from very near"),
+    "portrait": ("portrait", "head and shoulders shot", "bust", "medium shot", "half-length portrait", "chest-up shot"),
+    "wide": (
+        *("wide shot", "long shot", "picture from far away", "wide view", "full view", "shot from a distance"),
+        *("zoomed-out view", "total shot", "full body shot", "picture from head to toe"),
+    ),
+}
+WHOLE_BODY = ("full body", "head to toe")
+ZOOMS = {
+    "close-up": ("zoom in", "closer", "zoom in on the face", "only the face", "come closer", "much closer please"),
+    "portrait": (),
+    "wide": ("zoom out", "from further away", "from afar", "step back", "show more of the place", "zoom out a lot"),
 }
 EXPRESSION_WORDS = {
-    "smile": ("smiling", "happy", "with a smile", "friendly"),
-    "smileBig": ("grinning", "with a big grin", "with a broad smile", "very happy"),
-    "smileLOL": ("laughing", "laughing out loud", "in tears of laughter", "cracking up"),
-    "calm": ("calm", "relaxed", "content", "peaceful"),
-    "serious": ("serious", "with a serious face", "stern", "unimpressed"),
-    "rage": ("furious", "enraged", "raging", "screaming with rage"),
-    "veryAngry": ("angry", "mad", "grumpy", "cross"),
-    "solemn": ("sad", "unhappy", "gloomy", "downcast"),
-    "tired": ("tired", "exhausted", "weary", "worn out"),
-    "awe": ("amazed", "astonished", "in awe", "surprised"),
-    "fear": ("scared", "afraid", "frightened", "terrified"),
-    "cheeky": ("cheeky", "with a cheeky look", "mischievous", "playful"),
-    "suspicious": ("suspicious", "sceptical", "doubtful", "distrustful"),
-    "concerned": ("worried", "concerned", "anxious", "nervous"),
-    "eyesClosed": ("sleepy", "with closed eyes", "dozing", "half asleep"),
-    "explaining": ("talking", "explaining something", "speaking", "telling a story"),
-    "lovingGrin1": ("in love", "lovestruck", "with hearts in the eyes", "smitten"),
-    "cute": ("winking", "with a wink", "giving a wink"),
+    "smile": ("smiling", "happy", "with a smile", "friendly", "cheerful", "glad", "in a good mood", "pleased"),
+    "smileBig": (
+        *("grinning", "with a big grin", "with a broad smile", "very happy", "beaming", "overjoyed", "thrilled"),
+        *("grinning from ear to ear", "delighted"),
+    ),
+    "smileLOL": (
+        *("laughing", "laughing out loud", "in tears of laughter", "cracking up", "giggling", "roaring with laughter"),
+        *("bursting with laughter", "having a good laugh"),
+    ),
+    "calm": ("calm", "relaxed", "content", "peaceful", "serene", "at ease", "neutral", "laid-back"),
+    "serious": (
+        *(
+            "serious",
+            "with a serious face",
+            "stern",
+            "unimpressed",
+            "earnest",
+            "strict",
+            "with a straight face",
+            "grave",
+        ),
+    ),
+    "rage": (
+        *("furious", "enraged", "raging", "screaming with rage", "livid", "in a rage", "shouting with anger", "fuming"),
+    ),
+    "veryAngry": ("angry", "mad", "grumpy", "cross", "annoyed", "irritated", "in a bad mood", "angry as hell"),
+    "solemn": ("sad", "unhappy", "gloomy", "downcast", "heartbroken", "depressed", "melancholic", "in low spirits"),
+    "tired": ("tired", "exhausted", "weary", "worn out", "dead tired", "drained", "after a sleepless night"),
+    "awe": (
+        *("amazed", "astonished", "in awe", "surprised", "stunned", "shocked", "speechless", "with wide eyes"),
+        *("flabbergasted", "in wonder"),
+    ),
+    "fear": ("scared", "afraid", "frightened", "terrified", "horrified", "in panic", "full of fear", "spooked"),
+    "cheeky": (
+        *("cheeky", "with a cheeky look", "mischievous", "playful", "with a smirk", "smirking", "sly", "naughty"),
+    ),
+    "suspicious": (
+        *(
+            "suspicious",
+            "sceptical",
+            "doubtful",
+            "distrustful",
+            "skeptical",
+            "wary",
+            "not convinced",
+            "with a doubting look",
+        ),
+    ),
+    "concerned": ("worried", "concerned", "anxious", "nervous", "troubled", "uneasy", "stressed", "full of worry"),
+    "eyesClosed": (
+        *("sleepy", "with closed eyes", "dozing", "half asleep", "asleep", "sleeping", "with eyes shut", "meditating"),
+    ),
+    "explaining": (
+        *("talking", "explaining something", "speaking", "telling a story", "chatting", "giving a speech"),
+        *("in the middle of a sentence", "lecturing"),
+    ),
+    "lovingGrin1": (
+        *("in love", "lovestruck", "with hearts in the eyes", "smitten", "head over heels in love", "infatuated"),
+    ),
+    "cute": ("winking", "with a wink", "giving a wink", "with one eye closed"),
 }
 EXPRESSION_VERBS = {
-    "smile": ("smile", "be happy"),
-    "smileBig": ("grin",),
-    "smileLOL": ("laugh", "laugh out loud", "crack up"),
+    "smile": ("smile", "be happy", "cheer up"),
+    "smileBig": ("grin", "beam"),
+    "smileLOL": ("laugh", "laugh out loud", "crack up", "giggle"),
     "calm": ("relax", "calm down"),
-    "rage": ("scream with rage", "rage"),
-    "solemn": ("be sad", "mope"),
-    "awe": ("marvel",),
-    "fear": ("be afraid",),
-    "concerned": ("worry",),
-    "eyesClosed": ("doze", "close {} eyes", "sleep"),
-    "explaining": ("talk", "speak", "explain something"),
-    "lovingGrin1": ("fall in love",),
+    "serious": ("be serious", "stop smiling"),
+    "rage": ("scream with rage", "rage", "explode with anger"),
+    "veryAngry": ("be angry", "get angry", "scowl"),
+    "solemn": ("be sad", "mope", "look like the world has ended"),
+    "tired": ("be tired", "yawn"),
+    "awe": ("marvel", "be surprised", "gasp"),
+    "fear": ("be afraid", "panic", "see a ghost"),
+    "cheeky": ("smirk",),
+    "suspicious": ("be suspicious", "doubt it"),
+    "concerned": ("worry", "be nervous"),
+    "eyesClosed": ("doze", "close {} eyes", "sleep", "fall asleep", "shut {} eyes"),
+    "explaining": ("talk", "speak", "explain something", "say something", "tell a story"),
+    "lovingGrin1": ("fall in love", "be in love"),
     "cute": ("wink",),
 }
 HEAD_WORDS: dict[str, tuple[str, ...]] = {
-    "afro": ("an afro", "afro hair"),
+    "afro": ("an afro", "afro hair", "a big round afro"),
+    "bangs": ("hair swept to the side", "side-swept hair"),
     "bangs2": ("a bob cut with bangs", "a bob and a fringe"),
-    "cornrows": ("braids", "long braided hair"),
-    "dreads1": ("dreadlocks", "long dreadlocks"),
-    "dreads2": ("short dreadlocks",),
-    "hatBeanie": ("a knitted cap",),
-    "hatHip": ("a hat", "a big hat"),
-    "long": ("long hair", "wavy hair"),
-    "longCurly": ("curly hair", "long curls", "big curls"),
-    "longBangs": ("long hair with bangs",),
-    "medium1": ("a bob", "short bobbed hair"),
-    "medium3": ("medium-length hair",),
-    "mediumStraight": ("straight hair", "long sleek hair"),
-    "noHair1": ("no hair", "a shaved head"),
-    "short1": ("very short hair", "cropped hair"),
-    "short2": ("short hair",),
-    "short3": ("curly short hair",),
-    "short5": ("messy short hair", "tousled hair"),
-    "shaved3": ("spiky hair", "wild hair"),
-    "bun": ("hair in a bun", "a top knot"),
-    "mohawk": ("a mohican",),
+    "bantuKnots": ("small knots of hair", "hair in knots"),
+    "bun": ("hair in a bun", "a top knot", "a bun", "hair tied up in a bun"),
+    "bun2": ("curls tied in a bun", "a messy bun"),
+    "buns": ("twin buns", "hair in two buns", "little twin buns"),
+    "cornrows": ("braids", "long braided hair", "braided hair"),
+    "cornrows2": ("a braid", "a long plait", "a plaited ponytail"),
+    "dreads1": ("dreadlocks", "long dreadlocks", "dreads", "rasta locks"),
+    "dreads2": ("short dreadlocks", "short locks"),
+    "flatTop": ("a flattop", "hair cut flat on top"),
+    "flatTopLong": ("a tall flat top", "a high box cut"),
+    "grayBun": ("a bun at the side",),
+    "grayMedium": ("a low knot of hair", "hair in a low bun"),
+    "grayShort": ("hair with a side parting", "neatly parted hair"),
+    "hatBeanie": ("a knitted cap", "a woolly hat", "a knit hat"),
+    "hatHip": ("a hat", "a big hat", "a wide-brimmed hat", "a sun hat"),
+    "hijab": ("a headscarf", "a veil"),
+    "long": ("long hair", "wavy hair", "long waves", "hair in long waves"),
+    "longAfro": ("a gigantic afro", "an enormous afro"),
+    "longBangs": ("long hair with bangs", "long hair and a fringe"),
+    "longCurly": ("curly hair", "long curls", "big curls", "hair in long curls"),
+    "medium1": ("a bob", "short bobbed hair", "a bob cut"),
+    "medium2": ("hair flipped outwards", "hair that flips up at the ends"),
+    "medium3": ("medium-length hair", "hair down to the shoulders"),
+    "mediumBangs2": ("a curly pony tail", "curls in a ponytail"),
+    "mediumBangs3": ("hair in layers", "a layered cut"),
+    "mediumStraight": ("straight hair", "long sleek hair", "long smooth hair"),
+    "mohawk": ("a mohican", "a punk mohawk"),
+    "mohawk2": ("a mohawk with spikes",),
+    "noHair1": ("no hair", "a shaved head", "a bald head", "no hair at all"),
+    "noHair2": ("almost no hair", "thinning hair", "very little hair"),
+    "noHair3": ("a bald spot", "hair only at the sides"),
+    "pomp": ("a rockabilly pompadour", "a big pompadour"),
+    "shaved1": ("shaved sides", "hair shaved at the sides"),
+    "shaved2": ("a fade haircut", "a fade cut"),
+    "shaved3": ("spiky hair", "wild hair", "hair that sticks out in spikes"),
+    "short1": ("very short hair", "cropped hair", "a crew cut", "a military cut"),
+    "short2": ("short hair", "a tidy short haircut", "a plain short cut"),
+    "short3": ("curly short hair", "short curly hair", "small curls"),
+    "short4": ("a quiff", "hair brushed up at the front"),
+    "short5": ("messy short hair", "tousled hair", "ruffled hair"),
+    "turban": ("a wrapped turban",),
+    "twists": ("short twisted hair",),
+    "twists2": ("curls on top", "curly hair on top"),
 }
 SKIN_WORDS = {
-    "pale": ("pale skin", "very fair skin", "light skin"),
-    "fair": ("fair skin", "a fair complexion"),
-    "tan": ("tan skin", "tanned skin"),
-    "olive": ("olive skin", "an olive complexion"),
-    "brown": ("brown skin", "a brown complexion"),
-    "dark brown": ("dark brown skin", "dark skin"),
-    "very dark": ("very dark skin", "deep black skin"),
+    "pale": ("pale skin", "very fair skin", "light skin", "porcelain skin", "a pale complexion", "white skin"),
+    "fair": ("fair skin", "a fair complexion", "a peachy complexion"),
+    "tan": ("tan skin", "tanned skin", "a tan", "sun-tanned skin"),
+    "olive": ("olive skin", "an olive complexion", "a Mediterranean complexion"),
+    "brown": ("brown skin", "a brown complexion", "medium brown skin"),
+    "dark brown": ("dark brown skin", "dark skin", "a dark complexion"),
+    "very dark": ("very dark skin", "deep black skin", "black skin", "ebony skin"),
 }
 COLOUR_WORDS = {
-    "blond": ("blond", "blonde", "golden"),
+    "black": ("black", "jet-black", "raven-black"),
+    "brown": ("brown", "chestnut", "brunette"),
+    "light brown": ("light brown", "light-brown", "mousy brown"),
+    "dark brown": ("dark brown", "dark-brown"),
+    "blond": ("blond", "blonde", "golden", "straw-blond"),
+    "grey": ("grey", "gray", "silver"),
+    "white": ("white", "snow-white"),
+    "ginger": ("ginger", "orange", "ginger"),
+    "red": ("red", "fiery red", "dark red"),
+    "pink": ("pink", "bright pink"),
+    "blue": ("blue", "bright blue"),
+    "green": ("green", "neon green"),
+    "purple": ("purple", "violet"),
+}
+CLOTHES_WORDS = {
+    "red": ("red", "scarlet", "crimson"),
+    "yellow": ("yellow", "lemon yellow"),
+    "green": ("green", "emerald green"),
+    "turquoise": ("turquoise", "teal", "cyan"),
+    "blue": ("blue", "royal blue"),
+    "purple": ("purple", "violet", "lilac"),
+    "pink": ("pink", "rose"),
     "grey": ("grey", "gray"),
-    "ginger": ("ginger", "orange"),
-    "red": ("red",),
+    "brown": ("brown", "chocolate brown"),
 }
 GLASSES_WORDS = {
-    "glasses": ("round glasses", "glasses", "spectacles"),
-    "glasses3": ("thick black glasses", "black-rimmed glasses"),
-    "glasses4": ("white glasses", "white-rimmed glasses"),
-    "sunglasses": ("sunglasses", "shades"),
-    "eyepatch": ("an eyepatch", "an eye patch"),
+    "glasses": ("round glasses", "glasses", "spectacles", "wire-rimmed glasses", "reading glasses"),
+    "glasses3": ("thick black glasses", "black-rimmed glasses", "thick-rimmed glasses", "horn-rimmed glasses"),
+    "glasses4": ("white glasses", "white-rimmed glasses", "glasses with white frames"),
+    "sunglasses": ("sunglasses", "shades", "dark glasses"),
+    "eyepatch": ("an eyepatch", "an eye patch", "a patch over one eye"),
 }
 BEARD_WORDS = {
-    "full": ("a short beard", "a beard"),
-    "full3": ("a long beard", "a big beard"),
-    "moustache6": ("a moustache", "a mustache"),
+    "chin": ("a chin beard", "a little beard on the chin"),
+    "full": ("a short beard", "a beard", "a trimmed beard"),
+    "full2": ("a full beard", "a bushy beard"),
+    "full3": ("a long beard", "a big beard", "a wizard's beard"),
+    "goatee1": ("a goatee", "a small goatee"),
+    "moustache2": ("a walrus moustache", "a bushy moustache", "a thick moustache"),
+    "moustache3": ("a curled moustache", "a handlebar moustache", "a twirled moustache"),
+    "moustache6": ("a moustache", "a mustache", "a thin moustache"),
 }
-GARMENTS = ("top", "shirt", "sweater", "T-shirt", "jumper")
+GARMENTS = (
+    *("top", "shirt", "sweater", "T-shirt", "jumper", "hoodie", "jacket", "blouse", "coat", "pullover", "cardigan"),
+    *("dress", "turtleneck", "uniform", "suit", "polo shirt"),
+)
+ROLES = (
+    *("man", "woman", "girl", "boy", "guy", "lady", "kid", "friend", "teacher", "student", "doctor", "king", "queen"),
+    *("wizard", "sailor", "detective", "singer", "baker", "painter", "gardener", "nurse", "farmer", "scientist"),
+    *("dancer", "poet", "knight", "neighbour", "waiter", "driver", "lawyer", "fisherman", "spy", "princess", "hero"),
+)
+RELATIVES = (
+    *("friend", "sister", "brother", "aunt", "uncle", "mother", "father", "cousin", "grandmother", "grandfather"),
+    *("boss", "neighbour", "colleague", "daughter", "son", "roommate", "girlfriend", "boyfriend", "best friend"),
+)
+KINDS = (
+    "young",
+    "old",
+    "tall",
+    "friendly-looking",
+    "elegant",
+    "lonely",
+    "famous",
+    "mysterious",
+    "tiny",
+    "handsome",
+    "brave",
+)
+THINGS = (  # that cannot be drawn
+    *("a dog", "a cat", "a horse", "a dragon", "a car", "a bicycle", "a robot", "a unicorn", "a house", "a castle"),
+    *(
+        "a pizza",
+        "a sword",
+        "an umbrella",
+        "a guitar",
+        "a ball",
+        "a parrot",
+        "a spider",
+        "a train",
+        "a plane",
+        "a boat",
+    ),
+    *(
+        "a rocket",
+        "a cake",
+        "a lion",
+        "an elephant",
+        "a monster",
+        "a phone",
+        "a laptop",
+        "a skateboard",
+        "a motorcycle",
+    ),
+    *("a kite", "a balloon", "a piano", "a violin", "a sandwich", "a bottle of wine", "a bear", "a wolf", "a fish"),
+    *(
+        "a tiger",
+        "a snake",
+        "an owl",
+        "a duck",
+        "a truck",
+        "a tractor",
+        "a chair",
+        "a lamp",
+        "a map",
+        "a camera",
+        "a gift",
+    ),
+    *("an apple", "a crown", "a rabbit", "a penguin", "a football", "a surfboard", "a tent", "a candle", "a ghost"),
+)
+THING_TEXTS = (
+    *("draw {}", "show me {}", "a picture of {}", "can you draw {}?", "I want {}", "paint {} in the sunset", "just {}"),
+    *("now {}", "{} please", "could you make {}?", "a close-up of {}", "{} at night"),
+)
+BESIDES = (
+    *("with {}", "next to {}", "holding {}", "riding {}", "and {}", "beside {}", "playing with {}", "looking at {}"),
+    *("carrying {}", "with {} in the background"),
+)
+BEFORE = (
+    *("please ", "ok, ", "great! ", "hmm, ", "nice. ", "cool, ", "thanks, ", "wow! ", "haha ", "yes, ", "alright, "),
+    *("I love it! ", "perfect. ", "next one: ", "good, ", "so, ", "one more: ", "well, ", "not bad. ", "lovely, "),
+)
+AFTER = (
+    *(" please", " pls", ", thanks", " :)", ", thank you", ", if you can", ", for my story", ", it's for a friend"),
+    *(" for a birthday card", ", would you?", " this time", ", as nice as you can", " lol"),
+)
+SHORT = ((" with ", " w/ "), (" and ", " & "), (" you ", " u "), (" a picture", " a pic"), (" because ", " cause "))
 FOREIGN_TEXTS = (
     *(
         "Zeichne {name} am Strand mit roten Haaren",
@@ -238,11 +484,22 @@ def place_in(cast: tuple[int, ...], who: int) -> int:
 class Teller:
     """Words of one dialogue; `names` are given anew each time, since pictures do not depend on them.
 
-    A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known.
+    A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known. With `first` and
+    `rounds` it tells an excerpt of the story; turns keep the numbers that they have in the whole of it.
     """
 
-    def __init__(self, story: Story, seed: int, split: str = "train", *, thorough: bool = False) -> None:
-        self._story = story
+    def __init__(
+        self,
+        story: Story,
+        seed: int,
+        split: str = "train",
+        *,
+        thorough: bool = False,
+        first: int = 0,
+        rounds: int | None = None,
+    ) -> None:
+        self._whole, self._first = story, first
+        self._story = story if rounds is None else excerpt(story, first, rounds)
         self._thorough = thorough
         self._rng = random.Random(f"words {story.seed} {seed} {split}")
         self._split = split
@@ -257,13 +514,25 @@ class Teller:
         said: list[Said] = []
         for number, turn in enumerate(self._story.turns):
             if self._rng.random() < 0.07:
-                said.append(self._aside())
+                said.append(self._aside(number))
             source = self._reference(number, turn)
             attached = () if source is None else (self.names[turn.new[-1]],)
             self._shown_by_picture = None if source is None else turn.new[-1]
             seen = self._seen(number, turn, source)
-            said.append(Said(self._message(number, turn), self._reply(turn), number, attached, source, seen))
+            message, remark = self._with_what_cannot_be_drawn(self._message(number, turn))
+            shown = self._first + number
+            said.append(Said(message, remark + self._reply(turn), shown, attached, source, seen))
         return said
+
+    def _with_what_cannot_be_drawn(self, message: str) -> tuple[str, str]:
+        """The message, now and then with a thing besides, and what is to be said of what the picture will not show."""
+        if any(words in message.lower() for words in WHOLE_BODY):
+            return message, NO_WHOLE_BODY
+        if self._thorough or self._rng.random() > 0.04:
+            return message, ""
+        thing = self._rng.choice(THINGS)
+        besides = self._rng.choice(BESIDES).format(thing)
+        return f"{message.rstrip('.!? ')} {besides}", LEFT_OUT.format(thing=_the(thing))
 
     def _seen(self, number: int, turn: Turn, source: int | None) -> tuple[Seen, ...]:
         """The first pictures of those who are known, as in serving; now and then the uploaded one of a newcomer."""
@@ -272,7 +541,8 @@ class Teller:
             stands = place_in(turn.scene.cast, who)
             if who not in turn.new:
                 first = next(earlier for earlier, other in enumerate(self._story.turns) if who in other.scene.cast)
-                seen.append(Seen(first, stands, place_in(self._story.turns[first].scene.cast, who)))
+                stood = place_in(self._story.turns[first].scene.cast, who)
+                seen.append(Seen(self._first + first, stands, stood))
             elif source is not None and self._rng.random() < 0.5:
                 seen.append(Seen(source, stands, ALONE))
         return tuple(seen)
@@ -283,8 +553,8 @@ class Teller:
             return None
         alone = [
             later
-            for later, other in enumerate(self._story.turns)
-            if later != number and other.scene.cast == (turn.new[0],)
+            for later, other in enumerate(self._whole.turns)
+            if later != self._first + number and other.scene.cast == (turn.new[0],)
         ]
         return self._rng.choice(alone) if alone else None
 
@@ -298,27 +568,43 @@ class Teller:
     def _says(self, chance: float) -> bool:
         return self._thorough or self._rng.random() < chance
 
-    def _aside(self) -> Said:
-        name = self.names[2]
+    def _aside(self, number: int) -> Said:
+        """A message before a turn that gets words only."""
         kind = self._rng.random()
-        if kind < 0.35:
-            where = self._rng.choice(PLACE_WORDS[self._rng.choice(list(PLACE_WORDS))])
-            message = self._pick(
-                f"draw {name} {where}",
-                f"a close-up of {name}",
-                f"show me {name}",
-                f"who is {name}?",
-                f"{name} {where}",
-                f"now put {name} next to them",
-            )
-            return Said(message, UNKNOWN.format(name=name), None)
-        if kind < 0.65:
-            return Said(self._rng.choice(FOREIGN_TEXTS).format(name=name), FOREIGN, None)
-        if kind < 0.8:
-            return Said(self._rng.choice(UNCLEAR_TEXTS), UNCLEAR, None)
-        if kind < 0.9:
-            return Said(self._rng.choice(ABOUT_TEXTS), ABOUT, None)
-        return Said(self._rng.choice(THANKS_TEXTS), WELCOME, None)
+        if kind < 0.2:
+            message, reply = self._impossible(number)
+        elif kind < 0.45:
+            message, reply = self._about_somebody_unknown()
+        elif kind < 0.7:
+            message, reply = self._rng.choice(FOREIGN_TEXTS).format(name=self.names[2]), FOREIGN
+        elif kind < 0.82:
+            message, reply = self._rng.choice(UNCLEAR_TEXTS), UNCLEAR
+        elif kind < 0.9:
+            message, reply = self._rng.choice(ABOUT_TEXTS), ABOUT
+        else:
+            message, reply = self._rng.choice(THANKS_TEXTS), WELCOME
+        return Said(message, reply, None)
+
+    def _impossible(self, number: int) -> tuple[str, str]:
+        """A thing, or a third person, and why not."""
+        if number and len(self._story.turns[number - 1].scene.cast) == 2 and self._rng.random() < 0.5:
+            look = f"{self._rng.choice(SKIN_WORDS['tan'])} and {self._rng.choice(list(COLOUR_WORDS))} hair"
+            ways = ("add {} with {}", "put {}, {}, next to them", "and a third one: {}, {}", "now {} too, {}")
+            return self._rng.choice(ways).format(self.names[2], look), TOO_MANY
+        thing = self._rng.choice(THINGS)
+        return self._rng.choice(THING_TEXTS).format(thing), CANNOT.format(thing=thing)
+
+    def _about_somebody_unknown(self) -> tuple[str, str]:
+        name, where = self.names[2], self._rng.choice(PLACE_WORDS[self._rng.choice(list(PLACE_WORDS))])
+        message = self._pick(
+            f"draw {name} {where}",
+            f"a close-up of {name}",
+            f"show me {name}",
+            f"who is {name}?",
+            f"{name} {where}",
+            f"now put {name} next to them",
+        )
+        return message, UNKNOWN.format(name=name)
 
     # -- what the person writes ----------------------------------------------------------------------------------------
 
@@ -349,10 +635,11 @@ class Teller:
                 for part in (
                     self._expression(look.expression) if self._says(0.6) else "",
                     self._clothes(look.clothes) if self._says(0.45) else "",
+                    _other_glasses(self._story.people[who], look).removeprefix(", "),
                 )
                 if part
             )
-            for look in scene.looks
+            for who, look in zip(scene.cast, scene.looks, strict=True)
         ]
         described = " and ".join(
             f"{person}{', ' + look if look else ''}" for person, look in zip(people, looks, strict=True)
@@ -376,6 +663,14 @@ class Teller:
                 "can you draw {}?",
                 "paint {}",
                 "make a picture of {}",
+                "I would like a picture of {}",
+                "let's start with {}",
+                "could you sketch {}?",
+                "I need an image of {}",
+                "new picture: {}",
+                "show {}",
+                "give me {}",
+                "we see {}",
             ).format(described + where)
         )
 
@@ -391,6 +686,13 @@ class Teller:
             f"This is {name}, with {looks}. {pronoun} {verb} {where}, {look}",
             f"Draw {name}. {name} has {looks} and {verb} {where}, {look}",
             f"I want to tell a story about {name}, with {looks}. {pronoun} {verb} {where}, {look}",
+            f"Meet {name}: {looks}. {pronoun} {verb} {look}, {where}",
+            f"Imagine {self._role()} called {name}. {pronoun} {verb} {where}, {look}. {name} has {looks}",
+            f"My character {name} has {looks}. Show {name} {where}, {look}",
+            f"{name}: {looks}; {look}; {where}",
+            f"There is {self._role()}. The name is {name}. {looks}. {pronoun} {verb} {where} and {look}",
+            f"{where}, {look}: {name} with {looks}",
+            f"Once upon a time there was {self._role()} named {name}, with {looks}, {where}. {pronoun} {verb} {look}",
         )
 
     def _introduced(self, who: int) -> str:
@@ -400,6 +702,7 @@ class Teller:
             return name
         if person.head in HEADWEAR | CLOTH and looks.startswith(("a ", "an ")) and self._rng.random() < 0.4:
             return self._pick(f"{name} wearing {looks}", f"{name}, wearing {looks}", f"{name} in {looks}")
+        role = self._role()
         return self._pick(
             f"{name}, {looks}",
             f"{name} with {looks}",
@@ -407,7 +710,22 @@ class Teller:
             f"{name}, who has {looks}",
             f"someone called {name} with {looks}",
             f"a person named {name}, {looks}",
+            f"{role} called {name} with {looks}",
+            f"{role} named {name}, {looks}",
+            f"{name}, {role} with {looks}",
+            f"{role} ({name}) who has {looks}",
+            f"my {self._rng.choice(RELATIVES)} {name}, {looks}",
+            f"my {self._rng.choice(RELATIVES)} {name} with {looks}",
+            f"{name} - {looks} -",
+            f"the {self._rng.choice(ROLES)} {name} with {looks}",
         )
+
+    def _role(self) -> str:
+        """What somebody is besides; nothing of it is to be seen."""
+        words = self._rng.choice((*ROLES, *ROLES, "person", "character"))
+        if self._rng.random() < 0.3:
+            words = f"{self._rng.choice(KINDS)} {words}"
+        return f"{_article(words)} {words}"
 
     def description(self, person: Person, *, everything: bool) -> str:
         """What somebody looks like: with our own words for all of it, or some of it in a person's words."""
@@ -443,19 +761,32 @@ class Teller:
         if person.head in HAIRLESS or person.head in CLOTH:
             return style
         colour = person.hair if plain else self._rng.choice(COLOUR_WORDS.get(person.hair, (person.hair,)))
+        if not plain and person.head not in HEADWEAR and self._rng.random() < 0.4:
+            return self._hair_otherwise(style, colour)
         article, _, rest = style.partition(" ")
-        if article in ("a", "an"):
-            return f"{_article(colour)} {colour} {rest}"
-        if not plain and person.head not in HEADWEAR and self._rng.random() < 0.25:
-            return f"{colour} hair"
-        return f"{colour} {style}"
+        return f"{_article(colour)} {colour} {rest}" if article in ("a", "an") else f"{colour} {style}"
+
+    def _hair_otherwise(self, style: str, colour: str) -> str:
+        """Style and colour in another order, or the colour alone."""
+        ways = [f"{colour} hair", f"{colour} hair"]
+        if style.startswith(("a ", "an ")):
+            ways.append(f"{colour} hair in {style}")
+        elif style.endswith(" hair"):
+            ways += [
+                f"{style.removesuffix(' hair')} {colour} hair",
+                f"{style} dyed {colour}",
+                f"{style} that is {colour}",
+            ]
+        elif "hair" not in style:
+            ways.append(f"{colour} hair, {style}")
+        return self._rng.choice(ways)
 
     def _expression(self, expression: str) -> str:
         return self._rng.choice(EXPRESSION_WORDS[expression])
 
     def _clothes(self, colour: str) -> str:
         garment = self._rng.choice(GARMENTS)
-        word = self._rng.choice(("grey", "gray")) if colour == "grey" else colour
+        word = self._rng.choice((colour, *CLOTHES_WORDS.get(colour, ())))
         article = _article(word)
         return self._pick(
             f"in {article} {word} {garment}",
@@ -463,6 +794,9 @@ class Teller:
             f"dressed in {word}",
             f"in {word}",
             f"wearing {article} {word} {garment}",
+            f"with {article} {word} {garment}",
+            f"in {article} {garment} that is {word}",
+            f"dressed in {article} {word} {garment}",
         )
 
     def _who(self, scene: Scene, one: int | None = None) -> str:
@@ -509,23 +843,11 @@ class Teller:
     def _change(self, turn: Turn) -> str:
         who, changes = self._who(turn.scene), _listed(self._changes(turn))
         if turn.changed == ("framing",):
-            framing = self._rng.choice(FRAMING_WORDS[turn.scene.framing])
-            return self._pick(
-                f"a {framing} of {who}",
-                f"now a {framing}",
-                f"make it a {framing}",
-                f"as a {framing}",
-                f"{framing}, please",
-            )
+            return self._reframed(turn.scene.framing)
         if turn.changed == ("night",):
-            time = self._rng.choice(NIGHT_WORDS[turn.scene.night])
-            return self._pick(
-                f"the same {time}",
-                f"make it {'night' if turn.scene.night else 'day'}",
-                f"{time}",
-                f"now {time}",
-                f"the same picture {time}",
-            )
+            return self._at_another_time(night=turn.scene.night)
+        if turn.changed == ("glasses",):
+            return self._put_on_or_off(turn)
         if turn.changed == ("expression",) and self._rng.random() < 0.6:
             return self._become(
                 turn,
@@ -535,8 +857,24 @@ class Teller:
                 "{} should {}",
                 "can you make {} {}?",
                 "I want {} to {}",
+                "have {} {}",
+                "could {} {}?",
+                "{} has to {} now",
+                "please get {} to {}",
             )
+        if turn.changed == ("clothes",) and self._rng.random() < 0.4:
+            return self._recolour(turn)
         return self._pick(
+            f"let's see {who} {changes}",
+            f"what about {who} {changes}?",
+            f"how about {changes}?",
+            f"can we have {who} {changes}?",
+            f"next, {who} {changes}",
+            f"then {who} {changes}",
+            f"I want {who} {changes}",
+            f"same again, {changes}",
+            f"this time {changes}",
+            f"but {changes}",
             f"now {who} {changes}",
             f"{who} {changes}",
             f"make {who} {changes}",
@@ -548,6 +886,106 @@ class Teller:
             f"a picture of {who} {changes}",
             f"can you make {who} {changes}?",
             f"change it: {changes}",
+        )
+
+    def _reframed(self, into: str) -> str:
+        framing, zooms = self._rng.choice(FRAMING_WORDS[into]), ZOOMS[into]
+        if zooms and self._rng.random() < 0.4:
+            return self._rng.choice(zooms)
+        return self._pick(
+            f"a {framing}",
+            f"now a {framing}",
+            f"make it a {framing}",
+            f"as a {framing}",
+            f"{framing}, please",
+            f"can I have a {framing}?",
+            f"the same as a {framing}",
+        )
+
+    def _at_another_time(self, *, night: bool) -> str:
+        time = self._rng.choice(NIGHT_WORDS[night])
+        return self._pick(
+            f"the same {time}",
+            f"turn it into {'night' if night else 'day'}",
+            f"it is {'dark now' if night else 'bright day now'}",
+            f"{'the sun has gone down' if night else 'the sun comes up'}",
+            f"what does it look like {time}?",
+            f"make it {'night' if night else 'day'}",
+            f"{time}",
+            f"now {time}",
+            f"the same picture {time}",
+        )
+
+    def _recolour(self, turn: Turn) -> str:
+        """Clothes that somebody changes."""
+        scene, base = turn.scene, self._story.turns[turn.base].scene
+        one = next(
+            number
+            for number, look in enumerate(scene.looks)
+            if look.clothes_colour != base.looks[number].clothes_colour
+        )
+        colour = scene.looks[one].clothes
+        word, garment = self._rng.choice((colour, *CLOTHES_WORDS.get(colour, ()))), self._rng.choice(GARMENTS)
+        who = self._who(scene, one)
+        whose = (
+            f"{self.names[scene.cast[one]]}'s"
+            if len(scene.cast) == 2
+            else self._rng.choice(("her", "his", "their", "the"))
+        )
+        return self._pick(
+            f"change {whose} {garment} to {word}",
+            f"make {whose} {garment} {word}",
+            f"{whose} {garment} should be {word}",
+            f"give {who} {_article(word)} {word} {garment}",
+            f"put {who} in {_article(word)} {word} {garment}",
+            f"swap {whose} {garment} for {_article(word)} {word} one",
+            f"{who} changes into {_article(word)} {word} {garment}",
+            f"can {whose} {garment} be {word}?",
+        )
+
+    def _put_on_or_off(self, turn: Turn) -> str:
+        """Glasses that somebody takes off, puts on, or puts on again."""
+        scene, base = turn.scene, self._story.turns[turn.base].scene
+        one = next(number for number, look in enumerate(scene.looks) if look.glasses != base.looks[number].glasses)
+        person = self._story.people[scene.cast[one]]
+        before, now = worn(person, base.looks[one]), worn(person, scene.looks[one])
+        who, whose = self._who(scene, one), self._rng.choice(("her", "his", "their", "the"))
+        what = self._rng.choice(GLASSES_WORDS.get(now or before or "", ("glasses",)))
+        if now is None and what not in ("sunglasses", "shades") and "glasses" in what and self._rng.random() < 0.5:
+            what = "glasses"
+        bare = what.removeprefix("an ").removeprefix("round ").removeprefix("thick ")
+        if now is None:
+            return self._pick(
+                f"{who} without {whose} {bare}",
+                f"without {whose} {bare}",
+                f"without {_bare(before)}",
+                f"take off {whose} {bare}",
+                f"take {whose} {bare} off",
+                f"remove {whose} {bare}",
+                f"no {bare}",
+                f"the same without {bare}",
+                f"now without {whose} {bare}",
+                f"make {who} take off {whose} {bare}",
+            )
+        if now == person.glasses:
+            return self._pick(
+                f"with {whose} {bare} again",
+                f"{who} with {whose} {bare} again",
+                f"put {whose} {bare} back on",
+                f"give {who} {whose} {bare} back",
+                f"now with {whose} {bare} again",
+                f"with {whose} {bare} back on",
+            )
+        return self._pick(
+            f"with {what}",
+            f"{who} with {what}",
+            f"{who} wearing {what}",
+            f"put {what} on {who}",
+            f"give {who} {what}",
+            f"add {what}",
+            f"now with {what}",
+            f"make {who} wear {what}",
+            f"the same with {what}",
         )
 
     def _become(self, turn: Turn, *ways: str) -> str:
@@ -583,6 +1021,13 @@ class Teller:
             f"{beside} together with {who}{look}",
             f"{who}{look} joins {beside}",
             f"and {who}{look} beside {beside}",
+            f"bring in {who}{look}",
+            f"let {who}{look} come too",
+            f"{who}{look} stands next to {beside}",
+            f"{beside} and {who}{look} side by side",
+            f"introduce {who}{look}",
+            f"{who}{look} shows up",
+            f"have {who}{look} stand beside {beside}",
         )
 
     def _fresh_look(self, turn: Turn, one: int) -> str:
@@ -605,6 +1050,10 @@ class Teller:
                 f"now {person}{tail}",
                 f"instead show {person}{tail}",
                 f"this time {person}{tail}",
+                f"let's see {person}{tail}",
+                f"meanwhile {person}{tail}",
+                f"and what about {person}{tail}?",
+                f"a new character: {person}{tail}",
             )
         name = self.names[who]
         return self._pick(
@@ -616,6 +1065,12 @@ class Teller:
             f"back to {name}{tail}",
             f"{name} without the other{tail}",
             f"now {name}{tail}",
+            f"let's see {name} again{tail}",
+            f"meanwhile {name}{tail}",
+            f"what is {name} doing{tail}?",
+            f"{name} again{tail}",
+            f"a picture of {name} alone{tail}",
+            f"switch to {name}{tail}",
         )
 
     def _back(self, number: int, turn: Turn) -> str:
@@ -634,9 +1089,19 @@ class Teller:
                 "the first picture{}",
                 "back to the first one{}",
                 "like in the first picture{}",
+                "return to the very first image{}",
+                "let's go back to where we started{}",
+                "the original picture{}",
+                "as at the beginning{}",
             ]
         if turn.base == number - 2:
-            ways += ["go back to the one before{}", "the picture before that{}", "no, the one before{}"]
+            ways += [
+                "go back to the one before{}",
+                "the picture before that{}",
+                "no, the one before{}",
+                "go one back{}",
+                "undo the last change{}",
+            ]
         if places.count(base.place) == 1:
             name = self._rng.choice(PLACE_NAMES[base.place])
             ways += [
@@ -644,6 +1109,10 @@ class Teller:
                 f"go back to the {name} picture{{}}",
                 f"again the one with the {name}{{}}",
                 f"back to the {name} one{{}}",
+                f"return to the {name} scene{{}}",
+                f"I liked the {name} picture{{}}",
+                f"use the {name} picture again{{}}",
+                f"the one {PLACE_WORDS[base.place][0]} again{{}}",
             ]
         if not ways:
             ordinal = ORDINALS[turn.base]
@@ -657,15 +1126,39 @@ class Teller:
     def _dress(self, words: str) -> str:
         """Small habits of writing: capitals, full stops, a polite word, a missing comma."""
         words = " ".join(words.split())
-        if self._rng.random() < 0.15:
-            words = self._rng.choice(("please ", "ok, ", "great! ", "hmm, ", "nice. ")) + words
+        if self._rng.random() < 0.2:
+            words = self._rng.choice(BEFORE) + words
         if self._rng.random() < 0.5:
             words = words[0].upper() + words[1:]
         if self._rng.random() < 0.3 and words[-1].isalnum():
             words += self._rng.choice((".", "!", " please"))
+        elif self._rng.random() < 0.1:
+            words = words.rstrip(".?!") + self._rng.choice(AFTER)
         if self._rng.random() < 0.1:
+            for long, short in SHORT:
+                words = words.replace(long, short)
+        if self._rng.random() < 0.1:
+            words = self._mistyped(words)
+        if self._rng.random() < 0.15:
             words = words.lower()
         return words
+
+    def _mistyped(self, text: str) -> str:
+        """A slip in one of the longer words, which is no name."""
+        words = text.split(" ")
+        long = [one for one, word in enumerate(words) if len(word) > 4 and word.isalpha() and word not in self.names]
+        if not long:
+            return text
+        one = self._rng.choice(long)
+        word, at = words[one], self._rng.randrange(1, len(words[one]) - 2)
+        words[one] = self._rng.choice(
+            (
+                word[:at] + word[at + 1 :],
+                word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+                word[:at] + word[at] + word[at:],
+            )
+        )
+        return " ".join(words)
 
     # -- what Likeness replies -----------------------------------------------------------------------------------------
 
@@ -674,22 +1167,38 @@ class Teller:
         lines = []
         for who in turn.new:
             lines.append(f"{self.names[who]} has {self.description(self._story.people[who], everything=True)}.")
-        lines.append(scene_in_words(scene, [self.names[who] for who in scene.cast]))
+        lines.append(scene_in_words(scene, [(self.names[who], self._story.people[who]) for who in scene.cast]))
         return " ".join(lines)
 
 
-def scene_in_words(scene: Scene, names: list[str]) -> str:
-    """The sentence that states a scene."""
+def scene_in_words(scene: Scene, cast: Sequence[tuple[str, Person]]) -> str:
+    """The sentence that states a scene of people with their names."""
     people = " and ".join(
-        f"{name}, {EXPRESSIONS[look.expression]}, in {look.clothes}"
-        for name, look in zip(names, scene.looks, strict=True)
+        f"{name}, {EXPRESSIONS[look.expression]}, in {look.clothes}{_other_glasses(person, look)}"
+        for (name, person), look in zip(cast, scene.looks, strict=True)
     )
     time = "by night" if scene.night else "by day"
     return f"A {FRAMING_WORDS[scene.framing][0]} of {people}, {PLACE_WORDS[scene.place][0]} {time}."
 
 
+def _other_glasses(person: Person, look: Look) -> str:
+    """What there is to say of somebody who does not wear what they usually wear."""
+    glasses = worn(person, look)
+    if glasses == person.glasses:
+        return ""
+    return f", with {GLASSES[glasses]}" if glasses else f", without {_bare(person.glasses)}"
+
+
+def _bare(glasses: str | None) -> str:
+    return "the eyepatch" if glasses == "eyepatch" else "sunglasses" if glasses == "sunglasses" else "glasses"
+
+
 def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def _the(thing: str) -> str:
+    return f"the {thing.partition(' ')[2]}"
 
 
 def _article(word: str) -> str:

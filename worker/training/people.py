@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import random
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -90,6 +91,7 @@ GLASSES: dict[str, str] = {
     "sunglasses": "sunglasses",
     "eyepatch": "an eyepatch",
 }
+OWN = "own"  # instead of a name of GLASSES: those that somebody usually wears, if any
 BEARDS: dict[str, str] = {
     "chin": "a chin beard",
     "full": "a short beard",
@@ -181,11 +183,12 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a person is in one picture."""
+    """How a person is in one picture. `glasses` are their own, others, or None for taken off."""
 
     expression: str
     clothes: str
     clothes_colour: Colour
+    glasses: str | None = OWN
 
 
 def some_person(rng: random.Random) -> Person:
@@ -232,67 +235,113 @@ def shade(rng: random.Random, colour: Colour, spread: int) -> Colour:
     return red, green, blue
 
 
+def worn(person: Person, look: Look) -> str | None:
+    """The glasses that are to be seen."""
+    return person.glasses if look.glasses == OWN else look.glasses
+
+
 def draw_person(person: Person, look: Look) -> Image.Image:
     """The person on transparent ground, (SPRITE, SPRITE) RGBA, cut off at the chest."""
-    drawn = _render(
-        head=person.head,
-        expression=look.expression,
-        skin=person.skin_colour,
-        contrast=person.hair_colour,
-        clothing=look.clothes_colour,
-        glasses=person.glasses,
-        beard=person.beard,
+    colours = np.array([person.skin_colour, person.hair_colour, look.clothes_colour], np.float32)
+    layers = [_layer("head", person.head), _layer("expression", look.expression)]
+    layers += [_layer("facialHair", person.beard)] if person.beard else []
+    glasses = worn(person, look)
+    layers += [_layer("accessories", glasses)] if glasses else []
+    pixels = np.zeros((SPRITE, SPRITE, 4), np.float32)
+    for layer in layers:
+        layer.cover(pixels, colours)
+    alpha = pixels[..., 3:]
+    pixels[..., :3] /= np.maximum(alpha, 1 / 255)
+    box, mask = _hair_mask(person.head, person.beard)
+    if mask.size:
+        hair = pixels[box]
+        brightest = np.maximum(np.maximum(hair[..., 0], hair[..., 1]), hair[..., 2])
+        part = (mask * np.clip((INK * 2 - brightest) / INK, 0.0, 1.0) * hair[..., 3])[..., None]
+        hair[..., :3] += part * (colours[1] - hair[..., :3])
+    pixels[..., 3] *= 255
+    return Image.fromarray((pixels + 0.5).astype(np.uint8), "RGBA")
+
+
+Box = tuple[slice, slice]
+"""Rows and columns of a sprite."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A part of the art within its box, premultiplied by its alpha: `shades` plus colours of the person in their shares."""
+
+    box: Box
+    alpha: NDArray[np.float32]  # (h, w, 1), 0 to 1
+    shades: NDArray[np.float32]  # (h, w, 3), 0 to 255: ink, teeth, lenses
+    shares: NDArray[np.float32]  # (h, w, 3) of skin, hair and clothes
+
+    def cover(self, pixels: NDArray[np.float32], colours: NDArray[np.float32]) -> None:
+        """Lay it over premultiplied `pixels` (SPRITE, SPRITE, 4), in colours (3, 3) of skin, hair and clothes."""
+        under = pixels[self.box]
+        under *= 1 - self.alpha
+        under[..., :3] += self.shades + self.shares @ colours
+        under[..., 3:] += self.alpha
+
+
+@lru_cache(maxsize=256)
+def _layer(part: str, variant: str) -> _Layer:
+    """A part of the art by open-peeps' names; the body belongs to the head.
+
+    Pixels are linear in the colours of skin, hair and clothes: red, green and blue in their places give the shares.
+    """
+    plain, coloured = (
+        np.asarray(_render(part, variant, *colours)).astype(np.float32)
+        for colours in (((0, 0, 0),) * 3, ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
     )
-    pixels = np.asarray(drawn).astype(np.float32)
-    ink = np.clip((INK * 2 - pixels[..., :3].max(axis=2)) / INK, 0.0, 1.0) * (pixels[..., 3] / 255)
-    mask = (_hair_mask(person.head, person.beard) * ink)[..., None]
-    pixels[..., :3] = pixels[..., :3] * (1 - mask) + np.array(person.hair_colour, np.float32) * mask
-    return Image.fromarray(pixels.round().astype(np.uint8), "RGBA")
+    alpha = plain[..., 3:] / np.float32(255)
+    box = _box_of(alpha[..., 0])
+    shades = (plain[..., :3] * alpha)[box]
+    share = alpha / np.float32(255)
+    shares = ((coloured[..., :3] - plain[..., :3]) * share)[box]
+    return _Layer(box, alpha[box], shades, shares)
+
+
+def _box_of(mask: NDArray[np.float32]) -> Box:
+    """The smallest box around what is not zero."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 @lru_cache(maxsize=1024)
-def _hair_mask(head: str, beard: str | None) -> NDArray[np.float32]:
-    """Where thick ink of the head or the beard is: (SPRITE, SPRITE), 0 to 1."""
-    white = (255, 255, 255)
-    ink = _ink(_render(head=head, expression="", skin=white, contrast=white, clothing=white, glasses=None, beard=beard))
+def _hair_mask(head: str, beard: str | None) -> tuple[Box, NDArray[np.float32]]:
+    """Where thick ink of the head or the beard is: its box, and 0 to 1 within."""
+    white = np.full((3, 3), 255, np.float32)
+    pixels = np.zeros((SPRITE, SPRITE, 4), np.float32)
+    for layer in (_layer("head", head), *([_layer("facialHair", beard)] if beard else [])):
+        layer.cover(pixels, white)
+    dark = (pixels[..., :3].max(axis=2) < INK * pixels[..., 3]) & (pixels[..., 3] > 0.5)
+    ink = Image.fromarray((dark * 255).astype(np.uint8))
     thick = ink.filter(ImageFilter.MinFilter(OUTLINE)).filter(ImageFilter.MaxFilter(OUTLINE - 4))
-    return np.asarray(thick.filter(ImageFilter.GaussianBlur(0.7))).astype(np.float32) / np.float32(255)
+    mask = np.asarray(thick.filter(ImageFilter.GaussianBlur(0.7))).astype(np.float32) / np.float32(255)
+    box = _box_of(mask)
+    return box, mask[box]
 
 
-def _ink(picture: Image.Image) -> Image.Image:
-    pixels = np.asarray(picture)
-    dark = (pixels[..., :3].max(axis=2) < INK) & (pixels[..., 3] > 128)
-    return Image.fromarray((dark * 255).astype(np.uint8))
-
-
-def _render(
-    *,
-    head: str,
-    expression: str,
-    skin: Colour,
-    contrast: Colour,
-    clothing: Colour,
-    glasses: str | None,
-    beard: str | None,
-) -> Image.Image:
+def _render(part: str, variant: str, skin: Colour, contrast: Colour, clothing: Colour) -> Image.Image:
+    """One part of the art alone, (SPRITE, SPRITE) RGBA."""
+    chances = {f"{one}Probability": 100 * (one == part) for one in ("expression", "accessories", "facialHair", "mask")}
     options: dict[str, object] = {
         "seed": "likeness",
         "size": SPRITE,
-        "headVariant": head,
         "skinColor": _hex(skin),
         "headContrastColor": _hex(contrast),
         "clothingColor": _hex(clothing),
-        "expressionVariant": expression or "calm",
-        "expressionProbability": 100 if expression else 0,
-        "accessoriesProbability": 100 if glasses else 0,
-        "facialHairProbability": 100 if beard else 0,
-        "maskProbability": 0,
+        f"{part}Variant": variant,
+        **chances,
     }
-    if glasses:
-        options["accessoriesVariant"] = glasses
-    if beard:
-        options["facialHairVariant"] = beard
     drawing = dicebear.Avatar(_style(), options).to_string()
+    if part != "head":  # which is always drawn: leave nothing but the use of the part
+        before, opening, uses = drawing.partition("<g clip-path")
+        opening += uses[: uses.index(">") + 1]
+        used = re.search(rf'<use [^>]*href="#{part}-[^>]*/>', uses)
+        drawing = before + opening + (used.group() if used else "") + "</g></svg>"
     png = bytes(resvg_py.svg_to_bytes(svg_string=drawing, width=SPRITE, height=SPRITE))
     return Image.open(io.BytesIO(png)).convert("RGBA")
 

@@ -31,11 +31,12 @@ from worker.training.cache import PictureCache
 from worker.training.trainer import Trainer, save_weights
 from worker.training.views import Views
 
-STORIES = 3000
+STORIES = 4000
 ENGINE = {  # the stages of the preview engine, in order, each with its minutes on two cores
     "autoencoder": (stages.autoencoder, 60.0),
     "reconstruction": (stages.reconstruction, 60.0),
-    "reader": (stages.reader, 90.0),
+    "single_round": (stages.single_round, 60.0),
+    "multi_round": (stages.multi_round, 60.0),
     "personalization": (stages.personalization, 45.0),
 }
 IDENTITY = {  # the stages of the models that look at its pictures

@@ -1,8 +1,9 @@
-"""The training stages of the preview engine, in order: autoencoder, reconstruction, reader, personalization."""
+"""The training stages of the preview engine: autoencoder, reconstruction, single round, multi round, personalization."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from worker.training.legible import (
     LegibleTokens,
     compositions_of,
     legible_latents,
-    legible_tokens,
     missed,
     shown_in,
     weights_of_cells,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 CROP = 128
 HEADS_COUNT = 3.0  # times as much as the rest of a picture, in the painter's error
+NOISY = 0.5  # shift of the logit of times towards noise, where a picture is made of its tokens and not of itself
 CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a face
 FACES = 0.3  # weight of what faces show
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
@@ -109,11 +110,12 @@ class Tokens:
 
 
 def untrained() -> dict[str, nn.ModuleDict]:
-    """What each stage trains, in order; the DiT that is kept is that of the last."""
+    """What each stage trains, in order; of parts that several train, those of the last are kept."""
     return {
         "autoencoder": nn.ModuleDict({"autoencoder": Autoencoder()}),
         "reconstruction": nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT(), "legible": LegibleTokens()}),
-        "reader": nn.ModuleDict({"mllm": MLLM()}),
+        "single_round": nn.ModuleDict({"mllm": MLLM()}),
+        "multi_round": nn.ModuleDict({"mllm": MLLM()}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
@@ -168,7 +170,7 @@ def reconstruction(folder: Path, cache: PictureCache, minutes: float) -> nn.Modu
         }
         return flow + FACES * faces + TOKENS_LEGIBLE * tokens_legible, figures
 
-    return Trainer(folder, "reconstruction", modules, loss, minutes, rate=1e-3).run()
+    return Trainer(folder, "reconstruction", modules, loss, minutes, rate=1e-3, muon=True).run()
 
 
 class Easel:
@@ -185,9 +187,9 @@ class Easel:
     ) -> tuple[Tensor, Tensor]:
         """The flow-matching loss, heads counting more, and the mean cross-entropy of what faces show in the estimates.
 
-        Times near the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
+        Times beyond the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
         """
-        time = torch.sigmoid(torch.randn(len(clean)))
+        time = torch.sigmoid(NOISY + torch.randn(len(clean)))
         noise = torch.randn_like(clean)
         part = time[:, None, None, None]
         noisy = (1 - part) * clean + part * noise
@@ -202,8 +204,7 @@ class Easel:
 @torch.inference_mode()
 def encode_visual(folder: Path, cache: PictureCache) -> None:
     """Visual tokens of all pictures, by the trained tokenizer."""
-    modules = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
-    tokenizer = averaged(folder, "reconstruction", modules)["tokenizer"]
+    tokenizer = averaged(folder, "reconstruction", nn.ModuleDict({"tokenizer": VisualTokenizer()}))["tokenizer"]
     tokens = Tokens(folder, cache)
     latents, visual = tokens.latents, tokens.visual
     ready = cache.ready()
@@ -236,18 +237,45 @@ def text_tokenizer(folder: Path) -> Tokenizer:
     return load_text_tokenizer(file)
 
 
-def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 3. The MLLM: replies to write, and visual tokens to regress, over whole dialogues."""
+Tell = Callable[[np.random.Generator, int], Teller]
+"""Makes a teller of a story's number."""
+
+
+def single_round(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 3. The MLLM learns words, and what a picture is by them: conversations of one round, or two."""
+
+    def tell(rng: np.random.Generator, number: int) -> Teller:
+        first = int(rng.integers(TURNS))
+        return Teller(story(number), int(rng.integers(2**31)), first=first, rounds=int(rng.choice(2, p=(0.6, 0.4))) + 1)
+
+    return _reader(folder, cache, minutes, "single_round", MLLM(), tell, dialogues=36)
+
+
+def multi_round(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 4. The same over whole dialogues, in which pictures, names and places of long ago are come back to."""
+
+    def tell(rng: np.random.Generator, number: int) -> Teller:
+        return Teller(story(number), int(rng.integers(2**31)))
+
+    mllm = MLLM()
+    averaged(folder, "single_round", nn.ModuleDict({"mllm": mllm})).requires_grad_(True)
+    return _reader(folder, cache, minutes, "multi_round", mllm, tell, dialogues=6)
+
+
+def _reader(
+    folder: Path, cache: PictureCache, minutes: float, stage: str, mllm: MLLM, tell: Tell, *, dialogues: int
+) -> nn.ModuleDict:
+    """The MLLM: replies to write, and visual tokens to regress that a reader of faces reads rightly."""
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
-    tokenizer, legible = text_tokenizer(folder), legible_tokens(visual, ready)
-    mllm = MLLM()
+    tokenizer, legible = text_tokenizer(folder), LegibleTokens()
+    averaged(folder, "reconstruction", nn.ModuleDict({"legible": legible}))
     modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        stories = rng.choice(ready, 6)
-        batch = collate([pack(Teller(story(int(one)), int(rng.integers(2**31))).tell(), tokenizer) for one in stories])
+        stories = rng.choice(ready, dialogues)
+        batch = collate([pack(tell(rng, int(one)).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
             text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25, unseen=0.35)
         regression = ((regressed - wanted) ** 2).mean()
@@ -257,7 +285,7 @@ def reader(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         loss = 4.0 * text + regression + 0.1 * torch.stack(list(people.values())).sum()
         return loss, {name: float(value.detach()) for name, value in figures.items()}
 
-    return Trainer(folder, "reader", modules, loss, minutes, rate=1e-3, muon=True).run()
+    return Trainer(folder, stage, modules, loss, minutes, rate=1e-3, muon=True).run()
 
 
 def read_batch(
@@ -300,7 +328,7 @@ def read_batch(
 def encode_regressed(folder: Path, cache: PictureCache) -> None:
     """What the trained MLLM regresses for every picture, in one telling of each story."""
     mllm = MLLM()
-    averaged(folder, "reader", nn.ModuleDict({"mllm": mllm}))
+    averaged(folder, "multi_round", nn.ModuleDict({"mllm": mllm}))
     tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
     visual, regressed = tokens.visual, tokens.regressed
     ready = cache.ready()
@@ -315,12 +343,11 @@ def encode_regressed(folder: Path, cache: PictureCache) -> None:
 
 
 def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 4. The DiT learns to paint what the MLLM says, and to look at the references of the people in the picture."""
+    """Stage 5. The DiT learns to paint what the MLLM says, and to look at the references of the people in the picture."""
     encode_regressed(folder, cache)
     tokens = Tokens(folder, cache)
     latents, visual, regressed, ready = tokens.latents, tokens.visual, tokens.regressed, cache.ready()
-    before = nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT()})
-    modules = nn.ModuleDict({"dit": averaged(folder, "reconstruction", before)["dit"].requires_grad_(True)})
+    modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)
     easel = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes)
     rng = np.random.default_rng()
 
@@ -350,7 +377,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
             flow, faces = easel.paint(pictures, clean, said, references)
         return flow + FACES * faces, {"flow": float(flow.detach()), "faces": float(faces.detach())}
 
-    return Trainer(folder, "personalization", modules, loss, minutes, rate=4e-4).run()
+    return Trainer(folder, "personalization", modules, loss, minutes, rate=4e-4, muon=True).run()
 
 
 @dataclass(frozen=True, slots=True)

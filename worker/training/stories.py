@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from worker.identity.compositions import FRAMINGS
-from worker.training.people import CLOTHES, EXPRESSIONS, Look, Person, shade, some_person, split_of
+from worker.training.people import CLOTHES, EXPRESSIONS, GLASSES, OWN, Look, Person, shade, some_person, split_of, worn
 from worker.training.scenes import PLACES, Shot
 
 TURNS = 12
@@ -123,6 +123,9 @@ class Story:
         return Shot(cast, scene.place, scene.night, scene.framing, self.turns[turn].seed)
 
 
+_OPENING = Turn(Scene((), (), "", False, ""), "open", -1, ("place", "night", "framing", "expression", "clothes"), (), 0)
+
+
 @lru_cache(maxsize=8192)
 def story(seed: int, split: str = "train") -> Story:
     """The story of a seed, about people of one split only."""
@@ -131,7 +134,7 @@ def story(seed: int, split: str = "train") -> Story:
     names = tuple(rng.sample(NAMES, 2))
     turns: list[Turn] = []
     for number in range(TURNS):
-        turns.append(_open(rng) if number == 0 else _next(rng, turns))
+        turns.append(_open(rng) if number == 0 else _next(rng, turns, people))
     return Story(seed, people, names, tuple(turns))
 
 
@@ -148,6 +151,25 @@ def scripted(seed: int, split: str, kinds: Sequence[str]) -> Story:
     for kind in kinds:
         turns.append(_scripted(rng, turns, kind))
     return Story(seed, people, tuple(rng.sample(NAMES, 2)), tuple(turns))
+
+
+def excerpt(whole: Story, first: int, rounds: int) -> Story:
+    """The conversation that begins with turn `first` of a story: its pictures, as though nothing had been before.
+
+    It has at most so many rounds, and ends before a turn that goes back beyond its beginning.
+    """
+    scene = whole.turns[first].scene
+    opening = replace(_OPENING, scene=scene, new=scene.cast, seed=whole.turns[first].seed)
+    turns, known = [opening], set(scene.cast)
+    for turn in whole.turns[first + 1 : first + rounds]:
+        if turn.base < first:
+            break
+        new = tuple(who for who in turn.scene.cast if who not in known)
+        if new and turn.kind in ("change", "back"):
+            break
+        turns.append(replace(turn, base=turn.base - first, new=new))
+        known |= set(new)
+    return replace(whole, turns=tuple(turns))
 
 
 def _scripted(rng: random.Random, turns: list[Turn], kind: str) -> Turn:
@@ -191,10 +213,10 @@ def _open(rng: random.Random, *, together: bool = True) -> Turn:
         rng.random() < 0.35,
         rng.choice(list(FRAMINGS)),
     )
-    return Turn(scene, "open", -1, ("place", "night", "framing", "expression", "clothes"), cast, rng.randrange(2**30))
+    return replace(_OPENING, scene=scene, new=cast, seed=rng.randrange(2**30))
 
 
-def _next(rng: random.Random, turns: list[Turn]) -> Turn:
+def _next(rng: random.Random, turns: list[Turn], people: Sequence[Person]) -> Turn:
     known = {who for turn in turns for who in turn.scene.cast}
     last = turns[-1].scene
     choice = rng.random()
@@ -210,7 +232,20 @@ def _next(rng: random.Random, turns: list[Turn]) -> Turn:
     if len(turns) > 1 and choice < 0.5:
         base = rng.randrange(len(turns) - 1)
         return _changed(rng, turns[base].scene, "back", base, rng.randint(0, 1))
+    if rng.random() < 0.15:
+        return _with_other_glasses(rng, last, people, len(turns) - 1)
     return _changed(rng, last, "change", len(turns) - 1, rng.choice((1, 1, 2, 2, 3)))
+
+
+def _with_other_glasses(rng: random.Random, scene: Scene, people: Sequence[Person], base: int) -> Turn:
+    """Somebody takes their glasses off, puts them on again, or puts others on."""
+    looks = list(scene.looks)
+    wearing = [one for one, who in enumerate(scene.cast) if worn(people[who], looks[one])]
+    one = rng.choice(wearing) if wearing else rng.randrange(len(looks))
+    own, seen = people[scene.cast[one]].glasses, worn(people[scene.cast[one]], looks[one])
+    chosen = rng.choice([None if seen else rng.choice(list(GLASSES)), *([OWN] if own and seen != own else [])])
+    looks[one] = replace(looks[one], glasses=chosen if chosen else None)
+    return Turn(replace(scene, looks=tuple(looks)), "change", base, ("glasses",), (), rng.randrange(2**30))
 
 
 def _bring(rng: random.Random, turns: list[Turn], who: int, *, new: bool, beside: bool | None = None) -> Turn:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -49,7 +51,6 @@ class Trainer:
     seed: int = 0
     weight_decay: float = 0.01
     muon: bool = False  # worth it where a step is much more work than the matrices that it changes
-    report: Callable[[str], None] = print
     average: nn.ModuleDict = field(init=False)
     steps: int = field(init=False, default=0)
     seconds: float = field(init=False, default=0.0)
@@ -74,6 +75,21 @@ class Trainer:
     def run(self) -> nn.ModuleDict:
         """Train, and return the averaged modules."""
         torch.manual_seed(self.seed + self.steps)
+        console = Console()
+        columns = (
+            TextColumn(self.stage),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+        )
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+            self._train(bar, console)
+        self.save()
+        return self.average
+
+    def _train(self, bar: Progress, console: Console) -> None:
+        task = bar.add_task("", total=self.minutes * 60)
         last = saved = said = time.monotonic()
         self.modules.train()
         while (progress := self.seconds / (self.minutes * 60)) < 1:
@@ -92,14 +108,16 @@ class Trainer:
             now = time.monotonic()
             self.seconds += min(now - last, LONGEST_STEP)
             last = now
+            bar.update(task, completed=self.seconds)
             if now - said > 10:
                 said = now
-                self._note({"loss": float(loss.detach()), **figures}, progress)
+                noted = self._note({"loss": float(loss.detach()), **figures})
+                bar.update(task, description=noted)
+                if not console.is_terminal:
+                    console.print(f"{self.stage} {progress:.0%}: {noted}", highlight=False, soft_wrap=True)
             if now - saved > CHECKPOINT_SECONDS:
                 saved = now
                 self.save()
-        self.save()
-        return self.average
 
     def _follow(self) -> None:
         slow = min(AVERAGE, (1 + self.steps) / (10 + self.steps))
@@ -109,7 +127,8 @@ class Trainer:
             for kept, fresh in zip(self.average.buffers(), self.modules.buffers(), strict=True):
                 kept.copy_(fresh)
 
-    def _note(self, figures: dict[str, float], progress: float) -> None:
+    def _note(self, figures: dict[str, float]) -> str:
+        """Add a row to the curve; returns it in words."""
         row = {
             "step": self.steps,
             "minutes": round(self.seconds / 60, 2),
@@ -122,7 +141,7 @@ class Trainer:
             if new:
                 writer.writeheader()
             writer.writerow(row)
-        self.report(f"{self.stage} {progress:4.0%} " + " ".join(f"{name} {value}" for name, value in row.items()))
+        return " ".join(f"{name} {value:.4g}" for name, value in row.items())
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all, and the record beside it."""

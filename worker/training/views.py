@@ -34,6 +34,7 @@ from worker.training.people import (
     shows_hair,
     some_person,
     split_of,
+    worn,
 )
 from worker.training.scenes import PLACES, Shot, draw_shot
 
@@ -108,7 +109,7 @@ def labels_of(shot: Shot) -> tuple[list[int], list[list[int]]]:
     for person, look in shot.people:
         words = (
             *(look.expression, look.clothes, person.head, person.hair, person.skin),
-            *(person.glasses or "none", person.beard or "none"),
+            *(worn(person, look) or "none", person.beard or "none"),
         )
         row = [LABELS[name].index(word) for name, word in zip(OF_PEOPLE, words, strict=True)]
         if not shows_hair(person):

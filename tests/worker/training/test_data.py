@@ -15,10 +15,10 @@ import pytest
 
 from worker.engines.preview.replies import understood
 from worker.training.cache import PictureCache
-from worker.training.dialogues import Teller
-from worker.training.people import EXPRESSIONS, HEADS, some_person, split_of
+from worker.training.dialogues import Teller, scene_in_words
+from worker.training.people import EXPRESSIONS, HEADS, Look, draw_person, some_person, split_of, worn
 from worker.training.scenes import PLACES, SIZE, draw_shot
-from worker.training.stories import TURNS, story
+from worker.training.stories import TURNS, Scene, story
 
 
 def test_there_is_enough_to_tell_people_and_scenes_apart() -> None:
@@ -76,6 +76,51 @@ def test_the_engine_reads_back_from_every_reply_whom_it_shows(seed: int) -> None
         assert tuple(name for name, _ in heard.introduced) == tuple(teller.names[who] for who in turn.new)
         met |= {name for name, _ in heard.introduced}
         assert set(heard.shown) <= met, "everybody is described before they are only named"
+
+
+def test_glasses_that_are_taken_off_are_neither_drawn_nor_said_to_be_worn() -> None:
+    rng = random.Random(1)
+    person = next(one for one in iter(lambda: some_person(rng), None) if one.glasses == "sunglasses")
+    look = Look("calm", "red", (214, 58, 54))
+    bare = replace(look, glasses=None)
+    assert worn(person, look) == "sunglasses"
+    assert worn(person, bare) is None
+    wearing, without, never = (
+        np.asarray(draw_person(*one)).astype(int)
+        for one in ((person, look), (person, bare), (replace(person, glasses=None), look))
+    )
+    assert np.array_equal(without, never)
+    assert not np.array_equal(wearing, without)
+    scene = Scene((0,), (bare,), "park", False, "portrait")
+    assert scene_in_words(scene, [("Ada", person)]) == (
+        "A portrait of Ada, calm, in red, without sunglasses, in the park by day."
+    )
+
+
+def test_stories_have_glasses_taken_off_and_messages_say_so() -> None:
+    said = [
+        (one.message.lower(), one.reply)
+        for seed in range(80)
+        for one in Teller(story(seed), seed).tell()
+        if one.turn is not None and story(seed).turns[one.turn].changed == ("glasses",)
+    ]
+    assert any("without" in message and "without glasses" in reply for message, reply in said)
+    assert any("again" in message or "back" in message for message, _ in said)
+
+
+@pytest.mark.parametrize("first", range(0, TURNS, 3))
+def test_an_excerpt_is_a_conversation_of_its_own_about_the_same_pictures(first: int) -> None:
+    whole = story(7)
+    told = [one for one in Teller(whole, 1, first=first, rounds=3).tell() if one.turn is not None]
+    assert 1 <= len(told) <= 3
+    assert [one.turn for one in told] == list(range(first, first + len(told)))
+    for one in told:
+        assert one.turn is not None
+        names = understood(one.reply).shown
+        assert len(names) == len(whole.turns[one.turn].scene.cast)
+        assert all(first <= seen.turn < one.turn for seen in one.seen if seen.turn != one.attached_from)
+    introduced = {name for name, _ in understood(told[0].reply).introduced}
+    assert introduced == set(understood(told[0].reply).shown), "nobody is known when it begins"
 
 
 def test_rendering_that_was_killed_goes_on(tmp_path: Path) -> None:

@@ -101,24 +101,24 @@ def test_every_stage_leaves_a_curve_and_a_record(trained: Path) -> None:
 
 
 def test_a_stage_that_had_its_minutes_is_passed_over(trained: Path) -> None:
-    before = json.loads((trained / "reader.json").read_text())["steps"]
-    train(trained, "reader", minutes=0.0005, stories=3, people=FAMILY)
-    assert json.loads((trained / "reader.json").read_text())["steps"] == before
+    before = json.loads((trained / "multi_round.json").read_text())["steps"]
+    train(trained, "multi_round", minutes=0.0005, stories=3, people=FAMILY)
+    assert json.loads((trained / "multi_round.json").read_text())["steps"] == before
 
 
 def test_another_machine_goes_on_from_exported_weights(trained: Path, tmp_path: Path) -> None:
     begin_from(trained / "weights", tmp_path)
     exported = load_file(trained / "weights" / "mllm.safetensors")
-    begun = torch.load(tmp_path / "reader.pt", weights_only=True)
+    begun = torch.load(tmp_path / "multi_round.pt", weights_only=True)
     assert begun["steps"] == 0
     for name, value in exported.items():
         assert torch.equal(begun["modules"][f"mllm.{name}"], value.float())
     begin_from(trained / "weights", tmp_path)
     export(tmp_path, tmp_path / "weights")
     (record,) = [
-        one for one in json.loads((tmp_path / "weights" / "training.json").read_text()) if one["stage"] == "reader"
+        one for one in json.loads((tmp_path / "weights" / "training.json").read_text()) if one["stage"] == "multi_round"
     ]
-    assert [one["stage"] for one in record["continued_from"]] == ["reader"]
+    assert [one["stage"] for one in record["continued_from"]] == ["multi_round"]
     assert (
         load_file(tmp_path / "weights" / "dit.safetensors").keys()
         == load_file(trained / "weights" / "dit.safetensors").keys()

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 UNKNOWN = "I do not know {name} yet. Tell me what {name} looks like, and I will draw them."
 FOREIGN = "I only understand English so far. Please say it in English."
 UNCLEAR = "I did not understand that. Tell me whom to draw and where."
+CANNOT = "I cannot draw {thing}. I draw people, one or two in a picture. Tell me whom to draw and where."
+LEFT_OUT = "I cannot draw {thing}, so I leave it out. "
+TOO_MANY = "Only two people fit into one of my pictures. Tell me which two, or whom to draw alone."
+NO_WHOLE_BODY = "I cannot draw whole bodies, so this is as far away as I go. "
 NOT_MY_ART = (
     "I draw illustrated people, and cannot take a likeness from a photo or from a picture in another style. "
     "Yours is kept for engines that can. "
