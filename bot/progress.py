@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,11 +18,15 @@ import redis
 from bot.services import Services
 from storage import turns
 from storage.events import ENDED, Progress, watch_progress
+from storage.tables import Status
 from storage.turns import Place
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+
+When = Callable[[float], str]
+"""Says when something will have happened, of the seconds until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,25 @@ class Update:
 
     place: Place
     progress: Progress | None = None
+
+
+def _about(seconds: float) -> str:
+    return f"about {max(1, round(seconds))} s"
+
+
+def in_words(update: Update, when: When = _about) -> str:
+    """Where a waiting turn stands, for the person who waits."""
+    place, progress = update.place, update.progress
+    if progress is not None and progress.stage == "drawing":
+        return f"Drawing, step {progress.step} of {progress.steps}"
+    if progress is not None:
+        return "Reading the conversation"
+    if place.status is Status.RUNNING:
+        return "Being drawn"
+    if not place.workers:
+        return "Waiting for a worker to come up"
+    ahead = "Next in line" if not place.ahead else f"{place.ahead} ahead in the queue"
+    return ahead if place.seconds is None else f"{ahead}, {when(place.seconds)}"
 
 
 async def watch(services: Services, turn_id: UUID) -> AsyncIterator[Update]:

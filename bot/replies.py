@@ -151,12 +151,12 @@ class Replies:
         else:
             await database.arun(deliveries.delivered, due.turn_id, message_id)
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> None:
-        """Show that a turn waits. Does nothing when its reply is due already or another process does it."""
+    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str | None:
+        """Show that a turn waits, and return the message's id; None where its reply is due already, or another does it."""
         seconds = self._services.settings.delivery_seconds
         leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, self._owner, seconds=seconds)
+        message_id: str | None = None
         if leased:
-            message_id: str | None = None
             try:
                 async with asyncio.timeout(seconds * 0.8):
                     message_id = await self._platform.post_placeholder(turn_id, channel, thread)
@@ -167,6 +167,7 @@ class Replies:
                 raise
             await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, message_id)
             self._wake.set()
+        return message_id
 
 
 async def show(platform: Platform, due: Due) -> str:

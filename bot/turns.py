@@ -20,11 +20,11 @@ from uuid_utils.compat import uuid7
 
 from bot.commands import HELP, Command, parse
 from bot.services import Services
-from storage import characters, conversations, turns
+from storage import characters, conversations, deliveries, turns, votes
 from storage.blobs import BlobMissing, key_for
 from storage.intake import PictureRefused, check_picture
 from storage.tables import Audit, Conversation, Kind, Status, Turn, Workspace
-from storage.turns import Limits, Receipt, Request, StoredBlob
+from storage.turns import Known, Limits, Receipt, Request, StoredBlob
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,20 @@ class Turns:
         said = await self._services.database.arun(_undo, workspace_id, conversation_id, source_id)
         await self._ring_for_children()
         return said
+
+    async def known(self, platform: str, workspace: str, turn_id: UUID) -> Known | None:
+        """A turn of a workspace by the platform's id of that; None when there is no such turn there."""
+        return await self._services.database.arun(turns.known, platform, workspace, turn_id)
+
+    async def shown_in(self, platform: str, workspace: str, message_id: str) -> UUID | None:
+        """The turn whose reply is this message."""
+        return await self._services.database.arun(deliveries.turn_of_message, platform, workspace, message_id)
+
+    async def vote(self, turn: Known, author: str, author_name: str, *, likes: bool) -> bool:
+        """Note whether somebody likes a picture. False: the turn has none."""
+        return await self._services.database.arun(
+            votes.cast, turn.workspace_id, turn.turn_id, author, author_name, likes=likes
+        )
 
     async def _ring_for_children(self) -> None:
         """What waited for a turn that was just ended can be drawn now."""

@@ -91,6 +91,20 @@ def studio(
 
 
 @app.command()
+def discord() -> None:
+    """Be on Discord, with the token that LIKENESS_DISCORD_TOKEN names. Any number of these may run."""
+    import asyncio
+    import logging
+
+    from bot.discord.client import run
+    from bot.services import Services
+
+    settings = _settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Services.open(settings)))
+
+
+@app.command()
 def worker(
     engine: Engine = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Drawing processes, each with the engine in its memory.")] = 1,
@@ -235,6 +249,7 @@ def _sentence(error: Exception) -> str | None:
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError
 
+    from bot.discord import NoToken
     from migrations import NewerDatabase
     from ops.chat import ScriptProblem
     from ops.one_machine import NoWorker
@@ -257,7 +272,7 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(error, StackError | KeeperGone | NoWorker | ScriptProblem | BlobError | NewerDatabase):
+    if isinstance(error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase):
         return str(error)
     return None
 

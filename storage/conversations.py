@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +23,10 @@ from storage.tables import (
     Reference,
     Status,
     Turn,
+    Workspace,
 )
 
+DIRECT = "dm:"  # before a person's id: the workspace of direct messages
 Box = tuple[int, int, int, int]
 """Where somebody is in a picture: left, top, right and bottom edge, in pixels."""
 
@@ -333,6 +335,45 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
         )
         for turn in turns
     ]
+
+
+def title(session: Session, platform: str, channel: str, thread: str) -> str:
+    """What a conversation is called, after its first words; empty when there is no such conversation."""
+    found = session.scalar(
+        select(Conversation.title)
+        .join(Workspace, Workspace.id == Conversation.workspace_id)
+        .where(Workspace.platform == platform, Conversation.channel == channel, Conversation.thread == thread)
+        .limit(1)
+    )
+    return found or ""
+
+
+def latest_turns(session: Session, platform: str, since: datetime) -> dict[str, datetime]:
+    """When the latest turn of each workspace of a platform was received, if after `since`, by the platform's own ids."""
+    rows = session.execute(
+        select(Workspace.external_id, func.max(Conversation.last_turn_at))
+        .join(Conversation, Conversation.workspace_id == Workspace.id)
+        .where(Workspace.platform == platform, Conversation.last_turn_at > since)
+        .group_by(Workspace.external_id)
+    )
+    return {workspace: latest for workspace, latest in rows}  # noqa: C416  (rows are no pairs to the type checker)
+
+
+def direct_channels(session: Session, platform: str, limit: int = 200) -> list[str]:
+    """Channels of direct messages that were talked in lately, the latest first."""
+    return list(
+        session.scalars(
+            select(Conversation.channel)
+            .join(Workspace, Workspace.id == Conversation.workspace_id)
+            .where(
+                Workspace.platform == platform,
+                Workspace.external_id.startswith(DIRECT),
+                Conversation.last_turn_at > func.now() - timedelta(days=30),
+            )
+            .order_by(Conversation.last_turn_at.desc())
+            .limit(limit)
+        )
+    )
 
 
 def recent(

@@ -14,7 +14,7 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from storage.database import single
-from storage.tables import Delivery, Status
+from storage.tables import Delivery, Status, Workspace
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
 
@@ -167,8 +167,20 @@ def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: s
     )
 
 
-def turn_of_message(session: Session, workspace_id: UUID, message_id: str) -> UUID | None:
-    """The turn whose reply is this message of the platform."""
+@single
+def show_again(session: Session, turn_id: UUID) -> None:
+    """Have a reply that was shown edited in once more: something may have been written over it meanwhile."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == turn_id, Delivery.delivered_at.is_not(None), Delivery.message_id.is_not(None))
+        .values(delivered_at=None, due_at=func.now())
+    )
+
+
+def turn_of_message(session: Session, platform: str, workspace: str, message_id: str) -> UUID | None:
+    """The turn whose reply is this message, by the platform's own ids."""
     return session.scalar(
-        select(Delivery.turn_id).where(Delivery.workspace_id == workspace_id, Delivery.message_id == message_id)
+        select(Delivery.turn_id)
+        .join(Workspace, Workspace.id == Delivery.workspace_id)
+        .where(Workspace.platform == platform, Workspace.external_id == workspace, Delivery.message_id == message_id)
     )

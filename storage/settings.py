@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         "", description="Further Host names, with commas, under which a proxy of yours serves the studio."
     )
 
+    # Discord
+    discord_token: SecretStr | None = Field(None, description="Token of the bot, from Discord's developer portal.")
+    discord_url: str = Field("", description="Address of a Discord on this machine, to try the bot out and for tests.")
+
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property

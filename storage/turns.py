@@ -333,11 +333,7 @@ def _arrive(session: Session, request: Request) -> Any:
     row = session.execute(_ARRIVE, where).one_or_none()
     if row is None:
         workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
-        session.execute(
-            insert(Person)
-            .values(id=uuid7(), workspace_id=workspace_id, external_id=request.author, name=request.author_name)
-            .on_conflict_do_nothing()
-        )
+        person(session, workspace_id, request.author, request.author_name)
         session.execute(
             insert(Conversation)
             .values(id=uuid7(), workspace_id=workspace_id, channel=request.channel, thread=request.thread)
@@ -392,6 +388,20 @@ def workspace(session: Session, platform: str, external_id: str, name: str = "")
         session.execute(
             insert(Workspace)
             .values(id=uuid7(), platform=platform, external_id=external_id, name=name)
+            .on_conflict_do_nothing()
+        )
+        found = session.scalars(query).one()
+    return found
+
+
+def person(session: Session, workspace_id: UUID, external_id: str, name: str = "") -> UUID:
+    """The id of a person, who is noted when met for the first time."""
+    query = select(Person.id).where(Person.workspace_id == workspace_id, Person.external_id == external_id)
+    found = session.scalar(query)
+    if found is None:
+        session.execute(
+            insert(Person)
+            .values(id=uuid7(), workspace_id=workspace_id, external_id=external_id, name=name)
             .on_conflict_do_nothing()
         )
         found = session.scalars(query).one()
@@ -990,6 +1000,27 @@ def live_workers(session: Session, heartbeat_seconds: float) -> dict[str, int]:
         .group_by(Worker.engine)
     )
     return {engine: count for engine, count in live}  # noqa: C416  (rows are no pairs to the type checker)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A turn as a platform's button means it."""
+
+    turn_id: UUID
+    workspace_id: UUID
+    conversation_id: UUID
+    author: str  # the platform's own id of whoever asked for it
+
+
+def known(session: Session, platform: str, workspace: str, turn_id: UUID) -> Known | None:
+    """A turn of a workspace by the platform's id of that; None when there is no such turn there."""
+    row = session.execute(
+        select(Turn.id, Turn.workspace_id, Turn.conversation_id, Person.external_id)
+        .join(Workspace, Workspace.id == Turn.workspace_id)
+        .join(Person, Person.id == Turn.person_id)
+        .where(Workspace.platform == platform, Workspace.external_id == workspace, Turn.id == turn_id)
+    ).one_or_none()
+    return None if row is None else Known(*row)
 
 
 def place(session: Session, turn_id: UUID, *, heartbeat_seconds: float) -> Place:

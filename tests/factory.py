@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from storage import turns
 from storage.database import Database
-from storage.tables import Status, Turn
+from storage.tables import Delivery, Status, Turn, Vote
 from storage.turns import Claim, Finished, Limits, Outcome, Receipt, Request
 
 LIMITS = Limits(text=4000, attachments=10)
@@ -63,6 +65,52 @@ class Factory:
             return session.execute(select(Turn).where(Turn.id == turn_id)).scalar_one()
 
         return self.database.run(get)
+
+    def delivered(self, turn_id: UUID) -> bool:
+        """Whether the reply of a turn is noted as shown."""
+
+        def asked(session: Session) -> bool:
+            return session.scalar(select(Delivery.delivered_at).where(Delivery.turn_id == turn_id)) is not None
+
+        return self.database.run(asked)
+
+    def forget_delivery(self, turn_id: UUID) -> None:
+        """Leave a delivery as a process does that dies after it posted and before it noted so."""
+        unnoted = {"delivered_at": None, "message_id": None, "attempts": 1, "due_at": func.now()}
+        self.database.run(
+            lambda session: session.execute(update(Delivery).where(Delivery.turn_id == turn_id).values(**unnoted))
+        )
+
+    @contextmanager
+    def holding_turns(self) -> Iterator[None]:
+        """Nobody can write turns meanwhile, as with a database that is slow."""
+        with self.database.engine.begin() as connection:
+            connection.execute(text("LOCK TABLE turns IN EXCLUSIVE MODE"))
+            yield
+
+    @contextmanager
+    def without_votes(self) -> Iterator[None]:
+        """A table is missing meanwhile: an error that nobody foresaw."""
+        for old, new in (("votes", "hidden"), ("hidden", "votes")):
+            self.database.run(lambda session: session.execute(text(f"ALTER TABLE {old} RENAME TO {new}")))  # noqa: B023
+            if old == "votes":
+                yield
+
+    def texts(self) -> list[str]:
+        """What the turns ask for, oldest first."""
+        return self.database.run(lambda session: list(session.scalars(select(Turn.text).order_by(Turn.id))))
+
+    def votes(self) -> list[int]:
+        """All votes."""
+        return self.database.run(lambda session: list(session.scalars(select(Vote.value))))
+
+    def count(self, *statuses: Status) -> int:
+        """How many turns are in one of these states."""
+
+        def counted(session: Session) -> int:
+            return session.scalar(select(func.count()).select_from(Turn).where(Turn.status.in_(statuses))) or 0
+
+        return self.database.run(counted)
 
     def status(self, turn_id: UUID) -> Status:
         """The state of a turn."""

@@ -33,7 +33,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from bot.progress import Update, watch
+from bot.progress import Update, in_words, watch
 from bot.replies import Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
@@ -47,7 +47,7 @@ from storage.database import DatabaseUnavailable
 from storage.intake import PictureRefused
 from storage.settings import Settings
 from storage.settings import settings as read_settings
-from storage.tables import Conversation, Kind, Status
+from storage.tables import Conversation, Kind
 from storage.turns import Request
 
 log = logging.getLogger(__name__)
@@ -451,27 +451,12 @@ def _belongs(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
 
 def _told(update: Update) -> dict[str, object]:
     place, progress = update.place, update.progress
-    told: dict[str, object] = {"status": place.status, "line": waiting_line(update)}
+    told: dict[str, object] = {"status": place.status, "line": in_words(update)}
     if progress is not None:
         told |= {"step": progress.step, "steps": progress.steps, "text": progress.text}
         if progress.preview:
             told["preview"] = base64.b64encode(progress.preview).decode()
     return told
-
-
-def waiting_line(update: Update) -> str:
-    """Where a waiting turn stands, in words."""
-    place, progress = update.place, update.progress
-    if progress is not None and progress.stage == "drawing":
-        return f"Drawing, step {progress.step} of {progress.steps}"
-    if progress is not None:
-        return "Reading the conversation"
-    if place.status is Status.RUNNING:
-        return "Being drawn"
-    if not place.workers:
-        return "Waiting for a worker to come up"
-    ahead = "Next in line" if not place.ahead else f"{place.ahead} ahead in the queue"
-    return ahead if place.seconds is None else f"{ahead}, about {max(1, round(place.seconds))} s"
 
 
 def _to(conversation_id: UUID, *, turn: UUID | None = None, note: str | None = None) -> Response:

@@ -57,7 +57,7 @@ def findings(run: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]
 def test_help_lists_every_command(tmp_path: Path) -> None:
     run = likeness(tmp_path, "--help")
     assert run.returncode == 0
-    for command in ("demo", "studio", "worker", "migrate", "doctor", "train", "evaluate", "chat"):
+    for command in ("demo", "studio", "worker", "migrate", "doctor", "train", "evaluate", "chat", "discord"):
         assert f" {command} " in run.stdout
     assert "with-parent" not in likeness(tmp_path, "demo", "--help").stdout
 
@@ -195,3 +195,10 @@ def test_a_chat_that_started_the_stack_stops_it_only_when_others_are_done_with_i
             assert len(ended(host).splitlines()) == 2
             assert len(ended(guest).splitlines()) == 5
     assert running_stack(tmp_path / "data") is None
+
+
+def test_discord_without_a_token_says_what_is_missing(tmp_path: Path, system: dict[str, str]) -> None:
+    run = likeness(tmp_path, "discord", **system)
+    assert run.returncode == 1
+    assert "LIKENESS_DISCORD_TOKEN" in run.stderr
+    assert "Traceback" not in run.stderr

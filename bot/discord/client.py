@@ -1,0 +1,291 @@
+"""The Discord client: listens, hands requests to `bot.turns`, and says so when a turn was accepted.
+
+Whatever goes wrong in a handler ends in `_failed`: one plain sentence with a reference for the person, the rest in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import signal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import discord
+import yarl
+from discord import app_commands
+from uuid_utils.compat import uuid7
+
+from bot.discord import NoToken, render
+from bot.discord.missed import missed
+from bot.discord.places import PLATFORM, Place, place_of, problem
+from bot.discord.platform import DiscordPlatform
+from bot.discord.waiting import Waiting
+from bot.replies import Replies
+from bot.services import Services
+from bot.sweeper import Sweeper
+from bot.turns import Answer, AttachmentGone, Turns
+from storage.database import DatabaseUnavailable
+from storage.tables import Kind
+from storage.turns import Receipt, Request
+
+if TYPE_CHECKING:
+    from bot.discord.places import Channel
+
+log = logging.getLogger(__name__)
+
+MESSAGES = frozenset({discord.MessageType.default, discord.MessageType.reply})
+FETCH_SECONDS = 30.0
+ALIVE = "discord-alive"  # a file in the data folder
+AWAY = "I cannot take this in just now. Please try again in a moment."
+BROKEN = "Something went wrong on my side. Please try again."
+"""Followed by a reference."""
+
+Interaction = discord.Interaction["LikenessClient"]
+
+
+def intents(*, content: bool) -> discord.Intents:
+    """What the client hears of: guilds and messages. The words of messages that do not mention the bot only with `content`."""
+    chosen = discord.Intents.none()
+    chosen.guilds = chosen.guild_messages = chosen.dm_messages = True
+    chosen.message_content = content
+    return chosen
+
+
+class LikenessClient(discord.AutoShardedClient):
+    """One process of the bot. Any number may run side by side, each with shards of its own."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(
+            intents=intents(content=False),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self.services = services
+        self.turns = Turns(services, self._fetch)
+        self.tree = app_commands.CommandTree(self)
+        self.tree.on_error = self._command_failed  # type: ignore[method-assign]  # how discord.py has it set
+        self.platform = DiscordPlatform(self, services)
+        self.replies = Replies(services, self.platform)
+        self.waiting = Waiting(services, self.replies, self.platform)
+        self._background: list[asyncio.Task[None]] = []
+
+    async def setup_hook(self) -> None:
+        """Before the gateway is opened: commands, buttons, and what runs beside the events."""
+        from bot.discord.buttons import TurnButton
+        from bot.discord.commands import add_commands
+
+        add_commands(self.tree)
+        self.add_dynamic_items(TurnButton)
+        self._background = [
+            asyncio.create_task(self.replies.run()),
+            asyncio.create_task(Sweeper(self.services, self.turns).run()),
+            asyncio.create_task(self._announce()),
+            asyncio.create_task(self._live()),
+        ]
+
+    async def close(self) -> None:
+        """End everything; what was received stays, and is delivered by the next process."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.waiting.close()
+        await self.turns.settle()
+        await super().close()
+        await self.services.close()
+
+    async def _live(self) -> None:
+        """Touch a file while the gateway is there: what a health check looks at."""
+        sign = self.services.settings.data_dir / ALIVE
+        while True:
+            if self.is_ready() and not self.is_closed() and sign.parent.is_dir():
+                await asyncio.to_thread(sign.touch)
+            await asyncio.sleep(10)
+
+    async def _announce(self) -> None:
+        """Tell Discord the commands, which it keeps; a failure costs nothing but news."""
+        try:
+            await self.tree.sync()
+        except discord.HTTPException as error:
+            log.warning("the commands could not be announced: %s", error)
+
+    async def on_ready(self) -> None:
+        """After a fresh start: take what was said while nobody listened."""
+        async for message in missed(self, self.services):
+            await self.on_message(message)
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    async def on_message(self, message: discord.Message) -> None:
+        """A mention, a reply to the bot, or a direct message is a turn."""
+        if message.author.bot or message.type not in MESSAGES or not self._is_meant(message):
+            return
+        try:
+            await self._take(message)
+        except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
+            sentence = _failed(error, f"message {message.id}")
+            with contextlib.suppress(discord.HTTPException):
+                await message.reply(sentence, mention_author=False)
+
+    def _is_meant(self, message: discord.Message) -> bool:
+        if message.guild is None:
+            return True
+        return self.user is not None and any(one.id == self.user.id for one in message.mentions)
+
+    async def _take(self, message: discord.Message) -> None:
+        channel: Channel = message.channel
+        if isinstance(channel, discord.PartialMessageable):  # a thread that was not seen since the start
+            channel = await self._fetched(channel.id)
+        allowed = None if message.guild is None else channel.permissions_for(message.guild.me)
+        if (sentence := problem(channel, allowed)) is not None:
+            await self._say(message, sentence)
+            return
+        place = place_of(channel, message.guild, message.author, message.id)
+        replied = message.reference.message_id if message.reference is not None else None
+        request = Request(
+            platform=PLATFORM,
+            workspace=place.workspace,
+            workspace_name=place.workspace_name,
+            channel=place.channel,
+            thread=place.thread,
+            source_id=f"message:{message.id}",
+            author=str(message.author.id),
+            author_name=message.author.display_name,
+            text=self._text_of(message),
+            attachments=tuple(one.url for one in message.attachments),
+            reply_to=await self.turns.shown_in(PLATFORM, place.workspace, str(replied)) if replied else None,
+        )
+        answer = await self.receive(request)
+        if answer is not None:
+            await message.reply(render.words(answer.text), mention_author=False)
+
+    async def receive(self, request: Request) -> Answer | None:
+        """Take a request in, and follow the turn that comes of it. Returns what to say at once, for a command."""
+        taken = await self.turns.receive(request)
+        if isinstance(taken, Answer):
+            return taken
+        self._follow(taken, request)
+        return None
+
+    def _follow(self, receipt: Receipt, request: Request) -> None:
+        if not receipt.duplicate and not receipt.status.final:
+            self.waiting.follow(receipt.turn_id, request.channel, request.thread)
+
+    async def _fetched(self, channel_id: int) -> Channel:
+        found = await self.fetch_channel(channel_id)
+        assert isinstance(found, discord.Thread | discord.TextChannel | discord.VoiceChannel | discord.StageChannel)
+        return found
+
+    async def _say(self, message: discord.Message, sentence: str) -> None:
+        """Say why not: there if that is possible, else to the person."""
+        try:
+            await message.reply(sentence, mention_author=False)
+        except discord.Forbidden:
+            with contextlib.suppress(discord.HTTPException):
+                await message.author.send(f"In {getattr(message.channel, 'mention', 'that channel')}: {sentence}")
+
+    def _text_of(self, message: discord.Message) -> str:
+        """The words without the mention of the bot, and with names in place of the mentions of others."""
+        assert self.user is not None
+        text = re.sub(rf"<@!?{self.user.id}>", " ", message.content)
+        for one in message.mentions:
+            text = re.sub(rf"<@!?{one.id}>", one.display_name, text)
+        return " ".join(text.split(" ")).strip()
+
+    async def _fetch(self, link: str) -> bytes:
+        """An attachment, from Discord's own hosts only; the token stays here."""
+        if not self.platform.is_ours(link):
+            raise AttachmentGone("I only take pictures that are uploaded to Discord. Please upload the picture itself.")
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                return await self.http.get_from_cdn(link)
+        except (discord.NotFound, discord.Forbidden) as error:
+            raise AttachmentGone("The picture that you attached is gone. Please attach it again.") from error
+
+    # -- interactions --------------------------------------------------------------------------------------------------
+
+    async def answer(self, interaction: Interaction, work: Callable[[], Awaitable[str | None]]) -> None:
+        """Defer at once, since Discord waits for three seconds only; then do the work and say what comes of it."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        try:
+            said = await work()
+        except Exception as error:  # as in on_message
+            said = _failed(error, f"interaction {interaction.id}")
+        if said is None:
+            await interaction.delete_original_response()
+        else:
+            await interaction.edit_original_response(content=render.words(said))
+
+    def request_of(
+        self,
+        interaction: Interaction,
+        place: Place,
+        text: str,
+        *,
+        kind: Kind = Kind.SAY,
+        reply_to: UUID | None = None,
+        seed: int | None = None,
+    ) -> Request:
+        """The request that an interaction makes."""
+        return Request(
+            platform=PLATFORM,
+            workspace=place.workspace,
+            workspace_name=place.workspace_name,
+            channel=place.channel,
+            thread=place.thread,
+            source_id=f"interaction:{interaction.id}",
+            author=str(interaction.user.id),
+            author_name=interaction.user.display_name,
+            text=text,
+            kind=kind,
+            reply_to=reply_to,
+            seed=seed,
+        )
+
+    async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
+        """What a command raised before it could answer by itself."""
+        sentence = _failed(getattr(error, "original", error), f"interaction {interaction.id}")
+        with contextlib.suppress(discord.HTTPException):
+            if interaction.response.is_done():
+                await interaction.followup.send(sentence, ephemeral=True)
+            else:
+                await interaction.response.send_message(sentence, ephemeral=True)
+
+
+def _failed(error: BaseException, what: str) -> str:
+    """A sentence for the person, with a reference under which the log has the rest."""
+    reference = uuid7().hex[-8:]
+    log.error("%s of %s", reference, what, exc_info=error)
+    sentence = AWAY if isinstance(error, DatabaseUnavailable) else BROKEN
+    return f"{sentence} (Reference {reference}.)"
+
+
+def point_at(url: str) -> None:
+    """Have the clients of this process talk to the Discord at an address of this machine instead of the real one."""
+    discord.http.Route.BASE = f"{url}/api/v10"
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url).with_scheme("ws") / "gateway"
+    discord.asset.Asset.BASE = f"{url}/cdn"
+
+
+async def run(services: Services) -> None:
+    """Run the bot until it is cancelled. Raises `NoToken`."""
+    settings = services.settings
+    if settings.discord_url:
+        point_at(settings.discord_url)
+    if settings.discord_token is None:
+        raise NoToken("LIKENESS_DISCORD_TOKEN is not set. docs/discord.md says how to get a token.")
+    me = asyncio.current_task()
+    if me is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+    async with LikenessClient(services) as client:
+        try:
+            await client.start(settings.discord_token.get_secret_value())
+        except asyncio.CancelledError:
+            log.info("stopping")
+        except discord.LoginFailure as error:
+            raise NoToken("Discord does not know the token in LIKENESS_DISCORD_TOKEN.") from error

@@ -1,0 +1,94 @@
+"""Slash commands. Each is deferred at once and then answered, for its person alone where the thread need not see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.commands import HELP, Command
+from bot.discord.client import Interaction
+from bot.discord.places import allowed_in, place_of, problem
+
+NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
+NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
+TEXT = 4000
+
+
+def add_commands(tree: app_commands.CommandTree[Any]) -> None:
+    """All commands, on the tree of a client."""
+    commands: list[app_commands.Command[Any, Any, Any]] = [imagine, undo, characters, help_]
+    for command in commands:
+        tree.add_command(command)
+
+
+@app_commands.command(name="imagine", description="Draw a picture from your words")
+@app_commands.describe(text="Whom to draw and where", seed="A number: the same one draws the same again")
+async def imagine(
+    interaction: Interaction,
+    text: app_commands.Range[str, 1, TEXT],
+    seed: app_commands.Range[int, 0, 2**31 - 1] | None = None,
+) -> None:
+    """In a thread or direct message its next turn; in a channel the beginning of a thread."""
+    client, channel = interaction.client, interaction.channel
+    if channel is None or isinstance(channel, discord.CategoryChannel | discord.ForumChannel):
+        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        return
+    if interaction.guild_id is not None and interaction.guild is None:
+        await interaction.response.send_message(NOBODY_HOME, ephemeral=True)
+        return
+    if (sentence := problem(channel, allowed_in(interaction))) is not None:
+        await interaction.response.send_message(sentence, ephemeral=True)
+        return
+    if interaction.guild is None or isinstance(channel, discord.Thread):
+        place = place_of(channel, interaction.guild, interaction.user, channel.id)
+
+        async def draw() -> str | None:
+            answer = await client.receive(client.request_of(interaction, place, text, seed=seed))
+            return answer.text if answer is not None else None
+
+        await client.answer(interaction, draw)
+        return
+    # The answer itself becomes the message that the thread starts from; everybody sees it.
+    await interaction.response.defer(thinking=True)
+    starter = await interaction.original_response()
+    place = place_of(channel, interaction.guild, interaction.user, starter.id)
+    try:
+        answer = await client.receive(client.request_of(interaction, place, text, seed=seed))
+    except Exception:
+        await interaction.delete_original_response()
+        raise
+    said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
+    await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
+
+
+@app_commands.command(name="undo", description="Take the conversation back by one picture")
+async def undo(interaction: Interaction) -> None:
+    """Of the thread that it is used in."""
+    await _say(interaction, Command.UNDO)
+
+
+@app_commands.command(name="characters", description="Who can be drawn by name here")
+async def characters(interaction: Interaction) -> None:
+    """Those of the thread that it is used in."""
+    await _say(interaction, Command.CHARACTERS)
+
+
+@app_commands.command(name="help", description="What Likeness can do")
+async def help_(interaction: Interaction) -> None:
+    """For whoever asks."""
+    await interaction.response.send_message(HELP, ephemeral=True)
+
+
+async def _say(interaction: Interaction, command: Command) -> None:
+    client, channel = interaction.client, interaction.channel
+
+    async def obey() -> str | None:
+        if channel is None:
+            return NOT_HERE
+        place = place_of(channel, interaction.guild, interaction.user, channel.id)
+        answer = await client.receive(client.request_of(interaction, place, command))
+        return answer.text if answer is not None else None
+
+    await client.answer(interaction, obey)

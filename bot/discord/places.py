@@ -1,0 +1,83 @@
+"""Where something happens on Discord, in the words of the tables, and what the bot has to be allowed there.
+
+A thread is a conversation. A mention in a channel opens one: a public thread has the id of the message that it starts from,
+so the conversation is known before the thread is made. A direct message belongs to a workspace of its person alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from storage.conversations import DIRECT
+
+PLATFORM = "discord"
+
+IN_THREADS = {
+    "send_messages_in_threads": "Send Messages in Threads",
+    "attach_files": "Attach Files",
+    "read_message_history": "Read Message History",
+}
+IN_CHANNELS = {"create_public_threads": "Create Public Threads", **IN_THREADS}
+INVITED_WITH = discord.Permissions(view_channel=True, send_messages=True, **dict.fromkeys(IN_CHANNELS, True))
+"""What the link that adds the bot to a server asks for."""
+LOCKED = "This thread is locked, so I cannot answer in it. Ask a moderator to unlock it, or mention me in the channel."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Workspace, channel and thread by Discord's ids, as text."""
+
+    workspace: str
+    workspace_name: str
+    channel: str
+    thread: str
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it is somebody's direct messages."""
+        return self.workspace.startswith(DIRECT)
+
+
+if TYPE_CHECKING:
+    from discord.abc import MessageableChannel
+    from discord.interactions import InteractionChannel
+
+    Channel = MessageableChannel | InteractionChannel
+
+
+def place_of(channel: Channel, guild: discord.Guild | None, person: discord.abc.User, starter: int) -> Place:
+    """The place of an event in a channel; `starter` is the message that a thread would start from."""
+    if guild is None:
+        return Place(f"{DIRECT}{person.id}", f"{person.display_name}'s messages", str(channel.id), str(channel.id))
+    if isinstance(channel, discord.Thread):
+        return Place(str(guild.id), guild.name, str(channel.parent_id), str(channel.id))
+    return Place(str(guild.id), guild.name, str(channel.id), str(starter))
+
+
+def workspace_of(interaction: discord.Interaction[Any]) -> str:
+    """The workspace that an interaction comes from."""
+    return f"{DIRECT}{interaction.user.id}" if interaction.guild_id is None else str(interaction.guild_id)
+
+
+def allowed_in(interaction: discord.Interaction[Any]) -> discord.Permissions | None:
+    """What the bot may do where an interaction comes from; None in direct messages."""
+    return None if interaction.guild_id is None else interaction.app_permissions
+
+
+def problem(channel: Channel, allowed: discord.Permissions | None) -> str | None:
+    """Why the bot cannot answer there, as a sentence; None when it can. `allowed` is None in direct messages."""
+    if allowed is None:
+        return None
+    in_thread = isinstance(channel, discord.Thread)
+    if isinstance(channel, discord.Thread) and channel.locked and not allowed.manage_threads:
+        return LOCKED
+    missing = [
+        words for name, words in (IN_THREADS if in_thread else IN_CHANNELS).items() if not getattr(allowed, name)
+    ]
+    if not missing:
+        return None
+    what, it = ("permission", "it") if len(missing) == 1 else ("permissions", "them")
+    return f"I need the {what} “{'”, “'.join(missing)}” here. Please ask an admin to give {it} to me."

@@ -1,0 +1,195 @@
+"""How Discord shows replies: posts with a nonce, edits of the placeholder, and the search for what an earlier try left.
+
+A thread that a mention is to open is made here, so that whoever delivers can make it: its id was known before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import discord
+
+from bot.discord import render
+from bot.discord.places import PLATFORM
+from bot.progress import Update
+from bot.replies import MessageGone, ThreadGone
+from bot.services import Services
+from storage import conversations, turns
+from storage.deliveries import Due
+from storage.tables import Status
+
+DISCORD_EPOCH = 1_420_070_400_000  # milliseconds
+UPLOAD_LIMIT = 10 * 2**20  # bytes, where nothing else is known
+TITLE = "Likeness"
+HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+
+UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, MISSING_ACCESS, MISSING_PERMISSIONS = 10003, 10008, 50001, 50013
+ARCHIVED, LOCKED, TOO_OLD, HAS_THREAD = 50083, 160005, 30046, 160004
+CANNOT_DM = 50007
+NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM})
+
+
+class DiscordPlatform:
+    """Shows replies through one client, whichever shard its threads are on."""
+
+    name = PLATFORM
+
+    def __init__(self, client: discord.Client, services: Services) -> None:
+        self._client = client
+        self._services = services
+
+    async def post(self, due: Due) -> str:
+        """A new message in the thread, which is made or taken out of the archive when need be."""
+        channel = await self._thread(due.channel, due.thread, due.workspace)
+        files = await self._files(due)
+        try:
+            message = await channel.send(
+                render.reply(due),
+                files=files,
+                view=render.buttons(due.turn_id, due.status),
+                nonce=render.nonce("reply", due.turn_id),
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+        return str(message.id)
+
+    async def edit(self, due: Due, message_id: str) -> None:
+        """The placeholder, or an earlier reply, as the reply. An archived thread is opened for it."""
+        message = self._channel(due.thread, due.workspace).get_partial_message(int(message_id))
+        for attempt in range(2):
+            files = await self._files(due)  # anew for each attempt: a file that was sent has been read
+            try:
+                await message.edit(
+                    content=render.reply(due),
+                    attachments=files,
+                    view=render.buttons(due.turn_id, due.status),
+                    allowed_mentions=discord.AllowedMentions.none(),
+                )
+            except discord.HTTPException as error:
+                if error.code != ARCHIVED or attempt:
+                    raise _gone(error) from error
+                await self._unarchive(due.thread)
+            else:
+                return
+
+    async def find(self, due: Due) -> str | None:
+        """The latest of our messages in the thread, since the turn came to be, that carries the turn's mark."""
+        since = discord.Object(_snowflake(due.turn_id))
+        assert self._client.user is not None
+        found = None
+        try:
+            async for message in self._channel(due.thread, due.workspace).history(after=since, limit=None):
+                if message.author.id == self._client.user.id and _turn_of(message) == due.turn_id:
+                    found = str(message.id)
+        except discord.NotFound:  # a thread that was not made yet
+            return None
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+        return found
+
+    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+        """A message with the turn's mark that says where it stands in the queue."""
+        place = await self._services.database.arun(
+            turns.place, turn_id, heartbeat_seconds=self._services.settings.heartbeat_seconds
+        )
+        into = await self._thread(channel, thread, None)
+        try:
+            message = await into.send(
+                render.waiting(Update(place)),
+                view=render.buttons(turn_id, Status.QUEUED),
+                nonce=render.nonce("placeholder", turn_id),
+                silent=True,
+            )
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+        return str(message.id)
+
+    async def show_progress(self, turn_id: UUID, thread: str, message_id: str, update: Update) -> None:
+        """The placeholder with the latest preview. Raises `MessageGone` or `ThreadGone`."""
+        message = self._channel(thread, None).get_partial_message(int(message_id))
+        files = []
+        if update.progress is not None and update.progress.preview:
+            files = [render.preview_file(update.progress.preview)]
+        try:
+            await message.edit(
+                content=render.waiting(update), attachments=files, view=render.buttons(turn_id, Status.RUNNING)
+            )
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+
+    def is_ours(self, link: str) -> bool:
+        """Whether a link leads to Discord's own files."""
+        address, local = urlsplit(link), self._services.settings.discord_url
+        if local and (address.scheme, address.netloc) == urlsplit(local)[:2]:
+            return True
+        return address.scheme == "https" and address.hostname in HOSTS
+
+    def _channel(self, thread: str, workspace: str | None) -> discord.PartialMessageable:
+        guild_id = int(workspace) if workspace and workspace.isdigit() else None
+        return self._client.get_partial_messageable(int(thread), guild_id=guild_id)
+
+    async def _thread(self, channel: str, thread: str, workspace: str | None) -> discord.PartialMessageable:
+        """The thread, made from its first message where it is not there yet. Raises `ThreadGone`."""
+        if channel != thread and self._client.get_channel(int(thread)) is None:
+            try:
+                await self._client.fetch_channel(int(thread))
+            except discord.NotFound:
+                await self._open(channel, thread)
+            except discord.HTTPException as error:
+                raise _gone(error) from error
+        return self._channel(thread, workspace)
+
+    async def _open(self, channel: str, thread: str) -> None:
+        """Open a thread from the message of its id."""
+        try:
+            await self._client.http.start_thread_with_message(
+                int(channel), int(thread), name=await self._title(channel, thread), auto_archive_duration=1440
+            )
+        except discord.HTTPException as error:
+            if error.code != HAS_THREAD:
+                raise _gone(error, unknown=ThreadGone) from error
+
+    async def _title(self, channel: str, thread: str) -> str:
+        title = await self._services.database.arun(conversations.title, PLATFORM, channel, thread)
+        return (title or TITLE)[:100]
+
+    async def _unarchive(self, thread: str) -> None:
+        try:
+            await self._client.http.edit_channel(int(thread), archived=False)
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+
+    async def _files(self, due: Due) -> list[discord.File]:
+        limit = UPLOAD_LIMIT
+        if due.workspace.isdigit() and (guild := self._client.get_guild(int(due.workspace))) is not None:
+            limit = guild.filesize_limit
+        kept = [await asyncio.to_thread(self._services.blobs.get, one.blob_key) for one in due.pictures]
+        return [
+            render.picture_file(one, data, number, limit)
+            for number, (one, data) in enumerate(zip(due.pictures, kept, strict=True), 1)
+        ]
+
+
+def _gone(error: discord.HTTPException, unknown: type[Exception] = MessageGone) -> Exception:
+    """The error in the words of `bot.replies`, or itself when another try may well succeed."""
+    if error.code == UNKNOWN_MESSAGE:
+        return unknown(str(error))
+    if error.code == TOO_OLD:
+        return MessageGone(str(error))
+    if error.code == UNKNOWN_CHANNEL or error.code in NOBODY_SEES:
+        return ThreadGone(str(error))
+    return error
+
+
+def _snowflake(turn_id: UUID) -> int:
+    """A Discord id of just before a turn was received, whose own id begins with its time in milliseconds."""
+    milliseconds = turn_id.int >> 80
+    return max(0, milliseconds - 60_000 - DISCORD_EPOCH) << 22
+
+
+def _turn_of(message: discord.Message) -> UUID | None:
+    rows = [row.children for row in message.components if isinstance(row, discord.ActionRow)]
+    return render.mark_of(getattr(item, "custom_id", None) for row in rows for item in row)

@@ -1,0 +1,110 @@
+"""What messages look like on Discord: pure functions from replies and updates to words, files and buttons.
+
+Every message of a turn carries the turn's id in its buttons; that is the mark by which it is found again.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+import discord
+from PIL import Image
+
+from bot import progress
+from bot.progress import Update
+from storage.deliveries import Due, DuePicture
+from storage.tables import Status
+
+CONTENT = 2000  # characters of a message, at most
+ALT_TEXT = 1024
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
+
+MARK = re.compile(r"likeness:(?P<what>[a-z]+):(?P<turn>[0-9a-f]{32})")
+
+
+def custom_id(what: str, turn_id: UUID) -> str:
+    """The id of a button of a turn."""
+    return f"likeness:{what}:{turn_id.hex}"
+
+
+def mark_of(custom_ids: Iterable[str | None]) -> UUID | None:
+    """The turn that a message belongs to, by the ids of its buttons."""
+    for one in custom_ids:
+        if one and (match := MARK.fullmatch(one)):
+            return UUID(match["turn"])
+    return None
+
+
+def nonce(kind: str, turn_id: UUID) -> str:
+    """What makes Discord drop a second post of the same message: 25 characters at most."""
+    number, written = turn_id.int, ""
+    while number:
+        number, digit = divmod(number, len(DIGITS))
+        written = DIGITS[digit] + written
+    return kind[0] + written[-24:]
+
+
+def words(text: str) -> str:
+    """Text as a message: cut where Discord would refuse it, and mentioning nobody."""
+    return text if len(text) <= CONTENT else text[: CONTENT - 1].rstrip() + "…"
+
+
+def waiting(update: Update) -> str:
+    """Where a turn stands. The time is a countdown that runs in the reader's client and costs no edits."""
+    line = progress.in_words(update, lambda seconds: f"ready <t:{round(time.time() + max(1.0, seconds))}:R>")
+    return f"-# {line}"
+
+
+def reply(due: Due) -> str:
+    """The words of a reply."""
+    return words(due.text) if due.text else "Done."
+
+
+def buttons(turn_id: UUID, status: Status) -> discord.ui.View:
+    """What can be done with a turn in this state."""
+    view = discord.ui.View(timeout=None)
+    if not status.final:
+        chosen = [("cancel", "Cancel", "✖️")]
+    elif status is Status.DONE:
+        chosen = [("again", "Again", "🔁"), ("undo", "Undo", "↩️"), ("up", "", "👍"), ("down", "", "👎")]
+    elif status is Status.REFUSED:
+        chosen = [("undo", "Undo", "↩️")]
+    else:
+        chosen = [("again", "Try again", "🔁")]
+    for what, label, emoji in chosen:
+        button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
+            style=discord.ButtonStyle.secondary, label=label or None, emoji=emoji, custom_id=custom_id(what, turn_id)
+        )
+        view.add_item(button)
+    return view
+
+
+def picture_file(picture: DuePicture, data: bytes, number: int, limit: int) -> discord.File:
+    """A picture with its alt text, as a JPEG where the picture itself is over the upload limit."""
+    suffix = picture.blob_key.rpartition(".")[2]
+    if len(data) > limit:
+        data, suffix = _smaller(data, limit), "jpg"
+    name = f"likeness-{number}.{suffix}"
+    return discord.File(io.BytesIO(data), filename=name, description=picture.alt_text[:ALT_TEXT])
+
+
+def preview_file(preview: bytes) -> discord.File:
+    """What a drawing looks like so far."""
+    return discord.File(io.BytesIO(preview), filename="preview.jpg", description="The picture as it is being drawn.")
+
+
+def _smaller(data: bytes, limit: int) -> bytes:
+    with Image.open(io.BytesIO(data)) as opened:
+        picture = opened.convert("RGB")
+    while True:
+        for quality in QUALITIES:
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG", quality=quality, optimize=True)
+            if buffer.tell() <= limit or min(picture.size) <= 64:
+                return buffer.getvalue()
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4), Image.Resampling.LANCZOS)

@@ -1,0 +1,84 @@
+"""Waiting for a picture: the placeholder, and its previews as the drawing goes on.
+
+Previews are edits of the message that will be the reply. One that was under way while the turn ended may arrive after the
+reply, even one that another process made; so whoever made it has the reply shown once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from uuid import UUID
+
+import discord
+
+from bot.discord.platform import DiscordPlatform
+from bot.progress import Update, watch
+from bot.replies import MessageGone, Replies, ThreadGone
+from bot.services import Services
+from storage import deliveries
+from storage.tables import Status
+
+log = logging.getLogger(__name__)
+
+EDIT_SECONDS = 1.5  # between two edits of one message: Discord allows five in five seconds for a whole channel
+
+
+class Waiting:
+    """Follows turns in the background."""
+
+    def __init__(self, services: Services, replies: Replies, platform: DiscordPlatform) -> None:
+        self._services = services
+        self._replies = replies
+        self._platform = platform
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def follow(self, turn_id: UUID, channel: str, thread: str) -> None:
+        """Show that the turn waits, and how it is drawn, until it has ended."""
+        task = asyncio.create_task(self._follow(turn_id, channel, thread))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop showing; the replies come all the same."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _follow(self, turn_id: UUID, channel: str, thread: str) -> None:
+        try:
+            message_id = await self._replies.post_placeholder(turn_id, channel, thread)
+            if message_id is not None:
+                await self._previews(turn_id, thread, message_id)
+        except (MessageGone, ThreadGone) as error:
+            log.info("nobody sees how turn %s waits: %s", turn_id, error)
+        except Exception:  # waiting is only shown; the reply comes by itself
+            log.exception("how turn %s waits cannot be shown", turn_id)
+
+    async def _previews(self, turn_id: UUID, thread: str, message_id: str) -> None:
+        edited = False
+        last = time.monotonic()
+        shown: Update | None = None
+        async for update in watch(self._services, turn_id):
+            if update.place.status.final:
+                break
+            if time.monotonic() - last < EDIT_SECONDS or not _worth_showing(update, shown):
+                continue
+            shown, edited = update, True
+            try:
+                await self._platform.show_progress(turn_id, thread, message_id, update)
+            except discord.HTTPException as error:
+                log.info("a preview of turn %s was not shown: %s", turn_id, error)
+            last = time.monotonic()
+        if edited:
+            await self._services.database.arun(deliveries.show_again, turn_id)
+
+
+def _worth_showing(update: Update, shown: Update | None) -> bool:
+    """Whether an edit tells something new: a preview, or a place in the queue that the countdown does not tell."""
+    if update.progress is not None:
+        return bool(update.progress.preview)
+    if update.place.status is Status.RUNNING:
+        return False
+    return shown is None or shown.place.ahead != update.place.ahead

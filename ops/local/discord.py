@@ -1,0 +1,748 @@
+"""A Discord of our own on this machine, which the unmodified client talks to over sockets.
+
+It keeps the rules that a bot meets: compressed gateway with heartbeats, resume and invalid sessions; rate-limit buckets and
+429; nonces; upload limits; permissions; threads, archives and locks; interactions that wait three seconds for an answer and
+fifteen minutes for what follows. It knows one bot, has no voice, no roles but @everyone, and forgets all when it ends.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import discord
+from aiohttp import WSMsgType, web
+
+Payload = dict[str, Any]  # Any: JSON as Discord has it
+
+EPOCH = 1_420_070_400_000
+BOT_ID = 100
+APPLICATION = str(BOT_ID)
+TOKEN = "local"  # noqa: S105  (opens nothing but this server)
+ANSWER_SECONDS, FOLLOW_SECONDS = 3.0, 900.0
+REPLAYED = 1000  # events that a session keeps for a resume
+BUCKET = (5, 5.0)  # requests in so many seconds that change messages of one channel
+EVERYTHING = (discord.Permissions.all() & ~discord.Permissions(administrator=True)).value
+EPHEMERAL, LOADING = 64, 128
+TEXT, DIRECT, THREAD = 0, 1, 11
+
+MESSAGES = {
+    10003: (404, "Unknown Channel"),
+    10008: (404, "Unknown Message"),
+    10015: (404, "Unknown Webhook"),
+    10062: (404, "Unknown interaction"),
+    30046: (400, "Maximum number of edits to messages older than 1 hour reached"),
+    40005: (413, "Request entity too large"),
+    40060: (400, "Interaction has already been acknowledged."),
+    50001: (403, "Missing Access"),
+    50006: (400, "Cannot send an empty message"),
+    50013: (403, "Missing Permissions"),
+    50035: (400, "Invalid Form Body"),
+    50083: (400, "Tried to perform an operation on an archived thread"),
+    160004: (400, "A thread has already been created for this message"),
+    160005: (403, "This thread is locked"),
+}
+
+
+class Problem(Exception):
+    """An error that Discord answers with."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(MESSAGES[code][1])
+        self.code = code
+
+
+@dataclass(slots=True)
+class Session:
+    """What a gateway session has to keep for a resume."""
+
+    id: str
+    shard: tuple[int, int]
+    sequence: int = 0
+    sent: deque[Payload] = field(default_factory=lambda: deque(maxlen=REPLAYED))
+    connection: Connection | None = None
+
+
+class Connection:
+    """One socket of the gateway, compressed as a whole."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self.socket = socket
+        self._deflate = zlib.compressobj()
+
+    async def send(self, payload: Payload) -> None:
+        """Send one payload; a client that is gone hears of it when it resumes."""
+        data = self._deflate.compress(json.dumps(payload).encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+        if not self.socket.closed:
+            await self.socket.send_bytes(data)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An interaction that waits to be answered."""
+
+    id: str
+    token: str
+    channel_id: int
+    created: float
+    answered: bool = False
+    ephemeral: bool = False
+    message: Payload | None = None
+    modal: Payload | None = None
+
+
+class LocalDiscord:
+    """The server. Everything that a test or a page wants to see is an attribute; everybody who writes is a method."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self._ids = itertools.count(1)
+        self.guilds: dict[int, Payload] = {}
+        self.channels: dict[int, Payload] = {}  # threads and direct messages included
+        self.messages: dict[int, list[Payload]] = {}  # by channel, oldest first
+        self.members: dict[int, Payload] = {}  # users by id
+        self.permissions: dict[int, int] = {}  # of the bot, by channel; all where nothing is said
+        self.files: dict[str, bytes] = {}
+        self.commands: list[Payload] = []
+        self.interactions: dict[str, Waiting] = {}  # by token
+        self.requests: list[tuple[str, str]] = []  # method and path, in the order of arrival
+        self.upload_limit = 10 * 2**20
+        self.limited = 0  # requests that were answered with 429
+        self.sessions: dict[str, Session] = {}
+        self._buckets: dict[str, deque[float]] = {}
+        self._nonces: dict[tuple[int, str], Payload] = {}
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+        self.bot = self.person("Likeness", bot=True, user_id=BOT_ID)
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    async def start(self, port: int = 0) -> None:
+        """Serve on a port of the loopback interface, a free one without a number."""
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_get("/gateway", self._gateway)
+        app.router.add_get("/attachments/{name:.*}", self._attachment)
+        app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End it, and with it all connections."""
+        await self.drop(resumable=False)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def new_id(self) -> int:
+        """A snowflake of now."""
+        return (int(self.clock() * 1000) - EPOCH) << 22 | next(self._ids) & 0x3FFFFF
+
+    # -- people and places ---------------------------------------------------------------------------------------------
+
+    def person(self, name: str, *, bot: bool = False, user_id: int | None = None) -> Payload:
+        """Somebody new."""
+        user: Payload = {
+            "id": str(user_id or self.new_id()),
+            **{"username": name.lower(), "global_name": name, "discriminator": "0", "avatar": None, "bot": bot},
+        }
+        self.members[int(user["id"])] = user
+        return user
+
+    async def guild(self, name: str) -> Payload:
+        """A new server with the bot in it."""
+        number = self.new_id()
+        everyone = {
+            **{"id": str(number), "name": "@everyone", "permissions": str(EVERYTHING), "position": 0, "color": 0},
+            **{"hoist": False, "managed": False, "mentionable": False, "flags": 0},
+            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        }
+        self.guilds[number] = {
+            **{"id": str(number), "name": name, "owner_id": "1", "roles": [everyone], "emojis": [], "stickers": []},
+            **{"features": [], "member_count": 2, "verification_level": 0, "default_message_notifications": 0},
+            **{"explicit_content_filter": 0, "mfa_level": 0, "nsfw_level": 0, "premium_tier": 0, "large": False},
+            **{"preferred_locale": "en-US", "system_channel_flags": 0, "premium_progress_bar_enabled": False},
+            **{"afk_timeout": 300, "unavailable": False, "joined_at": self._now(), "voice_states": [], "presences": []},
+            **{"stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": []},
+        }
+        await self._tell("GUILD_CREATE", self._whole_guild(number), guild_id=number)
+        return self.guilds[number]
+
+    async def leave(self, guild: Payload) -> None:
+        """The bot is removed from a server."""
+        number = int(guild["id"])
+        for one in [one for one in self.channels.values() if one.get("guild_id") == guild["id"]]:
+            self.permissions[int(one["id"])] = 0
+        del self.guilds[number]
+        await self._tell("GUILD_DELETE", {"id": guild["id"]}, guild_id=number)
+
+    async def channel(self, guild: Payload, name: str) -> Payload:
+        """A new text channel."""
+        return await self._add(
+            {
+                **{"id": str(self.new_id()), "type": TEXT, "guild_id": guild["id"], "name": name, "position": 0},
+                **{
+                    "permission_overwrites": [],
+                    "topic": None,
+                    "nsfw": False,
+                    "parent_id": None,
+                    "last_message_id": None,
+                },
+            },
+            "CHANNEL_CREATE",
+        )
+
+    def direct(self, user: Payload) -> Payload:
+        """The direct messages between somebody and the bot."""
+        for one in self.channels.values():
+            if one["type"] == DIRECT and one["recipients"][0]["id"] == user["id"]:
+                return one
+        number = self.new_id()
+        self.channels[number] = {"id": str(number), "type": DIRECT, "recipients": [user], "last_message_id": None}
+        self.messages[number] = []
+        return self.channels[number]
+
+    async def allow(self, channel: Payload, permissions: discord.Permissions) -> None:
+        """What the bot may do in a channel, and in its threads."""
+        guild = channel["guild_id"]
+        channel["permission_overwrites"] = [
+            {"id": guild, "type": 0, "allow": str(permissions.value), "deny": str(EVERYTHING & ~permissions.value)}
+        ]
+        self.permissions[int(channel["id"])] = permissions.value
+        await self._tell("CHANNEL_UPDATE", channel, guild_id=int(guild))
+
+    async def change_thread(self, thread: Payload, **metadata: bool) -> None:
+        """Archive or lock a thread, or the opposite."""
+        thread["thread_metadata"].update(metadata)
+        await self._tell("THREAD_UPDATE", thread, guild_id=int(thread["guild_id"]))
+
+    async def delete_channel(self, channel: Payload) -> None:
+        """A channel or a thread is gone."""
+        number = int(channel["id"])
+        del self.channels[number]
+        del self.messages[number]
+        event = "THREAD_DELETE" if channel["type"] == THREAD else "CHANNEL_DELETE"
+        await self._tell(event, channel, guild_id=int(channel["guild_id"]))
+
+    # -- what people do ------------------------------------------------------------------------------------------------
+
+    async def say(
+        self,
+        user: Payload,
+        channel: Payload,
+        text: str,
+        *,
+        reply_to: Payload | None = None,
+        pictures: Iterable[tuple[str, bytes]] = (),
+        told: bool = True,
+    ) -> Payload:
+        """Somebody writes; `<@100>` mentions the bot. With `told` False the gateway says nothing of it."""
+        message = self._message(channel, user, text)
+        if reply_to is not None:
+            message["type"] = 19
+            message["message_reference"] = {
+                **{"type": 0, "channel_id": channel["id"], "message_id": reply_to["id"]},
+                "guild_id": channel.get("guild_id"),
+            }
+            message["referenced_message"] = reply_to
+            message["mentions"] = [*message["mentions"], reply_to["author"]]
+        message["attachments"] = [self._keep_file(name, data) for name, data in pictures]
+        if channel.get("thread_metadata"):
+            channel["thread_metadata"]["archived"] = False
+        self._append(message)
+        if told:
+            await self._tell_message("MESSAGE_CREATE", message)
+        return message
+
+    async def press(self, user: Payload, message: Payload, what: str, *, moderator: bool = False) -> Waiting:
+        """Somebody presses the button whose id has `what` in the middle."""
+        custom_id = next(
+            one["custom_id"]
+            for row in message["components"]
+            for one in row["components"]
+            if one["custom_id"].split(":")[1] == what
+        )
+        channel = self.channels[int(message["channel_id"])]
+        data = {"custom_id": custom_id, "component_type": 2}
+        return await self._interact(user, channel, 3, data, message=message, moderator=moderator)
+
+    async def slash(self, user: Payload, channel: Payload, name: str, **options: str | int) -> Waiting:
+        """Somebody uses a command."""
+        given = [
+            {"name": option, "type": 4 if isinstance(value, int) else 3, "value": value}
+            for option, value in options.items()
+        ]
+        command = next((one["id"] for one in self.commands if one["name"] == name), "1")
+        return await self._interact(user, channel, 2, {"id": command, "name": name, "type": 1, "options": given})
+
+    async def drop(self, *, resumable: bool = True) -> None:
+        """Cut all gateway connections; what is not resumable begins anew."""
+        for session in list(self.sessions.values()):
+            if not resumable:
+                del self.sessions[session.id]
+            if session.connection is not None:
+                await session.connection.socket.close(code=4000 if resumable else 4009)
+
+    def told_in(self, channel: Payload) -> list[Payload]:
+        """The bot's messages in a channel."""
+        return [one for one in self.messages[int(channel["id"])] if one["author"]["id"] == str(BOT_ID)]
+
+    def thread_of(self, message: Payload) -> Payload | None:
+        """The thread that starts from a message."""
+        return self.channels.get(int(message["id"]))
+
+    # -- gateway -------------------------------------------------------------------------------------------------------
+
+    async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        connection = Connection(socket)
+        await connection.send({"op": 10, "d": {"heartbeat_interval": 41_250}})
+        session: Session | None = None
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                break
+            payload = json.loads(message.data)
+            match payload["op"]:
+                case 1:
+                    await connection.send({"op": 11})
+                case 2 if payload["d"]["token"] != TOKEN:
+                    await socket.close(code=4004)
+                case 2:
+                    session = await self._identify(connection, payload["d"])
+                case 6:
+                    session = await self._resume(connection, payload["d"])
+        if session is not None and session.connection is connection:
+            session.connection = None
+        return socket
+
+    async def _identify(self, connection: Connection, said: Payload) -> Session:
+        shard, shards = said.get("shard") or (0, 1)
+        session = Session(f"session-{self.new_id()}", (shard, shards), connection=connection)
+        self.sessions[session.id] = session
+        guilds = [number for number in self.guilds if _on_shard(number, session.shard)]
+        await self._send(
+            session,
+            "READY",
+            {
+                **{"v": 10, "user": self.bot, "guilds": [{"id": str(one), "unavailable": True} for one in guilds]},
+                **{"session_id": session.id, "resume_gateway_url": f"ws://127.0.0.1:{self.port}/gateway"},
+                **{"application": {"id": APPLICATION, "flags": 0}, "shard": [shard, shards]},
+            },
+        )
+        for number in guilds:
+            await self._send(session, "GUILD_CREATE", self._whole_guild(number))
+        return session
+
+    async def _resume(self, connection: Connection, said: Payload) -> Session | None:
+        session = self.sessions.get(said["session_id"])
+        missed = [] if session is None else [one for one in session.sent if one["s"] > said["seq"]]
+        if session is None or len(missed) < session.sequence - said["seq"]:
+            await connection.send({"op": 9, "d": False})
+            return None
+        session.connection = connection
+        for payload in missed:
+            await connection.send(payload)
+        await self._send(session, "RESUMED", {})
+        return session
+
+    async def _tell(self, event: str, data: Payload, *, guild_id: int | None) -> None:
+        for session in list(self.sessions.values()):
+            if _on_shard(guild_id or 0, session.shard):
+                await self._send(session, event, data)
+
+    async def _send(self, session: Session, event: str, data: Payload) -> None:
+        session.sequence += 1
+        payload = json.loads(json.dumps({"op": 0, "t": event, "s": session.sequence, "d": data}))
+        session.sent.append(payload)
+        if session.connection is not None:
+            await session.connection.send(payload)
+
+    async def _tell_message(self, event: str, message: Payload) -> None:
+        channel = self.channels[int(message["channel_id"])]
+        if message.get("flags", 0) & EPHEMERAL:
+            return
+        guild_id = channel.get("guild_id")
+        told = dict(message)
+        mentions_bot = any(one["id"] == str(BOT_ID) for one in message["mentions"])
+        if guild_id and not mentions_bot and message["author"]["id"] != str(BOT_ID):
+            told |= {"content": "", "attachments": [], "components": []}  # without the intent
+        if guild_id:
+            told |= {"guild_id": guild_id, "member": self._member()}
+        await self._tell(event, told, guild_id=int(guild_id) if guild_id else None)
+
+    def _whole_guild(self, number: int) -> Payload:
+        own = [one for one in self.channels.values() if one.get("guild_id") == str(number)]
+        return {
+            **self.guilds[number],
+            "channels": [one for one in own if one["type"] == TEXT],
+            "threads": [one for one in own if one["type"] == THREAD and not one["thread_metadata"]["archived"]],
+            "members": [{"user": self.bot, **self._member()}],
+        }
+
+    def _member(self) -> Payload:
+        return {"roles": [], "joined_at": self._now(), "deaf": False, "mute": False, "flags": 0, "avatar": None}
+
+    # -- interactions --------------------------------------------------------------------------------------------------
+
+    async def _interact(
+        self,
+        user: Payload,
+        channel: Payload,
+        kind: int,
+        data: Payload,
+        *,
+        message: Payload | None = None,
+        moderator: bool = False,
+    ) -> Waiting:
+        number = self.new_id()
+        waiting = Waiting(str(number), f"token-{number}", int(channel["id"]), self.clock())
+        self.interactions[waiting.token] = waiting
+        guild_id = channel.get("guild_id")
+        payload: Payload = {
+            **{"id": waiting.id, "application_id": APPLICATION, "type": kind, "token": waiting.token, "version": 1},
+            **{"channel_id": channel["id"], "channel": channel, "locale": "en-US", "entitlements": [], "data": data},
+            **{"app_permissions": str(self._allowed(channel)), "attachment_size_limit": self.upload_limit},
+            **{"authorizing_integration_owners": {}, "context": 0 if guild_id else 1},
+        }
+        if message is not None:
+            payload["message"] = message
+        if guild_id:
+            permissions = discord.Permissions(send_messages=True, manage_messages=moderator).value
+            payload |= {"guild_id": guild_id, "guild_locale": "en-US"}
+            payload["member"] = {"user": user, "permissions": str(permissions), **self._member()}
+        else:
+            payload["user"] = user
+        await self._tell("INTERACTION_CREATE", payload, guild_id=int(guild_id) if guild_id else None)
+        return waiting
+
+    async def _callback(self, request: web.Request, interaction: str, token: str) -> web.Response:
+        waiting = self.interactions.get(token)
+        if waiting is None or waiting.id != interaction or self.clock() - waiting.created > ANSWER_SECONDS:
+            raise Problem(10062)
+        if waiting.answered:
+            raise Problem(40060)
+        body, files = await self._body(request)
+        kind, data = body["type"], body.get("data") or {}
+        waiting.answered = True
+        if kind in (4, 5):
+            flags = data.get("flags", 0) | (LOADING if kind == 5 else 0)
+            waiting.ephemeral = bool(flags & EPHEMERAL)
+            waiting.message = self._message(self.channels[waiting.channel_id], self.bot, data.get("content") or "")
+            waiting.message |= {"flags": flags, "components": data.get("components") or []}
+            waiting.message["attachments"] = files
+            await self._show(waiting)
+        elif kind == 9:
+            waiting.modal = data
+        resource = {"type": kind, **({"message": waiting.message} if waiting.message else {})}
+        about = {"id": waiting.id, "type": 2, "response_message_loading": kind == 5}
+        if waiting.message:
+            about["response_message_id"] = waiting.message["id"]
+            about["response_message_ephemeral"] = waiting.ephemeral
+        return _json({"interaction": about, "resource": resource})
+
+    async def _follow_up(self, request: web.Request, token: str, message_id: str | None) -> web.Response:
+        waiting = self.interactions.get(token)
+        if waiting is None or self.clock() - waiting.created > FOLLOW_SECONDS:
+            raise Problem(10015)
+        if message_id is None:
+            body, files = await self._body(request)
+            message = self._message(self.channels[waiting.channel_id], self.bot, body.get("content") or "")
+            message |= {"flags": body.get("flags", 0), "components": body.get("components") or [], "attachments": files}
+            if not message["flags"] & EPHEMERAL:
+                self._append(message)
+                await self._tell_message("MESSAGE_CREATE", message)
+            return _json(message)
+        if waiting.message is None:
+            raise Problem(10008)
+        if request.method == "PATCH":
+            body, files = await self._body(request)
+            self._change(waiting.message, body, files)
+            waiting.message["flags"] &= ~LOADING
+        elif request.method == "DELETE":
+            self.messages[waiting.channel_id] = [
+                one for one in self.messages[waiting.channel_id] if one["id"] != waiting.message["id"]
+            ]
+            waiting.message = None
+            return web.Response(status=204)
+        return _json(waiting.message)
+
+    async def _show(self, waiting: Waiting) -> None:
+        if waiting.message is not None and not waiting.ephemeral:
+            self._append(waiting.message)
+            await self._tell_message("MESSAGE_CREATE", waiting.message)
+
+    # -- REST ----------------------------------------------------------------------------------------------------------
+
+    async def _rest(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        self.requests.append((request.method, path))
+        parts = path.split("/")
+        try:
+            if request.method in ("POST", "PATCH") and parts[0] == "channels" and "messages" in parts:
+                self._spend(f"{request.method} {parts[1]}")
+            return await self._route(request, parts)
+        except Problem as problem:
+            status, words = MESSAGES[problem.code]
+            return _json({"code": problem.code, "message": words}, status)
+        except _Limited as limited:
+            self.limited += 1
+            headers = {
+                **{"Retry-After": str(limited.seconds), "X-RateLimit-Limit": str(BUCKET[0]), "Via": "1.1 local"},
+                **{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": str(limited.seconds)},
+                "X-RateLimit-Bucket": limited.bucket.replace(" ", "-"),
+            }
+            body = {"message": "You are being rate limited.", "retry_after": limited.seconds, "global": False}
+            return _json(body, 429, headers)
+
+    def _spend(self, bucket: str) -> None:
+        """Take one request from a bucket. Raises `_Limited` when it is empty."""
+        count, seconds = BUCKET
+        spent, now = self._buckets.setdefault(bucket, deque()), self.clock()
+        while spent and spent[0] <= now - seconds:
+            spent.popleft()
+        if len(spent) >= count:
+            raise _Limited(bucket, round(spent[0] + seconds - now, 3))
+        spent.append(now)
+
+    async def _route(self, request: web.Request, parts: list[str]) -> web.StreamResponse:  # noqa: PLR0911  (a table)
+        match [request.method, *parts]:
+            case ["GET", "gateway", "bot"]:
+                starts = {"total": 1000, "remaining": 1000, "reset_after": 1, "max_concurrency": 16}
+                url = f"ws://127.0.0.1:{self.port}/gateway"
+                return _json({"url": url, "shards": 1, "session_start_limit": starts})
+            case ["GET", "users", "@me"]:
+                return _json(self.bot)
+            case ["GET", "oauth2", "applications", "@me"] | ["GET", "applications", "@me"]:
+                return _json(_APPLICATION | {"owner": self.bot})
+            case ["PUT", "applications", _, "commands"]:
+                self.commands = [
+                    {**command, "id": str(self.new_id()), "application_id": APPLICATION, "version": "1"}
+                    for command in await request.json()
+                ]
+                return _json([{"default_member_permissions": None, **one} for one in self.commands])
+            case ["POST", "users", "@me", "channels"]:
+                return _json(self.direct(self.members[int((await request.json())["recipient_id"])]))
+            case ["POST", "interactions", interaction, token, "callback"]:
+                return await self._callback(request, interaction, token)
+            case ["POST", "webhooks", _, token]:
+                return await self._follow_up(request, token, None)
+            case [_, "webhooks", _, token, "messages", which]:
+                return await self._follow_up(request, token, which)
+            case [_, "channels", number, *rest]:
+                return await self._in_channel(request, self._reached(number), rest)
+            case _:
+                raise web.HTTPNotFound
+
+    def _reached(self, number: str) -> Payload:
+        channel = self.channels.get(int(number))
+        if channel is None:
+            raise Problem(10003)
+        if not self._allowed(channel) & discord.Permissions(view_channel=True).value:
+            raise Problem(50001)
+        return channel
+
+    async def _in_channel(  # noqa: PLR0911  (a table)
+        self, request: web.Request, channel: Payload, rest: list[str]
+    ) -> web.StreamResponse:
+        match [request.method, *rest]:
+            case ["GET"]:
+                return _json(channel)
+            case ["PATCH"]:
+                self._need(channel, "send_messages_in_threads")
+                if channel["thread_metadata"]["locked"]:
+                    self._need(channel, "manage_threads")
+                await self.change_thread(channel, archived=(await request.json())["archived"])
+                return _json(channel)
+            case ["GET", "messages"]:
+                self._need(channel, "read_message_history")
+                return _json(self._history(channel, request.query))
+            case ["POST", "messages"]:
+                return await self._post(request, channel)
+            case ["POST", "messages", starter, "threads"]:
+                return await self._open_thread(channel, starter, (await request.json())["name"])
+            case ["POST", "typing"]:
+                return web.Response(status=204)
+            case [_, "messages", number]:
+                return await self._with_message(request, channel, number)
+            case _:
+                raise web.HTTPNotFound
+
+    def _history(self, channel: Payload, query: Any) -> list[Payload]:
+        after, before = int(query.get("after", 0)), int(query.get("before", 2**63))
+        found = [one for one in self.messages[int(channel["id"])] if after < int(one["id"]) < before]
+        limit = int(query.get("limit", 50))
+        return (found[:limit] if "after" in query else found[-limit:])[::-1]
+
+    async def _post(self, request: web.Request, channel: Payload) -> web.Response:
+        in_thread = channel["type"] == THREAD
+        if in_thread and channel["thread_metadata"]["locked"]:
+            raise Problem(160005)
+        self._need(channel, "send_messages_in_threads" if in_thread else "send_messages")
+        body, files = await self._body(request)
+        if files:
+            self._need(channel, "attach_files")
+        nonce = str(body.get("nonce") or "")
+        if len(nonce) > 25 or len(body.get("content") or "") > 2000:
+            raise Problem(50035)
+        known = self._nonces.get((int(channel["id"]), nonce)) if nonce and body.get("enforce_nonce") else None
+        if known is not None:
+            return _json(known)
+        if not body.get("content") and not files:
+            raise Problem(50006)
+        message = self._message(channel, self.bot, body.get("content") or "")
+        message |= {"components": body.get("components") or [], "attachments": files, "flags": body.get("flags", 0)}
+        if reference := body.get("message_reference"):
+            message |= {"type": 19, "message_reference": {"type": 0, **reference}}
+        if nonce:
+            message["nonce"] = nonce
+            self._nonces[int(channel["id"]), nonce] = message
+        if in_thread:
+            channel["thread_metadata"]["archived"] = False
+        self._append(message)
+        await self._tell_message("MESSAGE_CREATE", message)
+        return _json(message)
+
+    async def _open_thread(self, channel: Payload, starter: str, name: str) -> web.Response:
+        self._need(channel, "create_public_threads")
+        if not any(one["id"] == starter for one in self.messages[int(channel["id"])]):
+            raise Problem(10008)
+        if int(starter) in self.channels:
+            raise Problem(160004)
+        thread = {
+            **{"id": starter, "type": THREAD, "guild_id": channel["guild_id"], "parent_id": channel["id"]},
+            **{"name": name[:100], "owner_id": str(BOT_ID), "message_count": 0, "member_count": 1, "flags": 0},
+            **{"last_message_id": None, "rate_limit_per_user": 0},
+            "thread_metadata": {
+                **{"archived": False, "locked": False, "auto_archive_duration": 1440},
+                "archive_timestamp": self._now(),
+            },
+        }
+        return _json(await self._add(thread, "THREAD_CREATE"))
+
+    async def _with_message(self, request: web.Request, channel: Payload, number: str) -> web.Response:
+        message = next((one for one in self.messages[int(channel["id"])] if one["id"] == number), None)
+        if message is None:
+            raise Problem(10008)
+        if request.method == "GET":
+            return _json(message)
+        if channel["type"] == THREAD and channel["thread_metadata"]["archived"]:
+            raise Problem(50083)
+        if request.method == "DELETE":
+            self.messages[int(channel["id"])].remove(message)
+            return web.Response(status=204)
+        if self.clock() - (int(number) >> 22) / 1000 - EPOCH / 1000 > 3600:
+            raise Problem(30046)
+        body, files = await self._body(request)
+        if files:
+            self._need(channel, "attach_files")
+        self._change(message, body, files)
+        return _json(message)
+
+    # -- what they share -----------------------------------------------------------------------------------------------
+
+    def _allowed(self, channel: Payload) -> int:
+        where = channel["parent_id"] if channel["type"] == THREAD else channel["id"]
+        own = self.permissions.get(int(channel["id"]), EVERYTHING)
+        return own & self.permissions.get(int(where), EVERYTHING)
+
+    def _need(self, channel: Payload, permission: str) -> None:
+        if not getattr(discord.Permissions(self._allowed(channel)), permission):
+            raise Problem(50013)
+
+    async def _body(self, request: web.Request) -> tuple[Payload, list[Payload]]:
+        """A body, and the files that came with it, kept and described. Raises `Problem` beyond the upload limit."""
+        if request.content_type != "multipart/form-data":
+            return await request.json(), []
+        payload: Payload = {}
+        raw: list[tuple[str, bytes]] = []
+        async for part in await request.multipart():
+            if part.name == "payload_json":  # type: ignore[union-attr]  # a part of a form is no multipart
+                payload = json.loads(await part.text())  # type: ignore[union-attr]  # as above
+            else:
+                raw.append((part.filename or "file", await part.read()))  # type: ignore[union-attr]  # as above
+        if any(len(data) > self.upload_limit for _, data in raw):
+            raise Problem(40005)
+        files = [self._keep_file(name, bytes(data)) for name, data in raw]
+        told = payload.get("attachments") or (payload.get("data") or {}).get("attachments") or []
+        for number, about in enumerate(told):
+            if number < len(files) and about.get("description"):
+                files[number]["description"] = about["description"]
+        return payload, files
+
+    def _keep_file(self, name: str, data: bytes) -> Payload:
+        number = self.new_id()
+        self.files[f"{number}/{name}"] = data
+        url = f"{self.url}/attachments/{number}/{name}"
+        return {"id": str(number), "filename": name, "size": len(data), "url": url, "proxy_url": url}
+
+    async def _attachment(self, request: web.Request) -> web.Response:
+        data = self.files.get(request.match_info["name"])
+        return web.Response(status=404) if data is None else web.Response(body=data, content_type="image/png")
+
+    def _change(self, message: Payload, body: Payload, files: list[Payload]) -> None:
+        for name in ("content", "components"):
+            if name in body:
+                message[name] = body[name] or ("" if name == "content" else [])
+        if "attachments" in body:
+            kept = {str(one["id"]) for one in body["attachments"] or []}
+            message["attachments"] = [one for one in message["attachments"] if one["id"] in kept] + files
+        message["edited_timestamp"] = self._now()
+
+    async def _add(self, channel: Payload, event: str) -> Payload:
+        self.channels[int(channel["id"])] = channel
+        self.messages[int(channel["id"])] = []
+        await self._tell(event, channel, guild_id=int(channel["guild_id"]))
+        return channel
+
+    def _append(self, message: Payload) -> None:
+        self.messages[int(message["channel_id"])].append(message)
+        self.channels[int(message["channel_id"])]["last_message_id"] = message["id"]
+
+    def _message(self, channel: Payload, author: Payload, text: str) -> Payload:
+        mentions = [user for number, user in self.members.items() if f"<@{number}>" in text or f"<@!{number}>" in text]
+        return {
+            **{"id": str(self.new_id()), "channel_id": channel["id"], "content": text, "author": author, "type": 0},
+            **{"mentions": mentions, "mention_roles": [], "mention_everyone": False, "attachments": [], "embeds": []},
+            **{"timestamp": self._now(), "edited_timestamp": None, "tts": False, "pinned": False, "flags": 0},
+            "components": [],
+        }
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self.clock(), UTC).isoformat()
+
+
+class _Limited(Exception):
+    def __init__(self, bucket: str, seconds: float) -> None:
+        super().__init__(bucket)
+        self.bucket, self.seconds = bucket, seconds
+
+
+def _on_shard(guild_id: int, shard: tuple[int, int]) -> bool:
+    number, count = shard
+    return (guild_id >> 22) % count == number
+
+
+def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """JSON with no charset in its type, which the client would not read."""
+    told = {"Content-Type": "application/json", **(headers or {})}
+    return web.Response(body=json.dumps(data).encode(), status=status, headers=told)
+
+
+_APPLICATION: Payload = {
+    **{"id": APPLICATION, "name": "Likeness", "description": "", "icon": None, "flags": 0, "bot_public": True},
+    **{"bot_require_code_grant": False, "verify_key": "0", "summary": ""},
+}

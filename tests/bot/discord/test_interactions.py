@@ -1,0 +1,145 @@
+"""Slash commands and buttons, over real sockets: answered in time, and still alive after a restart."""
+
+from __future__ import annotations
+
+import time
+
+import discord as library
+
+from bot.discord.client import LikenessClient
+from bot.services import Services
+from ops.local.discord import Payload, Waiting
+from storage.tables import Status
+from tests.bot.discord.conftest import ME, Town, running, until
+
+
+async def said_to(waiting: Waiting) -> str:
+    """What an interaction was answered with in the end."""
+
+    def done() -> bool:
+        return waiting.answered and (waiting.message is None or not waiting.message["flags"] & 128)
+
+    await until(done)
+    return str(waiting.message["content"]) if waiting.message else ""
+
+
+async def first_picture(town: Town) -> tuple[Payload, Payload]:
+    """A thread with one picture in it, and the message that shows it."""
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    town.draw()
+    (shown,) = await town.shown(thread)
+    return thread, shown
+
+
+async def test_imagine_in_a_channel_opens_a_thread_from_its_answer(town: Town) -> None:
+    waiting = await town.discord.slash(town.ada, town.general, "imagine", text="Olivia on the beach", seed=7)
+    await until(lambda: waiting.message is not None and waiting.message["content"])
+    assert waiting.message is not None
+    thread = await town.thread(waiting.message)
+    turn_id = town.draw()
+    await town.shown(thread)
+    assert town.factory.turn(turn_id).seed == 7
+    assert "Olivia on the beach" in waiting.message["content"]
+
+
+async def test_imagine_in_a_thread_is_its_next_turn(town: Town) -> None:
+    thread, _ = await first_picture(town)
+    waiting = await town.discord.slash(town.ben, thread, "imagine", text="at night")
+    await town.queued()
+    turn_id = town.draw()
+    await town.shown(thread, 2)
+    assert await said_to(waiting) == "", "the answer that only Ben would see is taken back"
+    assert town.factory.turn(turn_id).parent_id is not None
+
+
+async def test_undo_and_help_answer_their_person_alone(town: Town) -> None:
+    thread, _ = await first_picture(town)
+    undone = await town.discord.slash(town.ada, thread, "undo")
+    assert "Undone" in await said_to(undone)
+    assert undone.ephemeral
+    helped = await town.discord.slash(town.ada, town.general, "help")
+    assert "Olivia" in await said_to(helped)
+    assert len(town.discord.told_in(thread)) == 1
+
+
+async def test_a_missing_permission_is_named_at_once(town: Town) -> None:
+    await town.discord.allow(town.general, library.Permissions.all() & ~library.Permissions(attach_files=True))
+    waiting = await town.discord.slash(town.ada, town.general, "imagine", text="Olivia")
+    assert "Attach Files" in await said_to(waiting)
+    assert town.factory.count(*Status) == 0
+
+
+async def test_a_slow_database_delays_no_answer(town: Town) -> None:
+    with town.factory.holding_turns():
+        waiting = await town.discord.slash(town.ada, town.general, "imagine", text="Olivia")
+        began = time.monotonic()
+        await until(lambda: waiting.answered)
+        assert time.monotonic() - began < 1
+        assert town.factory.count(*Status) == 0
+    assert waiting.message is not None
+    await town.thread(waiting.message)
+
+
+async def test_again_draws_the_same_turn_once_more(town: Town) -> None:
+    thread, shown = await first_picture(town)
+    await town.discord.press(town.ben, shown, "again")
+    await town.queued()
+    town.draw("Another one.")
+    pictures = await town.shown(thread, 2)
+    assert pictures[1]["content"] == "Another one."
+
+
+async def test_buttons_work_after_a_restart(town: Town, bot: LikenessClient, services: Services) -> None:
+    thread, shown = await first_picture(town)
+    await bot.close()
+    async with running(Services.open(services.settings)):
+        waiting = await town.discord.press(town.ada, shown, "undo")
+        assert "Undone" in await said_to(waiting)
+        await town.discord.press(town.ada, shown, "again")
+        await town.queued()
+        town.draw()
+        await town.shown(thread, 2)
+
+
+async def test_only_whoever_asked_or_a_moderator_may_cancel(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    (placeholder,) = await town.told(thread)
+    refused = await town.discord.press(town.ben, placeholder, "cancel")
+    assert "moderator" in await said_to(refused)
+    assert town.factory.count(Status.QUEUED) == 1
+    await town.discord.press(town.ben, placeholder, "cancel", moderator=True)
+    await until(lambda: town.factory.count(Status.CANCELLED) == 1)
+    await until(lambda: placeholder["content"] == "Cancelled.")
+
+
+async def test_whoever_asked_may_cancel(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    (placeholder,) = await town.told(await town.thread(said))
+    await town.discord.press(town.ada, placeholder, "cancel")
+    await until(lambda: town.factory.count(Status.CANCELLED) == 1)
+
+
+async def test_votes_are_noted_and_the_last_one_counts(town: Town) -> None:
+    _, shown = await first_picture(town)
+    for what in ("up", "down"):
+        assert "Thank you" in await said_to(await town.discord.press(town.ben, shown, what))
+    assert town.factory.votes() == [-1]
+
+
+async def test_a_button_of_another_server_does_nothing(town: Town) -> None:
+    _, shown = await first_picture(town)
+    other = await town.discord.guild("Elsewhere")
+    channel = await town.discord.channel(other, "general")
+    waiting = await town.discord.press(town.ben, {**shown, "channel_id": channel["id"]}, "again")
+    assert "not known" in await said_to(waiting)
+    assert town.factory.count(Status.QUEUED) == 0
+
+
+async def test_an_error_is_one_sentence_with_a_reference(town: Town) -> None:
+    _, shown = await first_picture(town)
+    with town.factory.without_votes():
+        said = await said_to(await town.discord.press(town.ben, shown, "up"))
+    assert "Reference" in said
+    assert "votes" not in said
