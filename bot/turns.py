@@ -101,6 +101,10 @@ class Turns:
         """The turn whose reply is this message."""
         return await self._services.database.arun(deliveries.turn_of_message, platform, workspace, message_id)
 
+    async def conversation(self, platform: str, workspace: str, channel: str, thread: str) -> UUID | None:
+        """The conversation of a thread, if anything was said in it yet."""
+        return await self._services.database.arun(conversations.find, platform, workspace, channel, thread)
+
     async def vote(self, turn: Known, author: str, author_name: str, *, likes: bool) -> bool:
         """Note whether somebody likes a picture. False: the turn has none."""
         return await self._services.database.arun(

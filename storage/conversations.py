@@ -337,6 +337,20 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
     ]
 
 
+def find(session: Session, platform: str, workspace: str, channel: str, thread: str) -> UUID | None:
+    """A conversation by the platform's own ids."""
+    return session.scalar(
+        select(Conversation.id)
+        .join(Workspace, Workspace.id == Conversation.workspace_id)
+        .where(
+            Workspace.platform == platform,
+            Workspace.external_id == workspace,
+            Conversation.channel == channel,
+            Conversation.thread == thread,
+        )
+    )
+
+
 def title(session: Session, platform: str, channel: str, thread: str) -> str:
     """What a conversation is called, after its first words; empty when there is no such conversation."""
     found = session.scalar(

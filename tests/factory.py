@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from storage import turns
 from storage.database import Database
-from storage.tables import Delivery, Status, Turn, Vote
+from storage.tables import Audit, Delivery, Person, Status, Turn, Vote
 from storage.turns import Claim, Finished, Limits, Outcome, Receipt, Request
 
 LIMITS = Limits(text=4000, attachments=10)
@@ -99,6 +99,15 @@ class Factory:
     def texts(self) -> list[str]:
         """What the turns ask for, oldest first."""
         return self.database.run(lambda session: list(session.scalars(select(Turn.text).order_by(Turn.id))))
+
+    def agreed(self) -> list[str]:
+        """Who agreed that faces are taken from pictures that they uploaded, by name."""
+
+        def names(session: Session) -> list[str]:
+            who = select(Person.name).join(Audit, Audit.person_id == Person.id).where(Audit.action == "consent")
+            return list(session.scalars(who))
+
+        return self.database.run(names)
 
     def votes(self) -> list[int]:
         """All votes."""

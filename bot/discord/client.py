@@ -19,6 +19,7 @@ import yarl
 from discord import app_commands
 from uuid_utils.compat import uuid7
 
+from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed
 from bot.discord.places import PLATFORM, Place, place_of, problem
@@ -67,7 +68,8 @@ class LikenessClient(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.services = services
-        self.turns = Turns(services, self._fetch)
+        self.turns = Turns(services, self.fetch)
+        self.characters = Characters(services)
         self.tree = app_commands.CommandTree(self)
         self.tree.on_error = self._command_failed  # type: ignore[method-assign]  # how discord.py has it set
         self.platform = DiscordPlatform(self, services)
@@ -197,7 +199,7 @@ class LikenessClient(discord.AutoShardedClient):
             text = re.sub(rf"<@!?{one.id}>", one.display_name, text)
         return " ".join(text.split(" ")).strip()
 
-    async def _fetch(self, link: str) -> bytes:
+    async def fetch(self, link: str) -> bytes:
         """An attachment, from Discord's own hosts only; the token stays here."""
         if not self.platform.is_ours(link):
             raise AttachmentGone("I only take pictures that are uploaded to Discord. Please upload the picture itself.")
@@ -246,6 +248,14 @@ class LikenessClient(discord.AutoShardedClient):
             reply_to=reply_to,
             seed=seed,
         )
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """A form that was sent; commands and buttons have handlers of their own."""
+        from bot.discord.newcharacter import FORM, submitted
+
+        data: Any = interaction.data or {}  # Any: of the many kinds of data only forms have these
+        if interaction.type is discord.InteractionType.modal_submit and data.get("custom_id") == FORM:
+            await submitted(interaction)
 
     async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
         """What a command raised before it could answer by itself."""

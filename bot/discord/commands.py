@@ -9,7 +9,9 @@ from discord import app_commands
 
 from bot.commands import HELP, Command
 from bot.discord.client import Interaction
+from bot.discord.newcharacter import NewCharacterForm
 from bot.discord.places import allowed_in, place_of, problem
+from storage.characters import NAME_LIMIT
 
 NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
 NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
@@ -18,7 +20,7 @@ TEXT = 4000
 
 def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     """All commands, on the tree of a client."""
-    commands: list[app_commands.Command[Any, Any, Any]] = [imagine, undo, characters, help_]
+    commands: list[app_commands.Command[Any, Any, Any]] = [imagine, newcharacter, undo, characters, help_]
     for command in commands:
         tree.add_command(command)
 
@@ -61,6 +63,13 @@ async def imagine(
         raise
     said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
     await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
+
+
+@app_commands.command(name="newcharacter", description="Make somebody who can be drawn by name")
+@app_commands.describe(name="What they are called")
+async def newcharacter(interaction: Interaction, name: app_commands.Range[str, 1, NAME_LIMIT] | None = None) -> None:
+    """In a thread somebody of that conversation, elsewhere of the whole server."""
+    await interaction.response.send_modal(NewCharacterForm(name or ""))
 
 
 @app_commands.command(name="undo", description="Take the conversation back by one picture")

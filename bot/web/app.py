@@ -33,11 +33,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from bot.characters import Characters
 from bot.progress import Update, in_words, watch
 from bot.replies import Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
-from bot.turns import Answer, Turns, keep_picture
+from bot.turns import Answer, Turns
 from bot.web.security import TOO_LARGE, Guard, TooLarge, form_secret
 from storage import characters, conversations
 from storage.blobs import BlobMissing, BlobsUnavailable
@@ -82,6 +83,7 @@ class Studio:
     def __init__(self, services: Services, token: str) -> None:
         self._services = services
         self._turns = Turns(services)
+        self._characters = Characters(services)
         self._secret = form_secret(token)
         self._notes: OrderedDict[str, str] = OrderedDict()
         self._templates = Environment(
@@ -151,9 +153,7 @@ class Studio:
         views = await self._services.database.arun(conversations.turns_of, workspace_id, conversation.id)
         at = _uuid(request.query_params.get("at")) or conversation.head_id
         line = shown_line(views, at)
-        known = await self._services.database.arun(
-            _people, workspace_id, conversation.id, [one.turn.id for one in line]
-        )
+        known = await self._characters.shown(workspace_id, conversation.id, [one.turn.id for one in line])
         return self._page(
             "thread.html",
             request,
@@ -194,7 +194,7 @@ class Studio:
     async def characters(self, request: WebRequest) -> Response:
         """Everybody whom all conversations know."""
         workspace_id = await self._workspace()
-        known = await self._services.database.arun(_people, workspace_id, None, [])
+        known = await self._characters.shown(workspace_id, None)
         return self._page("characters.html", request, people=known)
 
     async def blob(self, request: WebRequest) -> Response:
@@ -252,41 +252,31 @@ class Studio:
             conversation_id = conversation.id
         else:
             workspace_id = await self._workspace()
-        name = str(form.get("name", ""))
         try:
-            pictures = [
-                await asyncio.to_thread(keep_picture, self._services, workspace_id, data) for data in await _files(form)
-            ]
-            await self._services.database.arun(
-                characters.create,
+            said = await self._characters.create(
                 workspace_id,
                 conversation_id,
-                name=name,
+                name=str(form.get("name", "")),
                 description=str(form.get("description", "")),
-                references=[picture.blob for picture in pictures],
-                consent=characters.CONSENT if pictures and form.get("consent") else "",
+                pictures=await _files(form),
+                consent=bool(form.get("consent")),
             )
         except (CharacterProblem, PictureRefused, BlobsUnavailable) as error:
-            return self._back(request, str(error))
-        remarks = {picture.remark for picture in pictures if picture.remark}
-        return self._back(request, " ".join([f"{name.strip()} can be drawn by name now.", *remarks]))
+            said = str(error)
+        return self._back(request, said)
 
     async def change_character(self, request: WebRequest) -> Response:
         """Rename, delete or promote a character."""
         form = await self._form(request)
         workspace_id, character_id = await self._workspace(), request.path_params["character"]
-        run = self._services.database.arun
         try:
             match request.path_params["what"]:
                 case "rename":
-                    await run(characters.rename, workspace_id, character_id, str(form.get("name", "")))
-                    note = "Renamed."
+                    note = await self._characters.rename(workspace_id, character_id, str(form.get("name", "")))
                 case "promote":
-                    await run(characters.promote, workspace_id, character_id)
-                    note = "All conversations know this character now."
+                    note = await self._characters.promote(workspace_id, character_id)
                 case "delete":
-                    await run(characters.remove, workspace_id, character_id)
-                    note = "Deleted. Pictures that were drawn stay."
+                    note = await self._characters.remove(workspace_id, character_id)
                 case _:
                     raise HTTPException(404)
         except CharacterProblem as error:
@@ -411,32 +401,6 @@ def _tip(children: dict[UUID | None, list[TurnView]], view: TurnView) -> UUID:
     while view.id in children:
         view = children[view.id][-1]
     return view.id
-
-
-@dataclass(frozen=True, slots=True)
-class PersonView:
-    """A character as a page shows it."""
-
-    id: UUID
-    name: str
-    description: str
-    everywhere: bool
-    picture: str | None
-
-
-def _people(
-    session: Session, workspace_id: UUID, conversation_id: UUID | None, ancestors: list[UUID]
-) -> list[PersonView]:
-    if conversation_id is None:
-        names = {one.id: (one.name, one.description) for one in characters.listed(session, workspace_id)}
-    else:
-        scope = conversations.in_scope(session, workspace_id, conversation_id, ancestors)
-        names = {one.id: (one.name, one.description) for one in scope}
-    faces = characters.faces(session, workspace_id, list(names))
-    return [
-        PersonView(one, name, description, faces[one].everywhere, faces[one].blob_key)
-        for one, (name, description) in names.items()
-    ]
 
 
 def _find(session: Session, workspace_id: UUID, conversation_id: UUID) -> Conversation | None:

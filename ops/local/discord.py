@@ -31,7 +31,8 @@ REPLAYED = 1000  # events that a session keeps for a resume
 BUCKET = (5, 5.0)  # requests in so many seconds that change messages of one channel
 EVERYTHING = (discord.Permissions.all() & ~discord.Permissions(administrator=True)).value
 EPHEMERAL, LOADING = 64, 128
-TEXT, DIRECT, THREAD = 0, 1, 11
+TEXT, DIRECT, THREAD = 0, 1, 11  # types of channels
+LABEL, FILES = 18, 19  # types of components
 
 MESSAGES = {
     10003: (404, "Unknown Channel"),
@@ -279,14 +280,31 @@ class LocalDiscord:
         data = {"custom_id": custom_id, "component_type": 2}
         return await self._interact(user, channel, 3, data, message=message, moderator=moderator)
 
-    async def slash(self, user: Payload, channel: Payload, name: str, **options: str | int) -> Waiting:
+    async def slash(self, user: Payload, channel: Payload, command: str, /, **options: str | int) -> Waiting:
         """Somebody uses a command."""
         given = [
             {"name": option, "type": 4 if isinstance(value, int) else 3, "value": value}
             for option, value in options.items()
         ]
-        command = next((one["id"] for one in self.commands if one["name"] == name), "1")
-        return await self._interact(user, channel, 2, {"id": command, "name": name, "type": 1, "options": given})
+        number = next((one["id"] for one in self.commands if one["name"] == command), "1")
+        return await self._interact(user, channel, 2, {"id": number, "name": command, "type": 1, "options": given})
+
+    async def send_form(
+        self, user: Payload, form: Waiting, *, pictures: Iterable[tuple[str, bytes]] = (), **fields: str | bool
+    ) -> Waiting:
+        """Somebody fills in the form that an interaction was answered with, and sends it."""
+        assert form.modal is not None
+        files = {one["id"]: one for one in (self._keep_file(name, data) for name, data in pictures)}
+        components = []
+        for label in form.modal["components"]:
+            field = {"type": label["component"]["type"], "custom_id": label["component"]["custom_id"]}
+            if field["type"] == FILES:
+                field["values"] = list(files)
+            else:
+                field["value"] = fields.get(field["custom_id"], label["component"].get("value", ""))
+            components.append({"type": LABEL, "component": field})
+        data = {"custom_id": form.modal["custom_id"], "components": components, "resolved": {"attachments": files}}
+        return await self._interact(user, self.channels[form.channel_id], 5, data)
 
     async def drop(self, *, resumable: bool = True) -> None:
         """Cut all gateway connections; what is not resumable begins anew."""

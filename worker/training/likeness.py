@@ -1,4 +1,4 @@
-"""The stages of the models in `worker.identity`: two meters, each on people of its own, and the attribute reader.
+"""The stages of the models in `worker.identity`: the attribute reader, and two meters, each on people of its own.
 
 The `meter` judges pictures in evaluation, the `guard` while serving; they share neither weights nor people, so that what
 the guard keeps is not judged by the guard.
@@ -50,13 +50,17 @@ Pools = tuple[Views, ...]
 
 
 def meter(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
-    """The meter that judges in evaluation."""
-    return _embedding(folder, pools[0], minutes, "meter", seed=0)
+    """The meter that judges in evaluation. It begins with what the attribute reader sees: thin glasses, and moustaches."""
+    embedding = DrawnEmbedding()
+    reader = nn.ModuleDict({"reader": AttributeReader(LABELS)})
+    reader.load_state_dict(torch.load(folder / "attributes.pt", weights_only=True)["average"])
+    embedding.encoder.maps.load_state_dict(reader["reader"].person.maps.state_dict())  # type: ignore[union-attr]  # ModuleDict forgets the types
+    return _embedding(folder, embedding, pools[0], minutes, "meter", seed=0)
 
 
 def guard(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
-    """The meter that guards while serving."""
-    return _embedding(folder, pools[1], minutes, "guard", seed=1)
+    """The meter that guards while serving, from nothing: it shares no weights with those that judge."""
+    return _embedding(folder, DrawnEmbedding(), pools[1], minutes, "guard", seed=1)
 
 
 def compositions(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
@@ -80,9 +84,11 @@ def compositions(folder: Path, pools: Pools, minutes: float) -> nn.ModuleDict:
     return Trainer(folder, "compositions", modules, loss, minutes, rate=2e-3, weight_decay=0.02).run()
 
 
-def _embedding(folder: Path, views: Views, minutes: float, stage: str, seed: int) -> nn.ModuleDict:
+def _embedding(
+    folder: Path, embedding: DrawnEmbedding, views: Views, minutes: float, stage: str, seed: int
+) -> nn.ModuleDict:
     """A meter, by ArcFace over batches of whole families, who differ in one attribute."""
-    embedding = channels_last(DrawnEmbedding())
+    embedding = channels_last(embedding)
     modules = nn.ModuleDict({"embedding": embedding})
     squares = views.squares()
     whose = views.cast[squares[:, 0], squares[:, 1]]

@@ -40,10 +40,10 @@ ENGINE = {  # the stages of the preview engine, in order, each with its minutes 
     "personalization": (stages.personalization, 45.0),
 }
 IDENTITY = {  # the stages of the models that look at its pictures
+    "attributes": (likeness.attributes, 20.0),
     "meter": (likeness.meter, 20.0),
     "guard": (likeness.guard, 20.0),
     "compositions": (likeness.compositions, 2.0),
-    "attributes": (likeness.attributes, 20.0),
 }
 STAGES = (*ENGINE, *IDENTITY)
 PARTS = {part.name for part in fields(Configuration)}  # of the engine, a file of weights each

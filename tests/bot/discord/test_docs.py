@@ -14,4 +14,4 @@ def test_the_link_asks_for_just_the_permissions_that_are_needed() -> None:
 
 def test_no_privileged_intent_is_asked_for() -> None:
     asked = intents(content=False)
-    assert not (asked.message_content or asked.members or asked.presences)
+    assert not any((asked.message_content, asked.members, asked.presences))

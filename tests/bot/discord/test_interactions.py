@@ -10,7 +10,7 @@ from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import Payload, Waiting
 from storage.tables import Status
-from tests.bot.discord.conftest import ME, Town, running, until
+from tests.bot.discord.conftest import ME, Town, png, running, until
 
 
 async def said_to(waiting: Waiting) -> str:
@@ -143,3 +143,57 @@ async def test_an_error_is_one_sentence_with_a_reference(town: Town) -> None:
         said = await said_to(await town.discord.press(town.ben, shown, "up"))
     assert "Reference" in said
     assert "votes" not in said
+
+
+async def test_a_new_character_of_a_server_can_be_drawn_by_name(town: Town) -> None:
+    form = await town.discord.slash(town.ada, town.general, "newcharacter", name="Olivia")
+    await until(lambda: form.modal is not None)
+    picture = ("olivia.png", png(size=128))
+    sent = await town.discord.send_form(town.ada, form, pictures=[picture], description="red hair", consent=True)
+    assert "Olivia can be drawn by name now" in await said_to(sent)
+    await town.discord.say(town.ben, town.general, f"{ME} Olivia on the beach")
+    await town.queued()
+    (olivia,) = town.claim().line.characters
+    assert (olivia.name, olivia.description, len(olivia.reference_keys)) == ("Olivia", "red hair", 1)
+    assert olivia.embeddable, "it was agreed to"
+    assert town.factory.agreed() == ["Ada"]
+
+
+async def test_without_consent_nobody_takes_a_face_from_the_pictures(town: Town) -> None:
+    form = await town.discord.slash(town.ada, town.general, "newcharacter")
+    await until(lambda: form.modal is not None)
+    sent = await town.discord.send_form(town.ada, form, pictures=[("o.png", png(size=128))], name="Olivia")
+    assert "Olivia" in await said_to(sent)
+    await town.discord.say(town.ben, town.general, f"{ME} Olivia")
+    await town.queued()
+    (olivia,) = town.claim().line.characters
+    assert not olivia.embeddable
+    assert town.factory.agreed() == []
+
+
+async def test_a_form_that_was_opened_before_a_restart_can_still_be_sent(
+    town: Town, bot: LikenessClient, services: Services
+) -> None:
+    form = await town.discord.slash(town.ada, town.general, "newcharacter")
+    await until(lambda: form.modal is not None)
+    await bot.close()
+    async with running(Services.open(services.settings)):
+        sent = await town.discord.send_form(town.ada, form, name="Olivia")
+        assert "Olivia can be drawn" in await said_to(sent)
+
+
+async def test_a_name_that_is_taken_or_none_is_refused_with_a_sentence(town: Town) -> None:
+    form = await town.discord.slash(town.ada, town.general, "newcharacter")
+    await until(lambda: form.modal is not None)
+    assert "can be drawn" in await said_to(await town.discord.send_form(town.ada, form, name="Olivia"))
+    assert "already" in await said_to(await town.discord.send_form(town.ben, form, name="olivia"))
+    assert "begins with a letter" in await said_to(await town.discord.send_form(town.ben, form, name="123"))
+
+
+async def test_a_character_of_a_direct_message_is_nobody_elses(town: Town) -> None:
+    form = await town.discord.slash(town.ada, town.discord.direct(town.ada), "newcharacter")
+    await until(lambda: form.modal is not None)
+    await said_to(await town.discord.send_form(town.ada, form, name="Olivia"))
+    await town.discord.say(town.ben, town.general, f"{ME} Olivia")
+    await town.queued()
+    assert town.claim().line.characters == ()

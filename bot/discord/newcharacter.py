@@ -1,0 +1,94 @@
+"""`/newcharacter`: a form with a name, a description, up to ten photos and, for a real person, a consent that is kept.
+
+The form holds no state: what is sent is read from the interaction itself, so a form that was opened before a restart can
+still be sent after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import discord
+
+from bot.characters import Author
+from bot.discord.client import Interaction
+from bot.discord.places import PLATFORM, place_of
+from bot.turns import AttachmentGone
+from storage.blobs import BlobsUnavailable
+from storage.characters import CONSENT, DESCRIPTION_LIMIT, NAME_LIMIT, CharacterProblem
+from storage.intake import PictureRefused
+
+FORM = "likeness:newcharacter"
+PHOTOS = 10
+
+
+class NewCharacterForm(discord.ui.Modal):
+    """What people fill in."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(title="A new character", custom_id=FORM, timeout=None)
+        self.add_item(
+            discord.ui.Label(
+                text="Name",
+                component=discord.ui.TextInput(custom_id="name", max_length=NAME_LIMIT, default=name or None),
+            )
+        )
+        self.add_item(
+            discord.ui.Label(
+                text="What they look like",
+                description="Hair, skin, glasses, beard",
+                component=discord.ui.TextInput(
+                    custom_id="description",
+                    style=discord.TextStyle.paragraph,
+                    max_length=DESCRIPTION_LIMIT,
+                    required=False,
+                ),
+            )
+        )
+        self.add_item(
+            discord.ui.Label(
+                text="Pictures of them",
+                component=discord.ui.FileUpload(custom_id="photos", max_values=PHOTOS, min_values=0, required=False),
+            )
+        )
+        self.add_item(
+            discord.ui.Label(
+                text="For a real person", description=CONSENT, component=discord.ui.Checkbox(custom_id="consent")
+            )
+        )
+
+
+async def submitted(interaction: Interaction) -> None:
+    """A form that somebody sent."""
+    await interaction.client.answer(interaction, lambda: _create(interaction))
+
+
+async def _create(interaction: Interaction) -> str:
+    client, channel = interaction.client, interaction.channel
+    data: dict[str, Any] = dict(interaction.data or {})  # Any: JSON as Discord has it
+    fields = dict(_fields(data.get("components", [])))
+    files = data.get("resolved", {}).get("attachments", {})
+    links = [files[one]["url"] for one in fields.get("photos") or [] if one in files]
+    assert channel is not None
+    place = place_of(channel, interaction.guild, interaction.user, channel.id)
+    try:
+        return await client.characters.create(
+            await client.turns.workspace(PLATFORM, place.workspace, place.workspace_name),
+            await client.turns.conversation(PLATFORM, place.workspace, place.channel, place.thread),
+            name=str(fields.get("name") or ""),
+            description=str(fields.get("description") or ""),
+            pictures=[client.fetch(link) for link in links],
+            author=Author(str(interaction.user.id), interaction.user.display_name),
+            consent=bool(fields.get("consent")),
+        )
+    except (CharacterProblem, PictureRefused, BlobsUnavailable, AttachmentGone) as error:
+        return str(error)
+
+
+def _fields(components: Any) -> Iterator[tuple[str, Any]]:
+    """What was filled in, by the ids of the fields."""
+    for one in components:
+        inner = one.get("component")
+        for field in [inner] if inner else one.get("components", []):
+            yield field.get("custom_id", ""), field.get("values", field.get("value"))
