@@ -104,6 +104,23 @@ def discord() -> None:
     asyncio.run(run(Services.open(settings)))
 
 
+@app.command("local-discord")
+def local_discord(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8766,
+    engine: Engine = None,
+) -> None:
+    """Try the Discord bot without an account: a Discord of this machine, with a page to write and press."""
+    import asyncio
+
+    from rich.console import Console
+
+    from ops.local.run import serve
+    from ops.one_machine import one_machine, stop_on_signals
+
+    with stop_on_signals(), one_machine(_settings(engine=engine)) as machine:
+        asyncio.run(serve(machine, port, Console(highlight=False)))
+
+
 @app.command()
 def worker(
     engine: Engine = None,

@@ -125,12 +125,14 @@ class LocalDiscord:
 
     # -- running -------------------------------------------------------------------------------------------------------
 
-    async def start(self, port: int = 0) -> None:
-        """Serve on a port of the loopback interface, a free one without a number."""
+    async def start(self, port: int = 0, *, pages: Callable[[web.Application], None] | None = None) -> None:
+        """Serve on a port of the loopback interface, a free one without a number; `pages` adds routes of its own."""
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_get("/gateway", self._gateway)
         app.router.add_get("/attachments/{name:.*}", self._attachment)
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
+        if pages is not None:
+            pages(app)
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)

@@ -57,7 +57,18 @@ def findings(run: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]
 def test_help_lists_every_command(tmp_path: Path) -> None:
     run = likeness(tmp_path, "--help")
     assert run.returncode == 0
-    for command in ("demo", "studio", "worker", "migrate", "doctor", "train", "evaluate", "chat", "discord"):
+    for command in (
+        "demo",
+        "studio",
+        "worker",
+        "migrate",
+        "doctor",
+        "train",
+        "evaluate",
+        "chat",
+        "discord",
+        "local-discord",
+    ):
         assert f" {command} " in run.stdout
     assert "with-parent" not in likeness(tmp_path, "demo", "--help").stdout
 
