@@ -10,7 +10,7 @@ import discord
 
 from bot.discord import render
 from bot.discord.client import Interaction
-from bot.discord.places import PLATFORM, allowed_in, place_of, problem, workspace_of
+from bot.discord.places import PLATFORM, allowed_in, place_of, problem, source_of, workspace_of
 from storage.tables import Kind
 
 MINE = "Only whoever asked for the picture, or a moderator, can do that."
@@ -49,7 +49,7 @@ class TurnButton(
             case "cancel":
                 said = MINE
             case "undo":
-                said = await turns.undo(known.workspace_id, known.conversation_id, f"interaction:{interaction.id}")
+                said = await turns.undo(known.workspace_id, known.conversation_id, source_of(interaction))
             case "again":
                 said = await self._again(interaction)
             case "up" | "down":
@@ -67,8 +67,8 @@ class TurnButton(
         if (sentence := problem(channel, allowed_in(interaction))) is not None:
             return sentence
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        request = client.request_of(interaction, place, "", kind=Kind.AGAIN, reply_to=self._turn_id)
-        answer = await client.receive(request)
+        again = place.request(source_of(interaction), interaction.user, "", kind=Kind.AGAIN, reply_to=self._turn_id)
+        answer = await client.receive(again)
         return answer.text if answer is not None else None
 
 

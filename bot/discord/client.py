@@ -12,7 +12,6 @@ import re
 import signal
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import discord
 import yarl
@@ -22,7 +21,7 @@ from uuid_utils.compat import uuid7
 from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed
-from bot.discord.places import PLATFORM, Place, place_of, problem
+from bot.discord.places import PLATFORM, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.waiting import Waiting
 from bot.replies import Replies
@@ -30,7 +29,6 @@ from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Answer, AttachmentGone, Turns
 from storage.database import DatabaseUnavailable
-from storage.tables import Kind
 from storage.turns import Receipt, Request
 
 if TYPE_CHECKING:
@@ -149,16 +147,10 @@ class LikenessClient(discord.AutoShardedClient):
             return
         place = place_of(channel, message.guild, message.author, message.id)
         replied = message.reference.message_id if message.reference is not None else None
-        request = Request(
-            platform=PLATFORM,
-            workspace=place.workspace,
-            workspace_name=place.workspace_name,
-            channel=place.channel,
-            thread=place.thread,
-            source_id=f"message:{message.id}",
-            author=str(message.author.id),
-            author_name=message.author.display_name,
-            text=self._text_of(message),
+        request = place.request(
+            f"message:{message.id}",
+            message.author,
+            self._text_of(message),
             attachments=tuple(one.url for one in message.attachments),
             reply_to=await self.turns.shown_in(PLATFORM, place.workspace, str(replied)) if replied else None,
         )
@@ -222,32 +214,6 @@ class LikenessClient(discord.AutoShardedClient):
             await interaction.delete_original_response()
         else:
             await interaction.edit_original_response(content=render.words(said))
-
-    def request_of(
-        self,
-        interaction: Interaction,
-        place: Place,
-        text: str,
-        *,
-        kind: Kind = Kind.SAY,
-        reply_to: UUID | None = None,
-        seed: int | None = None,
-    ) -> Request:
-        """The request that an interaction makes."""
-        return Request(
-            platform=PLATFORM,
-            workspace=place.workspace,
-            workspace_name=place.workspace_name,
-            channel=place.channel,
-            thread=place.thread,
-            source_id=f"interaction:{interaction.id}",
-            author=str(interaction.user.id),
-            author_name=interaction.user.display_name,
-            text=text,
-            kind=kind,
-            reply_to=reply_to,
-            seed=seed,
-        )
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent; commands and buttons have handlers of their own."""

@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.commands import HELP, Command
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
-from bot.discord.places import allowed_in, place_of, problem
+from bot.discord.places import allowed_in, place_of, problem, source_of
 from storage.characters import NAME_LIMIT
 
 NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
@@ -47,7 +47,7 @@ async def imagine(
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
 
         async def draw() -> str | None:
-            answer = await client.receive(client.request_of(interaction, place, text, seed=seed))
+            answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
             return answer.text if answer is not None else None
 
         await client.answer(interaction, draw)
@@ -57,7 +57,7 @@ async def imagine(
     starter = await interaction.original_response()
     place = place_of(channel, interaction.guild, interaction.user, starter.id)
     try:
-        answer = await client.receive(client.request_of(interaction, place, text, seed=seed))
+        answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
     except Exception:
         await interaction.delete_original_response()
         raise
@@ -97,7 +97,7 @@ async def _say(interaction: Interaction, command: Command) -> None:
         if channel is None:
             return NOT_HERE
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        answer = await client.receive(client.request_of(interaction, place, command))
+        answer = await client.receive(place.request(source_of(interaction), interaction.user, command))
         return answer.text if answer is not None else None
 
     await client.answer(interaction, obey)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import discord
 
 from storage.conversations import DIRECT
+from storage.tables import Kind
+from storage.turns import Request
 
 PLATFORM = "discord"
 
@@ -35,10 +38,33 @@ class Place:
     channel: str
     thread: str
 
-    @property
-    def is_direct(self) -> bool:
-        """Whether it is somebody's direct messages."""
-        return self.workspace.startswith(DIRECT)
+    def request(
+        self,
+        source_id: str,
+        author: discord.abc.User,
+        text: str,
+        *,
+        kind: Kind = Kind.SAY,
+        attachments: tuple[str, ...] = (),
+        reply_to: UUID | None = None,
+        seed: int | None = None,
+    ) -> Request:
+        """What somebody asks for here."""
+        return Request(
+            platform=PLATFORM,
+            workspace=self.workspace,
+            workspace_name=self.workspace_name,
+            channel=self.channel,
+            thread=self.thread,
+            source_id=source_id,
+            author=str(author.id),
+            author_name=author.display_name,
+            text=text,
+            kind=kind,
+            attachments=attachments,
+            reply_to=reply_to,
+            seed=seed,
+        )
 
 
 if TYPE_CHECKING:
@@ -60,6 +86,11 @@ def place_of(channel: Channel, guild: discord.Guild | None, person: discord.abc.
 def workspace_of(interaction: discord.Interaction[Any]) -> str:
     """The workspace that an interaction comes from."""
     return f"{DIRECT}{interaction.user.id}" if interaction.guild_id is None else str(interaction.guild_id)
+
+
+def source_of(interaction: discord.Interaction[Any]) -> str:
+    """What makes an interaction happen once."""
+    return f"interaction:{interaction.id}"
 
 
 def allowed_in(interaction: discord.Interaction[Any]) -> discord.Permissions | None:

@@ -1,0 +1,70 @@
+"""What people see while a picture is drawn: their place, a countdown, previews within the limits, and the reply in the end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bot.discord import render, waiting
+from bot.progress import Update
+from storage import deliveries
+from storage.deliveries import DuePicture
+from storage.events import Progress, ProgressSender
+from storage.tables import Status
+from storage.turns import Place
+from tests.bot.discord.conftest import ME, Town, png, until
+
+
+def test_the_countdown_runs_in_the_readers_client() -> None:
+    line = render.waiting(Update(Place(Status.QUEUED, 2, 1, 30.0)))
+    assert "2 ahead" in line
+    assert f"<t:{round(time.time() + 30)}:R>" in line
+
+
+def test_a_picture_over_the_upload_limit_is_made_to_fit_and_keeps_its_alt_text() -> None:
+    data = png(size=900)
+    limit = len(data) // 2
+    file = render.picture_file(DuePicture("pictures/w/a.png", 900, 900, "Olivia" * 500), data, 1, limit)
+    assert file.filename == "likeness-1.jpg"
+    assert len(file.fp.read()) <= limit
+    assert file.description is not None
+    assert len(file.description) <= 1024
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "EDIT_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_preview_is_shown_and_then_the_picture(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    (placeholder,) = await town.told(thread)
+    claim = town.claim()
+    sender = ProgressSender(town.services.settings.broker_url)
+
+    def shown() -> bool:
+        sender.send(claim.turn_id, Progress("drawing", 4, 16, "", png()))
+        return bool(placeholder["attachments"])
+
+    await until(shown)
+    assert "step 4 of 16" in placeholder["content"]
+    assert placeholder["attachments"][0]["filename"] == "preview.jpg"
+    town.finish(claim, "Here she is.")
+    await until(lambda: placeholder["content"] == "Here she is.")
+    (file,) = placeholder["attachments"]
+    assert file["filename"] == "likeness-1.png"
+
+
+async def test_a_reply_that_was_written_over_by_a_late_preview_is_shown_once_more(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    turn_id = town.draw("Here she is.")
+    (shown,) = await town.shown(thread)
+    await until(lambda: town.factory.delivered(turn_id))
+    shown |= {"content": "Drawing, step 12 of 16", "attachments": []}
+    town.factory.database.run(deliveries.show_again, turn_id)
+    await until(lambda: shown["content"] == "Here she is." and shown["attachments"])
+    assert len(town.discord.told_in(thread)) == 1
