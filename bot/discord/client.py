@@ -18,6 +18,7 @@ import yarl
 from discord import app_commands
 from uuid_utils.compat import uuid7
 
+from bot.albums import Albums
 from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed
@@ -68,6 +69,7 @@ class LikenessClient(discord.AutoShardedClient):
         self.services = services
         self.turns = Turns(services, self.fetch)
         self.characters = Characters(services)
+        self.albums = Albums(services)
         self.tree = app_commands.CommandTree(self)
         self.tree.on_error = self._command_failed  # type: ignore[method-assign]  # how discord.py has it set
         self.platform = DiscordPlatform(self, services)
@@ -203,8 +205,10 @@ class LikenessClient(discord.AutoShardedClient):
 
     # -- interactions --------------------------------------------------------------------------------------------------
 
-    async def answer(self, interaction: Interaction, work: Callable[[], Awaitable[str | None]]) -> None:
-        """Defer at once, since Discord waits for three seconds only; then do the work and say what comes of it."""
+    async def answer(
+        self, interaction: Interaction, work: Callable[[], Awaitable[str | tuple[str, discord.File] | None]]
+    ) -> None:
+        """Defer at once, since Discord waits for three seconds only; then do the work and say or show what comes of it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
             said = await work()
@@ -212,8 +216,10 @@ class LikenessClient(discord.AutoShardedClient):
             said = _failed(error, f"interaction {interaction.id}")
         if said is None:
             await interaction.delete_original_response()
-        else:
+        elif isinstance(said, str):
             await interaction.edit_original_response(content=render.words(said))
+        else:
+            await interaction.edit_original_response(content=render.words(said[0]), attachments=[said[1]])
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent; commands and buttons have handlers of their own."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import discord
 from discord import app_commands
@@ -10,17 +13,21 @@ from discord import app_commands
 from bot.commands import HELP, Command
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
-from bot.discord.places import allowed_in, place_of, problem, source_of
+from bot.discord.places import PLATFORM, allowed_in, place_of, problem, source_of
 from storage.characters import NAME_LIMIT
 
 NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
 NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
 TEXT = 4000
+NOTHING_YET = "Nothing was drawn in this thread yet."
+TOO_LARGE = "It has {size:.0f} MB, which is more than may be uploaded here."
 
 
 def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     """All commands, on the tree of a client."""
-    commands: list[app_commands.Command[Any, Any, Any]] = [imagine, newcharacter, undo, characters, help_]
+    commands: list[app_commands.Command[Any, Any, Any]] = [
+        *(imagine, newcharacter, undo, characters, history, export, help_),
+    ]
     for command in commands:
         tree.add_command(command)
 
@@ -88,6 +95,42 @@ async def characters(interaction: Interaction) -> None:
 async def help_(interaction: Interaction) -> None:
     """For whoever asks."""
     await interaction.response.send_message(HELP, ephemeral=True)
+
+
+@app_commands.command(name="history", description="All pictures of this conversation on one sheet")
+async def history(interaction: Interaction) -> None:
+    """For whoever asks."""
+    albums = interaction.client.albums
+    await _take_away(interaction, albums.sheet, "history.png", "Framed pictures lead to where the conversation is now.")
+
+
+@app_commands.command(name="export", description="All pictures and words of this conversation as a zip")
+async def export(interaction: Interaction) -> None:
+    """For whoever asks."""
+    albums = interaction.client.albums
+    await _take_away(interaction, albums.archive, "conversation.zip", "All pictures, and what was said, as JSON.")
+
+
+async def _take_away(
+    interaction: Interaction, make: Callable[[UUID, UUID], Awaitable[bytes | None]], filename: str, words: str
+) -> None:
+    client, channel = interaction.client, interaction.channel
+
+    async def make_it() -> str | tuple[str, discord.File]:
+        if channel is None:
+            return NOT_HERE
+        place = place_of(channel, interaction.guild, interaction.user, channel.id)
+        conversation = await client.turns.conversation(PLATFORM, place.workspace, place.channel, place.thread)
+        if conversation is None:
+            return NOTHING_YET
+        data = await make(await client.turns.workspace(PLATFORM, place.workspace), conversation)
+        if data is None:
+            return NOTHING_YET
+        if len(data) > interaction.filesize_limit:
+            return TOO_LARGE.format(size=len(data) / 2**20)
+        return words, discord.File(io.BytesIO(data), filename=filename, description=words)
+
+    await client.answer(interaction, make_it)
 
 
 async def _say(interaction: Interaction, command: Command) -> None:

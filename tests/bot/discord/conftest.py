@@ -13,7 +13,7 @@ from PIL import Image
 
 from bot.discord.client import LikenessClient, point_at
 from bot.services import Services
-from ops.local.discord import TOKEN, LocalDiscord, Payload
+from ops.local.discord import TOKEN, LocalDiscord, Payload, Waiting
 from storage import turns
 from storage.blobs import key_for
 from storage.settings import Settings
@@ -70,6 +70,12 @@ class Town:
         picture = DrawnPicture(StoredBlob(key, len(data), "image/png"), 8, 8, alt_text)
         outcome = Outcome(Status.DONE, reply, (picture,))
         assert self.factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
+
+    def file_of(self, waiting: Waiting) -> bytes:
+        """The file that an interaction was answered with."""
+        assert waiting.message is not None
+        (file,) = waiting.message["attachments"]
+        return self.discord.files[f"{file['id']}/{file['filename']}"]
 
     async def queued(self, count: int = 1) -> None:
         """Wait until so many turns wait."""

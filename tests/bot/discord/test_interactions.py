@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time
+import zipfile
 
 import discord as library
+from PIL import Image
 
 from bot.discord.client import LikenessClient
 from bot.services import Services
@@ -197,3 +201,26 @@ async def test_a_character_of_a_direct_message_is_nobody_elses(town: Town) -> No
     await town.discord.say(town.ben, town.general, f"{ME} Olivia")
     await town.queued()
     assert town.claim().line.characters == ()
+
+
+async def test_history_is_a_sheet_and_export_a_zip_for_whoever_asks(town: Town) -> None:
+    thread, shown = await first_picture(town)
+    await town.discord.say(town.ada, thread, "laughing", reply_to=shown)
+    await town.queued()
+    town.draw("Olivia laughs.")
+    await town.shown(thread, 2)
+    sheet = await town.discord.slash(town.ben, thread, "history")
+    assert "Framed" in await said_to(sheet)
+    assert sheet.ephemeral
+    with Image.open(io.BytesIO(town.file_of(sheet))) as opened:
+        assert opened.width > 2 * 160
+    archive = await town.discord.slash(town.ben, thread, "export")
+    await said_to(archive)
+    with zipfile.ZipFile(io.BytesIO(town.file_of(archive))) as opened_zip:
+        assert set(opened_zip.namelist()) == {"001.png", "002.png", "conversation.json"}
+        told = json.loads(opened_zip.read("conversation.json"))
+    assert [(one["turn"], one["after"], one["text"]) for one in told] == [(1, None, "Olivia"), (2, 1, "laughing")]
+
+
+async def test_a_thread_without_pictures_has_no_history(town: Town) -> None:
+    assert "Nothing was drawn" in await said_to(await town.discord.slash(town.ada, town.general, "history"))
