@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from benchmarks.system import System, commit_seconds, percentile, trip_seconds
-from bot.replies import Replies
+from bot.replies import Found, Replies
 from bot.services import Services
 from bot.turns import Turns
 from storage import turns
@@ -48,7 +48,7 @@ class Watch:
         """As `post`."""
         await self.post(due)
 
-    async def find(self, due: Due) -> str | None:
+    async def find(self, due: Due) -> Found | None:
         """Nothing is ever looked for."""
         return None
 
@@ -71,7 +71,7 @@ class Bot:
 
     def __init__(self, target: System) -> None:
         self.services = Services.open(target.settings)
-        self.turns = Turns(self.services)
+        self.turns = Turns(self.services, PLATFORM)
         self.watch = Watch()
 
     async def say(self, words: str, thread: str = "thread", author: str = "person") -> Receipt:
@@ -297,7 +297,7 @@ def preview(target: System, count: int) -> Figures:
 
 _IDLE_BOT = """
 import asyncio, resource, sys
-from bot.replies import Pulled, Replies
+from bot.replies import Found, Pulled, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Turns
@@ -305,7 +305,7 @@ from storage.settings import settings
 
 async def main():
     services = Services.open(settings())
-    tasks = [Replies(services, Pulled("web")).run(), Sweeper(services, Turns(services)).run()]
+    tasks = [Replies(services, Pulled("web")).run(), Sweeper(services, Turns(services, "web")).run()]
     await asyncio.wait([asyncio.ensure_future(task) for task in tasks], timeout=3)
     assert "torch" not in sys.modules
     for line in open("/proc/self/status"):

@@ -46,18 +46,8 @@ class Albums:
         turns = await self._turns(workspace_id, conversation_id)
         if not turns:
             return None
-        buffer = io.BytesIO()
-        told = []
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for number, turn in enumerate(turns, 1):
-                data = await self._picture(turn) if turn.pictures else None
-                name = None
-                if data is not None:
-                    name = f"{number:03}.{turn.pictures[0].blob_key.rpartition('.')[2]}"
-                    archive.writestr(name, data)
-                told.append(_told(number, turn, turns, name))
-            archive.writestr("conversation.json", json.dumps(told, ensure_ascii=False, indent=1))
-        return buffer.getvalue()
+        pictures = [await self._picture(turn) if turn.pictures else None for turn in turns]
+        return await asyncio.to_thread(_archive, turns, pictures)
 
     async def _turns(self, workspace_id: UUID, conversation_id: UUID) -> list[TurnView]:
         views = await self._services.database.arun(conversations.turns_of, workspace_id, conversation_id)
@@ -68,6 +58,20 @@ class Albums:
             return await asyncio.to_thread(self._services.blobs.get, turn.pictures[0].blob_key)
         except BlobMissing:
             return None
+
+
+def _archive(turns: Sequence[TurnView], pictures: Sequence[bytes | None]) -> bytes:
+    buffer = io.BytesIO()
+    told = []
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for number, (turn, data) in enumerate(zip(turns, pictures, strict=True), 1):
+            name = None
+            if data is not None:
+                name = f"{number:03}.{turn.pictures[0].blob_key.rpartition('.')[2]}"
+                archive.writestr(name, data)
+            told.append(_told(number, turn, turns, name))
+        archive.writestr("conversation.json", json.dumps(told, ensure_ascii=False, indent=1))
+    return buffer.getvalue()
 
 
 def _told(number: int, turn: TurnView, turns: Sequence[TurnView], picture: str | None) -> dict[str, object]:

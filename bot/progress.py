@@ -15,7 +15,7 @@ from uuid import UUID
 
 import redis
 
-from bot.services import Services
+from bot.services import Services, end
 from storage import turns
 from storage.events import ENDED, Progress, watch_progress
 from storage.tables import Status
@@ -87,6 +87,4 @@ async def watch(services: Services, turn_id: UUID) -> AsyncIterator[Update]:
                         break
                     yield Update(place, step)
     finally:
-        while not following.done():  # a client that is just connecting may swallow a cancellation
-            following.cancel()
-            await asyncio.wait({following}, timeout=0.2)
+        await end([following])

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID, uuid4
 
 import psycopg
 
-from bot.services import Services
+from bot.services import Services, end
 from storage import deliveries
 from storage.database import DatabaseUnavailable
 from storage.deliveries import Due
@@ -27,7 +28,19 @@ AT_ONCE = 16  # replies that one process shows side by side
 
 
 class MessageGone(Exception):
-    """The message that was to be edited was deleted, or is too old to be edited."""
+    """The message that was to be edited was deleted."""
+
+
+class MessageTooOld(Exception):
+    """The message that was to be edited stands as it is, and can only be followed by another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that carries a turn's mark: the reply, or a placeholder that says it is waiting."""
+
+    message_id: str
+    is_reply: bool
 
 
 class ThreadGone(Exception):
@@ -43,10 +56,10 @@ class Platform(Protocol):
         """Post the reply with the turn's mark and return the message's id. Raises `ThreadGone`."""
 
     async def edit(self, due: Due, message_id: str) -> None:
-        """Make the message the reply; doing so twice is no harm. Raises `MessageGone` or `ThreadGone`."""
+        """Make the message the reply; doing so twice is no harm. Raises `MessageGone`, `MessageTooOld` or `ThreadGone`."""
 
-    async def find(self, due: Due) -> str | None:
-        """The id of the latest message in the thread that carries the turn's mark, or None."""
+    async def find(self, due: Due) -> Found | None:
+        """The latest message in the thread that carries the turn's mark, or None."""
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """Post a message with the turn's mark that says it is waiting, and return its id."""
@@ -65,9 +78,9 @@ class Pulled:
     async def edit(self, due: Due, message_id: str) -> None:
         """Nothing to change: it is read anew."""
 
-    async def find(self, due: Due) -> str | None:
+    async def find(self, due: Due) -> Found | None:
         """A turn that can be read is shown."""
-        return await self.post(due)
+        return Found(await self.post(due), is_reply=True)
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """A waiting turn can be read as well."""
@@ -87,9 +100,11 @@ class Replies:
 
     async def run(self) -> None:
         """Deliver until cancelled: at once when Postgres says so, and every two seconds in any case."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            group.create_task(self._deliver())
+        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._deliver())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await end(tasks)
 
     async def _listen(self) -> None:
         while True:
@@ -149,7 +164,7 @@ class Replies:
             log.exception("the reply of turn %s was not shown and will be tried again", due.turn_id)
             await database.arun(deliveries.postpone, due.turn_id, self._owner, repr(error))
         else:
-            await database.arun(deliveries.delivered, due.turn_id, message_id)
+            await database.arun(deliveries.delivered, due.turn_id, self._owner, message_id)
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str | None:
         """Show that a turn waits, and return the message's id; None where its reply is due already, or another does it."""
@@ -171,19 +186,25 @@ class Replies:
 
 
 async def show(platform: Platform, due: Due) -> str:
-    """Show one reply and return its message's id, without ever leaving two."""
+    """Show one reply and return its message's id, without ever leaving two.
+
+    A placeholder becomes the reply by an edit. Where none is known, or it cannot be edited any more, an earlier attempt may
+    have posted already: then that is the reply.
+    """
+    found: Found | None = None
     message_id = due.message_id
     if message_id is None and due.attempts:
-        message_id = await platform.find(due)
+        found = await platform.find(due)
+        if found is not None and found.is_reply:
+            return found.message_id
+        message_id = found.message_id if found is not None else None
     if message_id is not None:
         try:
             await platform.edit(due, message_id)
-        except MessageGone:
-            # An attempt before this one may have posted in its place already.
-            posted = await platform.find(due) if due.attempts and due.message_id is not None else None
-            if posted is not None and posted != message_id:
-                await platform.edit(due, posted)
-                return posted
+        except (MessageGone, MessageTooOld):
+            found = await platform.find(due) if due.attempts else None
+            if found is not None and found.is_reply:
+                return found.message_id
         else:
             return message_id
     return await platform.post(due)

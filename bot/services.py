@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import redis.asyncio
@@ -37,3 +40,16 @@ class Services:
         """Close what was opened."""
         await self.database.aclose()
         await self.broker.aclose()
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: a client that is just connecting may swallow a cancellation."""
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        with contextlib.suppress(
+            asyncio.CancelledError
+        ):  # whoever waits for this cancels again; it goes on all the same
+            await asyncio.wait(running, timeout=0.2)
+        running = {task for task in running if not task.done()}

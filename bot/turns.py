@@ -39,6 +39,22 @@ class AttachmentGone(Exception):
     """A link that will never open again, or that we must not open; the message is for the person."""
 
 
+MINE = "Only whoever asked for the picture, or a moderator, can do that."
+NOT_LATEST = "That is not the latest picture any more. Reply to it to go on from there."
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Somebody, by the platform's own id, and whether they may end what others asked for."""
+
+    author: str
+    moderates: bool = False
+
+    def may_end(self, session: Session, turn: Turn) -> bool:
+        """Whether they may end a turn."""
+        return self.moderates or Status(turn.status).final or turns.asked_by(session, turn) == self.author
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a command says, at once and without a turn."""
@@ -50,8 +66,9 @@ class Answer:
 class Turns:
     """Receives requests and admits what they bring."""
 
-    def __init__(self, services: Services, fetch: Fetch | None = None) -> None:
+    def __init__(self, services: Services, platform: str, fetch: Fetch | None = None) -> None:
         self._services = services
+        self._platform = platform
         self._fetch = fetch
         self._settings = services.settings
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,9 +104,19 @@ class Turns:
         await self._ring_for_children()
         return ended
 
-    async def undo(self, workspace_id: UUID, conversation_id: UUID, source_id: str) -> str:
-        """Take the conversation back by one turn, once for each source id, and return what to say."""
-        said = await self._services.database.arun(_undo, workspace_id, conversation_id, source_id)
+    async def undo(
+        self,
+        workspace_id: UUID,
+        conversation_id: UUID,
+        source_id: str,
+        who: Who | None = None,
+        only: UUID | None = None,
+    ) -> str:
+        """Take the conversation back by one turn, once for each source id, and return what to say.
+
+        `who` may not undo what others are just waiting for; without it everything may be. With `only`, nothing but that turn.
+        """
+        said = await self._services.database.arun(_undo, workspace_id, conversation_id, source_id, who, only)
         await self._ring_for_children()
         return said
 
@@ -101,9 +128,9 @@ class Turns:
         """The turn whose reply is this message."""
         return await self._services.database.arun(deliveries.turn_of_message, platform, workspace, message_id)
 
-    async def conversation(self, platform: str, workspace: str, channel: str, thread: str) -> UUID | None:
-        """The conversation of a thread, if anything was said in it yet."""
-        return await self._services.database.arun(conversations.find, platform, workspace, channel, thread)
+    async def conversation(self, workspace_id: UUID, channel: str, thread: str) -> UUID:
+        """The conversation of a thread, which is made when it is met for the first time."""
+        return await self._services.database.arun(turns.conversation, workspace_id, channel, thread)
 
     async def vote(self, turn: Known, author: str, author_name: str, *, likes: bool) -> bool:
         """Note whether somebody likes a picture. False: the turn has none."""
@@ -123,7 +150,9 @@ class Turns:
         row = await self._services.database.arun(_received, turn_id)
         if row is None:
             return
-        workspace_id, engine, links, created_at = row
+        workspace_id, platform, engine, links, created_at = row
+        if platform != self._platform and not all(link.startswith(UPLOAD_LINK) for link in links):
+            return  # only a bot of that platform can open such links
         pictures: list[StoredBlob] = []
         remark = ""
         problem: str | None = None
@@ -193,13 +222,13 @@ async def _logged(work: Awaitable[None]) -> None:
         log.exception("an admission failed and will be tried again")
 
 
-def _received(session: Session, turn_id: UUID) -> tuple[UUID, str, list[str], datetime] | None:
+def _received(session: Session, turn_id: UUID) -> tuple[UUID, str, str, list[str], datetime] | None:
     row = session.execute(
-        select(Turn.workspace_id, Turn.engine, Turn.attachments, Turn.created_at).where(
-            Turn.id == turn_id, Turn.status == Status.RECEIVED
-        )
+        select(Turn.workspace_id, Workspace.platform, Turn.engine, Turn.attachments, Turn.created_at)
+        .join(Workspace, Workspace.id == Turn.workspace_id)
+        .where(Turn.id == turn_id, Turn.status == Status.RECEIVED)
     ).one_or_none()
-    return None if row is None else (row.workspace_id, row.engine, list(row.attachments), row.created_at)
+    return None if row is None else (row.workspace_id, row.platform, row.engine, list(row.attachments), row.created_at)
 
 
 def _find(session: Session, request: Request) -> tuple[UUID, UUID, UUID | None] | None:
@@ -230,18 +259,30 @@ def _obey(session: Session, command: Command, request: Request) -> Answer:
     if command is Command.HELP:
         return Answer(HELP)
     found = _find(session, request)
+    if command is Command.CHARACTERS:
+        workspace_id = found[0] if found else turns.workspace(session, request.platform, request.workspace)
+        known = characters.listed(session, workspace_id, found[1] if found else None)
+        names = ", ".join(dict.fromkeys(character.name for character in known))
+        return Answer(f"Characters: {names}." if names else "Nobody has a name yet.")
     if found is None:
         return Answer("There is nothing here yet. " + HELP)
     workspace_id, conversation_id, head_id = found
-    if command is Command.CHARACTERS:
-        names = [character.name for character in characters.listed(session, workspace_id, conversation_id)]
-        return Answer("Characters: " + ", ".join(dict.fromkeys(names)) + "." if names else "Nobody has a name yet.")
+    who = Who(request.author, request.moderates)
     if command is Command.UNDO:
-        return Answer(_undo(session, workspace_id, conversation_id, request.source_id), conversation_id)
-    if not _first_time(session, workspace_id, request.source_id, command):
-        return Answer("Done.", conversation_id)
-    stopped = head_id is not None and turns.cancel(session, workspace_id, head_id)
-    return Answer("Cancelled." if stopped else "Nothing is being drawn.", conversation_id)
+        said = _undo(session, workspace_id, conversation_id, request.source_id, who)
+    else:
+        said = _cancel(session, workspace_id, head_id, request.source_id, who)
+    return Answer(said, conversation_id)
+
+
+def _cancel(session: Session, workspace_id: UUID, head_id: UUID | None, source_id: str, who: Who) -> str:
+    head = session.get(Turn, head_id) if head_id is not None else None
+    if head is not None and not who.may_end(session, head):
+        return MINE
+    if not _first_time(session, workspace_id, source_id, Command.CANCEL):
+        return "Done."
+    stopped = head is not None and turns.cancel(session, workspace_id, head.id)
+    return "Cancelled." if stopped else "Nothing is being drawn."
 
 
 def _first_time(session: Session, workspace_id: UUID, source_id: str, action: str) -> bool:
@@ -255,11 +296,24 @@ def _first_time(session: Session, workspace_id: UUID, source_id: str, action: st
     return noted is not None
 
 
-def _undo(session: Session, workspace_id: UUID, conversation_id: UUID, source_id: str) -> str:
+def _undo(
+    session: Session,
+    workspace_id: UUID,
+    conversation_id: UUID,
+    source_id: str,
+    who: Who | None = None,
+    only: UUID | None = None,
+) -> str:
     if not _first_time(session, workspace_id, source_id, Command.UNDO):
         return "Done."
-    if turns.undo(session, workspace_id, conversation_id) is None:
+    turn = turns.undoable(session, workspace_id, conversation_id)
+    if turn is None:
         return "There is nothing to undo."
+    if only is not None and turn.id != only:
+        return NOT_LATEST
+    if who is not None and not who.may_end(session, turn):
+        return MINE
+    turns.undo(session, workspace_id, conversation_id)
     left = [status for _, status in conversations.path(session, workspace_id, _head(session, conversation_id))]
     return "Undone. We are back at the picture before." if Status.DONE in left else "Undone. We start afresh."
 

@@ -96,7 +96,7 @@ class Chat:
         self._services = services
         self._console = console
         self._out = out
-        self._turns = Turns(services)
+        self._turns = Turns(services, PLATFORM)
         self._replies = Replies(services, Pulled(PLATFORM))
         self._thread = str(uuid4())
         self._ids: list[UUID | None] = []

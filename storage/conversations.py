@@ -337,20 +337,6 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
     ]
 
 
-def find(session: Session, platform: str, workspace: str, channel: str, thread: str) -> UUID | None:
-    """A conversation by the platform's own ids."""
-    return session.scalar(
-        select(Conversation.id)
-        .join(Workspace, Workspace.id == Conversation.workspace_id)
-        .where(
-            Workspace.platform == platform,
-            Workspace.external_id == workspace,
-            Conversation.channel == channel,
-            Conversation.thread == thread,
-        )
-    )
-
-
 def title(session: Session, platform: str, channel: str, thread: str) -> str:
     """What a conversation is called, after its first words; empty when there is no such conversation."""
     found = session.scalar(
@@ -360,17 +346,6 @@ def title(session: Session, platform: str, channel: str, thread: str) -> str:
         .limit(1)
     )
     return found or ""
-
-
-def latest_turns(session: Session, platform: str, since: datetime) -> dict[str, datetime]:
-    """When the latest turn of each workspace of a platform was received, if after `since`, by the platform's own ids."""
-    rows = session.execute(
-        select(Workspace.external_id, func.max(Conversation.last_turn_at))
-        .join(Conversation, Conversation.workspace_id == Workspace.id)
-        .where(Workspace.platform == platform, Conversation.last_turn_at > since)
-        .group_by(Workspace.external_id)
-    )
-    return {workspace: latest for workspace, latest in rows}  # noqa: C416  (rows are no pairs to the type checker)
 
 
 def direct_channels(session: Session, platform: str, limit: int = 200) -> list[str]:

@@ -98,15 +98,15 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
 _DELIVERED = text(
     """
     UPDATE deliveries SET message_id = :message_id, delivered_at = now(), lease_owner = NULL, lease_until = NULL, problem = ''
-    WHERE turn_id = :turn_id AND delivered_at IS NULL
+    WHERE turn_id = :turn_id AND delivered_at IS NULL AND lease_owner = :owner
     """
 )
 
 
 @single
-def delivered(session: Session, turn_id: UUID, message_id: str) -> None:
-    """The reply stands in the thread."""
-    session.execute(_DELIVERED, {"turn_id": turn_id, "message_id": message_id})
+def delivered(session: Session, turn_id: UUID, owner: UUID, message_id: str) -> None:
+    """The reply stands in the thread, as whoever holds the lease has seen."""
+    session.execute(_DELIVERED, {"turn_id": turn_id, "owner": owner, "message_id": message_id})
 
 
 def postpone(session: Session, turn_id: UUID, owner: UUID, problem: str) -> None:
@@ -169,11 +169,11 @@ def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: s
 
 @single
 def show_again(session: Session, turn_id: UUID) -> None:
-    """Have a reply that was shown edited in once more: something may have been written over it meanwhile."""
+    """Have a reply edited in once more, shown already or just being shown: something may be written over it meanwhile."""
     session.execute(
         update(Delivery)
-        .where(Delivery.turn_id == turn_id, Delivery.delivered_at.is_not(None), Delivery.message_id.is_not(None))
-        .values(delivered_at=None, due_at=func.now())
+        .where(Delivery.turn_id == turn_id, Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
+        .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
     )
 
 

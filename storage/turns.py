@@ -78,6 +78,7 @@ class Request:
     attachments: tuple[str, ...] = ()  # links that the platform's adapter can fetch
     reply_to: UUID | None = None  # the turn replied to, or done again; otherwise the head
     seed: int | None = None
+    moderates: bool = False  # whether the author may end what others asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,11 +335,7 @@ def _arrive(session: Session, request: Request) -> Any:
     if row is None:
         workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
         person(session, workspace_id, request.author, request.author_name)
-        session.execute(
-            insert(Conversation)
-            .values(id=uuid7(), workspace_id=workspace_id, channel=request.channel, thread=request.thread)
-            .on_conflict_do_nothing()
-        )
+        conversation(session, workspace_id, request.channel, request.thread)
         row = session.execute(_ARRIVE, where).one()
     return row
 
@@ -392,6 +389,20 @@ def workspace(session: Session, platform: str, external_id: str, name: str = "")
         )
         found = session.scalars(query).one()
     return found
+
+
+def conversation(session: Session, workspace_id: UUID, channel: str, thread: str) -> UUID:
+    """The id of a conversation, which is made when its thread is met for the first time."""
+    session.execute(
+        insert(Conversation)
+        .values(id=uuid7(), workspace_id=workspace_id, channel=channel, thread=thread)
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(Conversation.id).where(
+            Conversation.workspace_id == workspace_id, Conversation.channel == channel, Conversation.thread == thread
+        )
+    ).one()
 
 
 def person(session: Session, workspace_id: UUID, external_id: str, name: str = "") -> UUID:
@@ -768,6 +779,17 @@ def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | 
     Returns the turn that was undone, or None where there is nothing to undo. Turns that were refused, failed or cancelled
     are stepped over: to a person they are not part of the story.
     """
+    turn = undoable(session, workspace_id, conversation_id)
+    if turn is None:
+        return None
+    if not Status(turn.status).final:
+        cancel(session, workspace_id, turn.id)
+    session.execute(update(Conversation).where(Conversation.id == conversation_id).values(head_id=turn.parent_id))
+    return turn.id
+
+
+def undoable(session: Session, workspace_id: UUID, conversation_id: UUID) -> Turn | None:
+    """The turn that `undo` would undo; its conversation stays locked, so that it is still that one then."""
     head_id = session.scalar(
         select(Conversation.head_id)
         .where(Conversation.workspace_id == workspace_id, Conversation.id == conversation_id)
@@ -775,14 +797,15 @@ def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | 
     )
     while head_id is not None:
         turn = session.execute(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == head_id)).scalar_one()
+        if turn.status == Status.DONE or not Status(turn.status).final:
+            return turn
         head_id = turn.parent_id
-        status = Status(turn.status)
-        if status is Status.DONE or not status.final:
-            if not status.final:
-                cancel(session, workspace_id, turn.id)
-            session.execute(update(Conversation).where(Conversation.id == conversation_id).values(head_id=head_id))
-            return turn.id
     return None
+
+
+def asked_by(session: Session, turn: Turn) -> str:
+    """The platform's own id of whoever asked for a turn."""
+    return session.scalars(select(Person.external_id).where(Person.id == turn.person_id)).one()
 
 
 def _end(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from storage import turns
 from storage.database import Database
+from storage.deliveries import Due
 from storage.tables import Audit, Delivery, Person, Status, Turn, Vote
 from storage.turns import Claim, Finished, Limits, Outcome, Receipt, Request
 
@@ -79,6 +80,22 @@ class Factory:
         unnoted = {"delivered_at": None, "message_id": None, "attempts": 1, "due_at": func.now()}
         self.database.run(
             lambda session: session.execute(update(Delivery).where(Delivery.turn_id == turn_id).values(**unnoted))
+        )
+
+    def due(self, turn_id: UUID) -> Due:
+        """A reply as it is handed to a platform."""
+        turn = self.turn(turn_id)
+        where = {"workspace": "guild", "channel": "general", "thread": "story", "source_id": turn.source_id}
+        return Due(
+            turn_id=turn_id,
+            conversation_id=turn.conversation_id,
+            workspace_id=turn.workspace_id,
+            **where,
+            status=Status(turn.status),
+            text=turn.reply,
+            pictures=(),
+            message_id=None,
+            attempts=0,
         )
 
     @contextmanager

@@ -10,10 +10,10 @@ import discord
 
 from bot.discord import render
 from bot.discord.client import Interaction
-from bot.discord.places import PLATFORM, allowed_in, place_of, problem, source_of, workspace_of
+from bot.discord.places import PLATFORM, allowed_in, moderates, place_of, problem, source_of, workspace_of
+from bot.turns import MINE, Who
 from storage.tables import Kind
 
-MINE = "Only whoever asked for the picture, or a moderator, can do that."
 GONE = "This picture is not known any more."
 
 
@@ -44,12 +44,15 @@ class TurnButton(
         if known is None:
             return GONE
         match self._what:
-            case "cancel" if known.author == str(user.id) or _moderates(interaction):
+            case "cancel" if known.author == str(user.id) or moderates(interaction):
                 said = None if await turns.cancel(known.workspace_id, known.turn_id) else "It has ended already."
             case "cancel":
                 said = MINE
             case "undo":
-                said = await turns.undo(known.workspace_id, known.conversation_id, source_of(interaction))
+                who = Who(str(user.id), moderates(interaction))
+                said = await turns.undo(
+                    known.workspace_id, known.conversation_id, source_of(interaction), who, only=known.turn_id
+                )
             case "again":
                 said = await self._again(interaction)
             case "up" | "down":
@@ -70,7 +73,3 @@ class TurnButton(
         again = place.request(source_of(interaction), interaction.user, "", kind=Kind.AGAIN, reply_to=self._turn_id)
         answer = await client.receive(again)
         return answer.text if answer is not None else None
-
-
-def _moderates(interaction: Interaction) -> bool:
-    return interaction.guild_id is not None and interaction.permissions.manage_messages

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -22,11 +23,11 @@ from bot.albums import Albums
 from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed
-from bot.discord.places import PLATFORM, place_of, problem
+from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.waiting import Waiting
 from bot.replies import Replies
-from bot.services import Services
+from bot.services import Services, end
 from bot.sweeper import Sweeper
 from bot.turns import Answer, AttachmentGone, Turns
 from storage.database import DatabaseUnavailable
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 MESSAGES = frozenset({discord.MessageType.default, discord.MessageType.reply})
 FETCH_SECONDS = 30.0
+CATCH_UP_PAUSES = (0, 2, 5, 15, 60, 300)
 ALIVE = "discord-alive"  # a file in the data folder
 AWAY = "I cannot take this in just now. Please try again in a moment."
 BROKEN = "Something went wrong on my side. Please try again."
@@ -67,10 +69,14 @@ class LikenessClient(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.services = services
-        self.turns = Turns(services, self.fetch)
+        self.turns = Turns(services, PLATFORM, self.fetch)
         self.characters = Characters(services)
         self.albums = Albums(services)
-        self.tree = app_commands.CommandTree(self)
+        self.tree = app_commands.CommandTree(
+            self,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+        )
         self.tree.on_error = self._command_failed  # type: ignore[method-assign]  # how discord.py has it set
         self.platform = DiscordPlatform(self, services)
         self.replies = Replies(services, self.platform)
@@ -93,9 +99,7 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def close(self) -> None:
         """End everything; what was received stays, and is delivered by the next process."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await end(self._background)
         await self.waiting.close()
         await self.turns.settle()
         await super().close()
@@ -118,8 +122,15 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def on_ready(self) -> None:
         """After a fresh start: take what was said while nobody listened."""
-        async for message in missed(self, self.services):
-            await self.on_message(message)
+        for pause in CATCH_UP_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                async for message in missed(self, self.services):
+                    await self.on_message(message)
+            except (DatabaseUnavailable, discord.HTTPException) as error:
+                log.warning("what was missed cannot be looked for yet: %s", error)
+            else:
+                return
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -132,7 +143,7 @@ class LikenessClient(discord.AutoShardedClient):
         except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
             sentence = _failed(error, f"message {message.id}")
             with contextlib.suppress(discord.HTTPException):
-                await message.reply(sentence, mention_author=False)
+                await self._say(message, sentence)
 
     def _is_meant(self, message: discord.Message) -> bool:
         if message.guild is None:
@@ -143,7 +154,7 @@ class LikenessClient(discord.AutoShardedClient):
         channel: Channel = message.channel
         if isinstance(channel, discord.PartialMessageable):  # a thread that was not seen since the start
             channel = await self._fetched(channel.id)
-        allowed = None if message.guild is None else channel.permissions_for(message.guild.me)
+        allowed = None if message.guild is None else allowed_to(message.guild.me, channel)
         if (sentence := problem(channel, allowed)) is not None:
             await self._say(message, sentence)
             return
@@ -155,10 +166,12 @@ class LikenessClient(discord.AutoShardedClient):
             self._text_of(message),
             attachments=tuple(one.url for one in message.attachments),
             reply_to=await self.turns.shown_in(PLATFORM, place.workspace, str(replied)) if replied else None,
+            moderates=isinstance(message.author, discord.Member)
+            and channel.permissions_for(message.author).manage_messages,
         )
         answer = await self.receive(request)
         if answer is not None:
-            await message.reply(render.words(answer.text), mention_author=False)
+            await self._say(message, render.words(answer.text))
 
     async def receive(self, request: Request) -> Answer | None:
         """Take a request in, and follow the turn that comes of it. Returns what to say at once, for a command."""
@@ -178,9 +191,10 @@ class LikenessClient(discord.AutoShardedClient):
         return found
 
     async def _say(self, message: discord.Message, sentence: str) -> None:
-        """Say why not: there if that is possible, else to the person."""
+        """Say something at once: there if that is possible, else to the person; once, however many processes say it."""
+        nonce = f"answer{message.id}"
         try:
-            await message.reply(sentence, mention_author=False)
+            await message.channel.send(sentence, reference=message, mention_author=False, nonce=nonce)
         except discord.Forbidden:
             with contextlib.suppress(discord.HTTPException):
                 await message.author.send(f"In {getattr(message.channel, 'mention', 'that channel')}: {sentence}")
@@ -190,18 +204,28 @@ class LikenessClient(discord.AutoShardedClient):
         assert self.user is not None
         text = re.sub(rf"<@!?{self.user.id}>", " ", message.content)
         for one in message.mentions:
-            text = re.sub(rf"<@!?{one.id}>", one.display_name, text)
+            text = re.sub(rf"<@!?{one.id}>", lambda _, one=one: one.display_name, text)  # type: ignore[misc]
         return " ".join(text.split(" ")).strip()
 
     async def fetch(self, link: str) -> bytes:
-        """An attachment, from Discord's own hosts only; the token stays here."""
+        """An attachment, from Discord's own hosts only, no longer than a picture may be; the token stays here."""
         if not self.platform.is_ours(link):
             raise AttachmentGone("I only take pictures that are uploaded to Discord. Please upload the picture itself.")
-        try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                return await self.http.get_from_cdn(link)
-        except (discord.NotFound, discord.Forbidden) as error:
-            raise AttachmentGone("The picture that you attached is gone. Please attach it again.") from error
+        most = self.services.settings.attachment_bytes
+        timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(link, allow_redirects=False) as answer,
+        ):
+            if answer.status in (403, 404):
+                raise AttachmentGone("The picture that you attached is gone. Please attach it again.")
+            answer.raise_for_status()
+            data = bytearray()
+            async for part in answer.content.iter_chunked(2**16):
+                data += part
+                if len(data) > most:
+                    raise AttachmentGone(f"I take pictures of up to {most / 1e6:.0f} MB. Please send a smaller one.")
+            return bytes(data)
 
     # -- interactions --------------------------------------------------------------------------------------------------
 

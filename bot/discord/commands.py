@@ -13,10 +13,9 @@ from discord import app_commands
 from bot.commands import HELP, Command
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
-from bot.discord.places import PLATFORM, allowed_in, place_of, problem, source_of
+from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of
 from storage.characters import NAME_LIMIT
 
-NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
 NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
 TEXT = 4000
 NOTHING_YET = "Nothing was drawn in this thread yet."
@@ -41,11 +40,8 @@ async def imagine(
 ) -> None:
     """In a thread or direct message its next turn; in a channel the beginning of a thread."""
     client, channel = interaction.client, interaction.channel
-    if channel is None or isinstance(channel, discord.CategoryChannel | discord.ForumChannel):
-        await interaction.response.send_message(NOT_HERE, ephemeral=True)
-        return
-    if interaction.guild_id is not None and interaction.guild is None:
-        await interaction.response.send_message(NOBODY_HOME, ephemeral=True)
+    if channel is None or (interaction.guild_id is not None and client.get_guild(interaction.guild_id) is None):
+        await interaction.response.send_message(NOT_HERE if channel is None else NOBODY_HOME, ephemeral=True)
         return
     if (sentence := problem(channel, allowed_in(interaction))) is not None:
         await interaction.response.send_message(sentence, ephemeral=True)
@@ -120,10 +116,8 @@ async def _take_away(
         if channel is None:
             return NOT_HERE
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        conversation = await client.turns.conversation(PLATFORM, place.workspace, place.channel, place.thread)
-        if conversation is None:
-            return NOTHING_YET
-        data = await make(await client.turns.workspace(PLATFORM, place.workspace), conversation)
+        workspace_id = await client.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
+        data = await make(workspace_id, await client.turns.conversation(workspace_id, place.channel, place.thread))
         if data is None:
             return NOTHING_YET
         if len(data) > interaction.filesize_limit:
@@ -140,7 +134,8 @@ async def _say(interaction: Interaction, command: Command) -> None:
         if channel is None:
             return NOT_HERE
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        answer = await client.receive(place.request(source_of(interaction), interaction.user, command))
+        request = place.request(source_of(interaction), interaction.user, command, moderates=moderates(interaction))
+        answer = await client.receive(request)
         return answer.text if answer is not None else None
 
     await client.answer(interaction, obey)

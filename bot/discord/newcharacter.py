@@ -72,10 +72,12 @@ async def _create(interaction: Interaction) -> str:
     links = [files[one]["url"] for one in fields.get("photos") or [] if one in files]
     assert channel is not None
     place = place_of(channel, interaction.guild, interaction.user, channel.id)
+    workspace_id = await client.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
+    own = interaction.guild is None or isinstance(channel, discord.Thread)
     try:
         return await client.characters.create(
-            await client.turns.workspace(PLATFORM, place.workspace, place.workspace_name),
-            await client.turns.conversation(PLATFORM, place.workspace, place.channel, place.thread),
+            workspace_id,
+            await client.turns.conversation(workspace_id, place.channel, place.thread) if own else None,
             name=str(fields.get("name") or ""),
             description=str(fields.get("description") or ""),
             pictures=[client.fetch(link) for link in links],

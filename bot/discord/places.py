@@ -19,13 +19,15 @@ from storage.turns import Request
 PLATFORM = "discord"
 
 IN_THREADS = {
+    "view_channel": "View Channel",
     "send_messages_in_threads": "Send Messages in Threads",
     "attach_files": "Attach Files",
     "read_message_history": "Read Message History",
 }
 IN_CHANNELS = {"create_public_threads": "Create Public Threads", **IN_THREADS}
-INVITED_WITH = discord.Permissions(view_channel=True, send_messages=True, **dict.fromkeys(IN_CHANNELS, True))
+INVITED_WITH = discord.Permissions(send_messages=True, **dict.fromkeys(IN_CHANNELS, True))
 """What the link that adds the bot to a server asks for."""
+NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
 LOCKED = "This thread is locked, so I cannot answer in it. Ask a moderator to unlock it, or mention me in the channel."
 
 
@@ -48,6 +50,7 @@ class Place:
         attachments: tuple[str, ...] = (),
         reply_to: UUID | None = None,
         seed: int | None = None,
+        moderates: bool = False,
     ) -> Request:
         """What somebody asks for here."""
         return Request(
@@ -64,6 +67,7 @@ class Place:
             attachments=attachments,
             reply_to=reply_to,
             seed=seed,
+            moderates=moderates,
         )
 
 
@@ -88,9 +92,21 @@ def workspace_of(interaction: discord.Interaction[Any]) -> str:
     return f"{DIRECT}{interaction.user.id}" if interaction.guild_id is None else str(interaction.guild_id)
 
 
+def allowed_to(me: discord.Member, channel: Channel) -> discord.Permissions:
+    """What the bot may do in a channel or its threads: that it may not speak in the channel itself is no hindrance."""
+    if isinstance(channel, discord.TextChannel):
+        return discord.abc.GuildChannel.permissions_for(channel, me)
+    return channel.permissions_for(me)
+
+
 def source_of(interaction: discord.Interaction[Any]) -> str:
     """What makes an interaction happen once."""
     return f"interaction:{interaction.id}"
+
+
+def moderates(interaction: discord.Interaction[Any]) -> bool:
+    """Whether somebody may end what others asked for."""
+    return interaction.guild_id is not None and interaction.permissions.manage_messages
 
 
 def allowed_in(interaction: discord.Interaction[Any]) -> discord.Permissions | None:
@@ -103,6 +119,8 @@ def problem(channel: Channel, allowed: discord.Permissions | None) -> str | None
     if allowed is None:
         return None
     in_thread = isinstance(channel, discord.Thread)
+    if not isinstance(channel, discord.Thread | discord.TextChannel):
+        return NOT_HERE
     if isinstance(channel, discord.Thread) and channel.locked and not allowed.manage_threads:
         return LOCKED
     missing = [

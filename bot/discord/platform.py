@@ -6,6 +6,8 @@ A thread that a mention is to open is made here, so that whoever delivers can ma
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -14,7 +16,7 @@ import discord
 from bot.discord import render
 from bot.discord.places import PLATFORM
 from bot.progress import Update
-from bot.replies import MessageGone, ThreadGone
+from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
 from bot.services import Services
 from storage import conversations, turns
 from storage.deliveries import Due
@@ -27,8 +29,12 @@ HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, MISSING_ACCESS, MISSING_PERMISSIONS = 10003, 10008, 50001, 50013
 ARCHIVED, LOCKED, TOO_OLD, HAS_THREAD = 50083, 160005, 30046, 160004
-CANNOT_DM = 50007
-NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM})
+CANNOT_DM, WRONG_CHANNEL = 50007, 50024
+NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM, WRONG_CHANNEL})
+EDITED_FREELY = timedelta(
+    minutes=55
+)  # from an hour on Discord lets a message be edited rarely, and makes one wait for it
+NO_FILES = "\n-# I may not attach files here any more, so the picture cannot be shown. Please ask an admin."
 
 
 class DiscordPlatform:
@@ -43,47 +49,65 @@ class DiscordPlatform:
     async def post(self, due: Due) -> str:
         """A new message in the thread, which is made or taken out of the archive when need be."""
         channel = await self._thread(due.channel, due.thread, due.workspace)
-        files = await self._files(due)
-        try:
+
+        async def send(words: str, files: list[discord.File]) -> str:
             message = await channel.send(
-                render.reply(due),
+                words,
                 files=files,
                 view=render.buttons(due.turn_id, due.status),
                 nonce=render.nonce("reply", due.turn_id),
                 allowed_mentions=discord.AllowedMentions.none(),
             )
-        except discord.HTTPException as error:
-            raise _gone(error) from error
-        return str(message.id)
+            return str(message.id)
+
+        return await self._with_files(due, send)
 
     async def edit(self, due: Due, message_id: str) -> None:
         """The placeholder, or an earlier reply, as the reply. An archived thread is opened for it."""
+        if discord.utils.utcnow() - discord.utils.snowflake_time(int(message_id)) > EDITED_FREELY:
+            raise MessageTooOld(message_id)
         message = self._channel(due.thread, due.workspace).get_partial_message(int(message_id))
-        for attempt in range(2):
-            files = await self._files(due)  # anew for each attempt: a file that was sent has been read
-            try:
-                await message.edit(
-                    content=render.reply(due),
-                    attachments=files,
-                    view=render.buttons(due.turn_id, due.status),
-                    allowed_mentions=discord.AllowedMentions.none(),
-                )
-            except discord.HTTPException as error:
-                if error.code != ARCHIVED or attempt:
-                    raise _gone(error) from error
-                await self._unarchive(due.thread)
-            else:
-                return
 
-    async def find(self, due: Due) -> str | None:
+        async def change(words: str, files: list[discord.File]) -> str:
+            await message.edit(
+                content=words,
+                attachments=files,
+                view=render.buttons(due.turn_id, due.status),
+                allowed_mentions=discord.AllowedMentions.none(),
+            )
+            return message_id
+
+        try:
+            await self._with_files(due, change)
+        except discord.HTTPException as error:
+            if error.code != ARCHIVED:
+                raise
+            await self._unarchive(due.thread)
+            await self._with_files(due, change)
+
+    async def _with_files(self, due: Due, show: Callable[[str, list[discord.File]], Awaitable[str]]) -> str:
+        """Show a reply with its pictures; without them where that is not allowed any more. Raises what `bot.replies` knows."""
+        words = render.reply(due)
+        try:
+            return await show(words, await self._files(due))
+        except discord.HTTPException as error:
+            if error.code != MISSING_PERMISSIONS or not due.pictures:
+                raise _gone(error) from error
+        try:
+            return await show(render.words(words + NO_FILES), [])
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+
+    async def find(self, due: Due) -> Found | None:
         """The latest of our messages in the thread, since the turn came to be, that carries the turn's mark."""
         since = discord.Object(_snowflake(due.turn_id))
         assert self._client.user is not None
         found = None
         try:
             async for message in self._channel(due.thread, due.workspace).history(after=since, limit=None):
-                if message.author.id == self._client.user.id and _turn_of(message) == due.turn_id:
-                    found = str(message.id)
+                ids = _buttons_of(message)
+                if message.author.id == self._client.user.id and render.mark_of(ids) == due.turn_id:
+                    found = Found(str(message.id), render.is_reply(ids))
         except discord.NotFound:  # a thread that was not made yet
             return None
         except discord.HTTPException as error:
@@ -108,7 +132,7 @@ class DiscordPlatform:
         return str(message.id)
 
     async def show_progress(self, turn_id: UUID, thread: str, message_id: str, update: Update) -> None:
-        """The placeholder with the latest preview. Raises `MessageGone` or `ThreadGone`."""
+        """The placeholder with the latest preview. Raises `MessageGone`, `MessageTooOld` or `ThreadGone`."""
         message = self._channel(thread, None).get_partial_message(int(message_id))
         files = []
         if update.progress is not None and update.progress.preview:
@@ -168,7 +192,7 @@ class DiscordPlatform:
             limit = guild.filesize_limit
         kept = [await asyncio.to_thread(self._services.blobs.get, one.blob_key) for one in due.pictures]
         return [
-            render.picture_file(one, data, number, limit)
+            await asyncio.to_thread(render.picture_file, one, data, number, limit)
             for number, (one, data) in enumerate(zip(due.pictures, kept, strict=True), 1)
         ]
 
@@ -178,7 +202,7 @@ def _gone(error: discord.HTTPException, unknown: type[Exception] = MessageGone) 
     if error.code == UNKNOWN_MESSAGE:
         return unknown(str(error))
     if error.code == TOO_OLD:
-        return MessageGone(str(error))
+        return MessageTooOld(str(error))
     if error.code == UNKNOWN_CHANNEL or error.code in NOBODY_SEES:
         return ThreadGone(str(error))
     return error
@@ -190,6 +214,7 @@ def _snowflake(turn_id: UUID) -> int:
     return max(0, milliseconds - 60_000 - DISCORD_EPOCH) << 22
 
 
-def _turn_of(message: discord.Message) -> UUID | None:
+def _buttons_of(message: discord.Message) -> list[str | None]:
+    """The ids of a message's buttons."""
     rows = [row.children for row in message.components if isinstance(row, discord.ActionRow)]
-    return render.mark_of(getattr(item, "custom_id", None) for row in rows for item in row)
+    return [getattr(item, "custom_id", None) for row in rows for item in row]

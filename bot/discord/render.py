@@ -81,7 +81,13 @@ def buttons(turn_id: UUID, status: Status) -> discord.ui.View:
             style=discord.ButtonStyle.secondary, label=label or None, emoji=emoji, custom_id=custom_id(what, turn_id)
         )
         view.add_item(button)
+    view.stop()  # the client would keep it for ever to listen to; that is done by `buttons.TurnButton`
     return view
+
+
+def is_reply(custom_ids: Iterable[str | None]) -> bool:
+    """Whether a message of a turn is its reply: while it waits it can be cancelled."""
+    return not any(one and (match := MARK.fullmatch(one)) and match["what"] == "cancel" for one in custom_ids)
 
 
 def picture_file(picture: DuePicture, data: bytes, number: int, limit: int) -> discord.File:

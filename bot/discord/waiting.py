@@ -15,13 +15,14 @@ import discord
 
 from bot.discord.platform import DiscordPlatform
 from bot.progress import Update, watch
-from bot.replies import MessageGone, Replies, ThreadGone
-from bot.services import Services
+from bot.replies import MessageGone, MessageTooOld, Replies, ThreadGone
+from bot.services import Services, end
 from storage import deliveries
 from storage.tables import Status
 
 log = logging.getLogger(__name__)
 
+FOLLOWED = 40  # turns whose drawing one process shows at once; the others have their countdown, and their reply
 EDIT_SECONDS = 1.5  # between two edits of one message: Discord allows five in five seconds for a whole channel
 
 
@@ -33,6 +34,7 @@ class Waiting:
         self._replies = replies
         self._platform = platform
         self._tasks: set[asyncio.Task[None]] = set()
+        self._followed = 0
 
     def follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         """Show that the turn waits, and how it is drawn, until it has ended."""
@@ -42,16 +44,18 @@ class Waiting:
 
     async def close(self) -> None:
         """Stop showing; the replies come all the same."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         try:
             message_id = await self._replies.post_placeholder(turn_id, channel, thread)
-            if message_id is not None:
-                await self._previews(turn_id, thread, message_id)
-        except (MessageGone, ThreadGone) as error:
+            if message_id is not None and self._followed < FOLLOWED:
+                self._followed += 1
+                try:
+                    await self._previews(turn_id, thread, message_id)
+                finally:
+                    self._followed -= 1
+        except (MessageGone, MessageTooOld, ThreadGone) as error:
             log.info("nobody sees how turn %s waits: %s", turn_id, error)
         except Exception:  # waiting is only shown; the reply comes by itself
             log.exception("how turn %s waits cannot be shown", turn_id)
@@ -60,19 +64,21 @@ class Waiting:
         edited = False
         last = time.monotonic()
         shown: Update | None = None
-        async for update in watch(self._services, turn_id):
-            if update.place.status.final:
-                break
-            if time.monotonic() - last < EDIT_SECONDS or not _worth_showing(update, shown):
-                continue
-            shown, edited = update, True
-            try:
-                await self._platform.show_progress(turn_id, thread, message_id, update)
-            except discord.HTTPException as error:
-                log.info("a preview of turn %s was not shown: %s", turn_id, error)
-            last = time.monotonic()
-        if edited:
-            await self._services.database.arun(deliveries.show_again, turn_id)
+        try:
+            async for update in watch(self._services, turn_id):
+                if update.place.status.final:
+                    break
+                if time.monotonic() - last < EDIT_SECONDS or not _worth_showing(update, shown):
+                    continue
+                shown, edited = update, True
+                try:
+                    await self._platform.show_progress(turn_id, thread, message_id, update)
+                except discord.HTTPException as error:
+                    log.info("a preview of turn %s was not shown: %s", turn_id, error)
+                last = time.monotonic()
+        finally:
+            if edited:
+                await self._services.database.arun(deliveries.show_again, turn_id)
 
 
 def _worth_showing(update: Update, shown: Update | None) -> bool:

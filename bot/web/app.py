@@ -36,7 +36,7 @@ from starlette.types import ASGIApp
 from bot.characters import Characters
 from bot.progress import Update, in_words, watch
 from bot.replies import Pulled, Replies
-from bot.services import Services
+from bot.services import Services, end
 from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns
 from bot.web.security import TOO_LARGE, Guard, TooLarge, form_secret
@@ -82,7 +82,7 @@ class Studio:
 
     def __init__(self, services: Services, token: str) -> None:
         self._services = services
-        self._turns = Turns(services)
+        self._turns = Turns(services, PLATFORM)
         self._characters = Characters(services)
         self._secret = form_secret(token)
         self._notes: OrderedDict[str, str] = OrderedDict()
@@ -107,9 +107,7 @@ class Studio:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
             await self._turns.settle()
             await self._services.close()
 

@@ -27,8 +27,14 @@ BOT_ID = 100
 APPLICATION = str(BOT_ID)
 TOKEN = "local"  # noqa: S105  (opens nothing but this server)
 ANSWER_SECONDS, FOLLOW_SECONDS = 3.0, 900.0
+NONCE_SECONDS = 300.0  # for which a second message with the same nonce is dropped
+EDIT_SECONDS = 3600.0  # after which a message is edited rarely; here never
 REPLAYED = 1000  # events that a session keeps for a resume
 BUCKET = (5, 5.0)  # requests in so many seconds that change messages of one channel
+MEMBERS_MAY = discord.Permissions(
+    **dict.fromkeys(("view_channel", "send_messages", "send_messages_in_threads", "create_public_threads"), True),
+    **dict.fromkeys(("attach_files", "read_message_history", "use_application_commands"), True),
+).value
 EVERYTHING = (discord.Permissions.all() & ~discord.Permissions(administrator=True)).value
 EPHEMERAL, LOADING = 64, 128
 TEXT, DIRECT, THREAD = 0, 1, 11  # types of channels
@@ -39,7 +45,7 @@ MESSAGES = {
     10008: (404, "Unknown Message"),
     10015: (404, "Unknown Webhook"),
     10062: (404, "Unknown interaction"),
-    30046: (400, "Maximum number of edits to messages older than 1 hour reached"),
+    30046: (429, "Maximum number of edits to messages older than 1 hour reached"),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),
     50001: (403, "Missing Access"),
@@ -168,13 +174,9 @@ class LocalDiscord:
     async def guild(self, name: str) -> Payload:
         """A new server with the bot in it."""
         number = self.new_id()
-        everyone = {
-            **{"id": str(number), "name": "@everyone", "permissions": str(EVERYTHING), "position": 0, "color": 0},
-            **{"hoist": False, "managed": False, "mentionable": False, "flags": 0},
-            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
-        }
+        roles = [_role(number, "@everyone", MEMBERS_MAY), _role(self.new_id(), "Likeness", EVERYTHING)]
         self.guilds[number] = {
-            **{"id": str(number), "name": name, "owner_id": "1", "roles": [everyone], "emojis": [], "stickers": []},
+            **{"id": str(number), "name": name, "owner_id": "1", "roles": roles, "emojis": [], "stickers": []},
             **{"features": [], "member_count": 2, "verification_level": 0, "default_message_notifications": 0},
             **{"explicit_content_filter": 0, "mfa_level": 0, "nsfw_level": 0, "premium_tier": 0, "large": False},
             **{"preferred_locale": "en-US", "system_channel_flags": 0, "premium_progress_bar_enabled": False},
@@ -249,10 +251,14 @@ class LocalDiscord:
         text: str,
         *,
         reply_to: Payload | None = None,
+        ping: bool = True,
         pictures: Iterable[tuple[str, bytes]] = (),
         told: bool = True,
     ) -> Payload:
-        """Somebody writes; `<@100>` mentions the bot. With `told` False the gateway says nothing of it."""
+        """Somebody writes; `<@100>` mentions the bot, and so does a reply to it unless its ping is switched off.
+
+        With `told` False the gateway says nothing of it.
+        """
         message = self._message(channel, user, text)
         if reply_to is not None:
             message["type"] = 19
@@ -261,7 +267,7 @@ class LocalDiscord:
                 "guild_id": channel.get("guild_id"),
             }
             message["referenced_message"] = reply_to
-            message["mentions"] = [*message["mentions"], reply_to["author"]]
+            message["mentions"] += [reply_to["author"]] if ping else []
         message["attachments"] = [self._keep_file(name, data) for name, data in pictures]
         if channel.get("thread_metadata"):
             channel["thread_metadata"]["archived"] = False
@@ -410,7 +416,7 @@ class LocalDiscord:
             **self.guilds[number],
             "channels": [one for one in own if one["type"] == TEXT],
             "threads": [one for one in own if one["type"] == THREAD and not one["thread_metadata"]["archived"]],
-            "members": [{"user": self.bot, **self._member()}],
+            "members": [{"user": self.bot, **self._member(), "roles": [self.guilds[number]["roles"][1]["id"]]}],
         }
 
     def _member(self) -> Payload:
@@ -517,7 +523,10 @@ class LocalDiscord:
             return await self._route(request, parts)
         except Problem as problem:
             status, words = MESSAGES[problem.code]
-            return _json({"code": problem.code, "message": words}, status)
+            wait = {"retry_after": 60.0, "global": False} if status == 429 else {}
+            return _json(
+                {"code": problem.code, "message": words, **wait}, status, {"Via": "1.1 local"} if wait else None
+            )
         except _Limited as limited:
             self.limited += 1
             headers = {
@@ -588,8 +597,8 @@ class LocalDiscord:
                 await self.change_thread(channel, archived=(await request.json())["archived"])
                 return _json(channel)
             case ["GET", "messages"]:
-                self._need(channel, "read_message_history")
-                return _json(self._history(channel, request.query))
+                allowed = discord.Permissions(self._allowed(channel)).read_message_history
+                return _json(self._history(channel, request.query) if allowed else [])
             case ["POST", "messages"]:
                 return await self._post(request, channel)
             case ["POST", "messages", starter, "threads"]:
@@ -619,7 +628,7 @@ class LocalDiscord:
         if len(nonce) > 25 or len(body.get("content") or "") > 2000:
             raise Problem(50035)
         known = self._nonces.get((int(channel["id"]), nonce)) if nonce and body.get("enforce_nonce") else None
-        if known is not None:
+        if known is not None and self._age(known) < NONCE_SECONDS:
             return _json(known)
         if not body.get("content") and not files:
             raise Problem(50006)
@@ -664,7 +673,7 @@ class LocalDiscord:
         if request.method == "DELETE":
             self.messages[int(channel["id"])].remove(message)
             return web.Response(status=204)
-        if self.clock() - (int(number) >> 22) / 1000 - EPOCH / 1000 > 3600:
+        if self._age(message) > EDIT_SECONDS:
             raise Problem(30046)
         body, files = await self._body(request)
         if files:
@@ -741,6 +750,10 @@ class LocalDiscord:
             "components": [],
         }
 
+    def _age(self, message: Payload) -> float:
+        """Seconds since a message was written."""
+        return self.clock() - ((int(message["id"]) >> 22) + EPOCH) / 1000
+
     def _now(self) -> str:
         return datetime.fromtimestamp(self.clock(), UTC).isoformat()
 
@@ -749,6 +762,14 @@ class _Limited(Exception):
     def __init__(self, bucket: str, seconds: float) -> None:
         super().__init__(bucket)
         self.bucket, self.seconds = bucket, seconds
+
+
+def _role(number: int, name: str, permissions: int) -> Payload:
+    return {
+        **{"id": str(number), "name": name, "permissions": str(permissions), "position": 0, "color": 0, "flags": 0},
+        **{"hoist": False, "managed": False, "mentionable": False},
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+    }
 
 
 def _on_shard(guild_id: int, shard: tuple[int, int]) -> bool:

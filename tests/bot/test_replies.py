@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.replies import MessageGone, Replies, ThreadGone
+from bot.replies import Found, MessageGone, MessageTooOld, Replies, ThreadGone
 from bot.services import Services
 from storage import deliveries
 from storage.deliveries import Due
@@ -27,6 +27,7 @@ class Board:
         self.messages: dict[str, tuple[UUID, str]] = {}
         self.calls: list[str] = []
         self.failures: list[Exception] = []
+        self.too_old = False
 
     async def post(self, due: Due) -> str:
         return self._keep("post", due.turn_id, due.text)
@@ -35,11 +36,16 @@ class Board:
         self.calls.append("edit")
         if message_id not in self.messages:
             raise MessageGone(message_id)
+        if self.too_old:
+            raise MessageTooOld(message_id)
         self.messages[message_id] = (due.turn_id, due.text)
 
-    async def find(self, due: Due) -> str | None:
+    async def find(self, due: Due) -> Found | None:
         self.calls.append("find")
-        return next((key for key, (turn_id, _) in reversed(self.messages.items()) if turn_id == due.turn_id), None)
+        for key, (turn_id, words) in reversed(self.messages.items()):
+            if turn_id == due.turn_id:
+                return Found(key, is_reply=words != "waiting")
+        return None
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         return self._keep("placeholder", turn_id, "waiting")
@@ -134,7 +140,7 @@ async def test_a_post_that_got_through_without_being_recorded_is_found(
     board.messages["message-0"] = (receipt.turn_id, leased[0].text)
     async with running(services, board):
         await until_delivered(factory, receipt.turn_id)
-    assert board.calls == ["find", "edit"]
+    assert board.calls == ["find"]
     assert len(board.messages) == 1
 
 
@@ -206,3 +212,27 @@ async def test_many_replies_are_all_shown(factory: Factory, services: Services, 
         for receipt in receipts:
             await until_delivered(factory, receipt.turn_id)
     assert len(board.messages) == 50
+
+
+async def test_a_reply_too_old_to_be_edited_counts_as_shown(factory: Factory, services: Services, board: Board) -> None:
+    """It was posted, the process died, and the next one came an hour later."""
+    receipt = factory.receive()
+    finish_one(factory)
+    await board.post(factory.due(receipt.turn_id))
+    factory.forget_delivery(receipt.turn_id)
+    async with running(services, board):
+        await until_delivered(factory, receipt.turn_id)
+    assert board.texts() == ["Here it is."]
+
+
+async def test_a_placeholder_too_old_to_be_edited_is_followed_by_the_reply(
+    factory: Factory, services: Services, board: Board
+) -> None:
+    receipt = factory.receive()
+    async with running(services, board) as replies:
+        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        board.too_old = True
+        finish_one(factory)
+        row = await until_delivered(factory, receipt.turn_id)
+    assert board.texts() == ["waiting", "Here it is."]
+    assert row.message_id == "message-1"

@@ -22,7 +22,7 @@ from tests.factory import Factory
 
 @pytest.fixture
 def turns(services: Services) -> Turns:
-    return Turns(services)
+    return Turns(services, "test")
 
 
 def picture(size: tuple[int, int] = (64, 48), kind: str = "PNG") -> bytes:
@@ -67,7 +67,7 @@ async def test_a_message_behind_another_rings_nobody(turns: Turns, factory: Fact
 
 async def test_a_broker_that_is_down_loses_nothing(factory: Factory, services: Services, settings: Settings) -> None:
     gone = replace(services, bell=bell("redis://127.0.0.1:1/0"))
-    receipt = await received(Turns(gone), factory, "Olivia on a beach")
+    receipt = await received(Turns(gone, "test"), factory, "Olivia on a beach")
     assert factory.status(receipt.turn_id) is Status.QUEUED
 
 
@@ -175,7 +175,7 @@ async def test_a_link_that_is_gone_is_said_and_one_that_may_come_back_is_waited_
             raise answer
         return answer
 
-    turns = Turns(services, fetch)
+    turns = Turns(services, "test", fetch)
     receipt = await received(turns, factory, "this is Olivia", attachments=("https://example.invalid/1",))
     assert factory.status(receipt.turn_id) is Status.RECEIVED
     await turns.admit(receipt.turn_id)
@@ -189,7 +189,7 @@ async def test_whatever_a_platforms_client_raises_the_turn_ends_in_time(services
     async def fetch(_: str) -> bytes:
         raise ValueError("an error of some client's own")
 
-    turns = Turns(services, fetch)
+    turns = Turns(services, "test", fetch)
     receipt = await received(turns, factory, "this is Olivia", attachments=("https://example.invalid/1",))
     assert factory.status(receipt.turn_id) is Status.RECEIVED, "it may yet succeed"
     late = text("UPDATE turns SET created_at = now() - interval '6 minutes' WHERE id = :id")
@@ -220,3 +220,14 @@ async def test_again_keeps_the_reference_of_the_first_time(turns: Turns, factory
     again = await received(turns, factory, "", kind=Kind.AGAIN, reply_to=first.turn_id)
     assert again.status is Status.QUEUED
     assert references(factory) == 2
+
+
+async def test_what_only_another_platform_can_open_is_left_to_it(services: Services, factory: Factory) -> None:
+    async def fetch(link: str) -> bytes:
+        return picture()
+
+    receipt = factory.receive("like this", attachments=("https://cdn.example/a.png",))
+    await Turns(services, "web").admit(receipt.turn_id)
+    assert factory.status(receipt.turn_id) is Status.RECEIVED
+    await Turns(services, "test", fetch).admit(receipt.turn_id)
+    assert factory.status(receipt.turn_id) is Status.QUEUED

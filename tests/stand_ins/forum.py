@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.replies import MessageGone, Replies
+from bot.replies import Found, MessageGone, Replies
 from bot.services import Services
 from bot.sweeper import Sweeper
 from bot.turns import Turns
@@ -28,6 +28,7 @@ from storage.deliveries import Due
 from storage.settings import settings
 
 NAME = "forum"
+WAITING = "In the queue …"
 
 
 class Forum:
@@ -111,16 +112,16 @@ class ForumPlatform:
         answer.raise_for_status()
         self._perhaps_die("after-edit")
 
-    async def find(self, due: Due) -> str | None:
+    async def find(self, due: Due) -> Found | None:
         """Look through the thread."""
         for message in reversed((await self._client.get(f"/threads/{due.thread}")).json()):
             if message["mark"] == str(due.turn_id):
-                return str(message["id"])
+                return Found(str(message["id"]), is_reply=message["text"] != WAITING)
         return None
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """A message that says it waits."""
-        message_id = await self._post(thread, turn_id, "In the queue …", 0)
+        message_id = await self._post(thread, turn_id, WAITING, 0)
         self._perhaps_die("after-placeholder")
         return message_id
 
@@ -141,7 +142,7 @@ async def run(url: str, placeholder: list[str]) -> None:
         if placeholder:
             await replies.post_placeholder(UUID(placeholder[0]), "general", placeholder[1])
         group.create_task(replies.run())
-        group.create_task(Sweeper(services, Turns(services)).run())
+        group.create_task(Sweeper(services, Turns(services, NAME)).run())
 
 
 if __name__ == "__main__":

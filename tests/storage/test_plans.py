@@ -106,7 +106,7 @@ def test_the_life_of_a_turn(large: Database) -> None:
         assert large.run(turns.cancel, second.workspace_id, second.turn_id)
         due = large.run(deliveries.lease, "test", uuid4(), seconds=30)
         large.run(deliveries.postpone, due[0].turn_id, uuid4(), "later")
-        large.run(deliveries.delivered, due[0].turn_id, "message")
+        large.run(deliveries.delivered, due[0].turn_id, uuid4(), "message")
         large.run(deliveries.lease_placeholder, first.turn_id, uuid4(), seconds=30)
         large.run(deliveries.turn_of_message, "test", "workspace", "message")
         assert large.run(turns.undo, first.workspace_id, first.conversation_id)

@@ -224,3 +224,25 @@ async def test_history_is_a_sheet_and_export_a_zip_for_whoever_asks(town: Town) 
 
 async def test_a_thread_without_pictures_has_no_history(town: Town) -> None:
     assert "Nothing was drawn" in await said_to(await town.discord.slash(town.ada, town.general, "history"))
+
+
+async def test_the_button_undoes_its_own_picture_and_no_other(town: Town) -> None:
+    thread, first = await first_picture(town)
+    await town.discord.say(town.ada, thread, f"{ME} at night")
+    await town.queued()
+    town.draw("At night.")
+    second = (await town.shown(thread, 2))[1]
+    assert "not the latest" in await said_to(await town.discord.press(town.ada, first, "undo"))
+    assert "Undone" in await said_to(await town.discord.press(town.ada, second, "undo"))
+    assert "not the latest" in await said_to(await town.discord.press(town.ada, second, "undo"))
+    assert "Undone" in await said_to(await town.discord.press(town.ada, first, "undo"))
+
+
+async def test_a_new_character_of_a_thread_stays_in_it(town: Town) -> None:
+    thread, _ = await first_picture(town)
+    form = await town.discord.slash(town.ada, thread, "newcharacter")
+    await until(lambda: form.modal is not None)
+    assert "can be drawn" in await said_to(await town.discord.send_form(town.ada, form, name="Olivia"))
+    await town.discord.say(town.ben, town.general, f"{ME} Olivia")
+    await town.queued()
+    assert town.claim().line.characters == ()

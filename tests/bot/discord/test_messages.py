@@ -8,6 +8,7 @@ import pytest
 from bot.discord import render
 from bot.discord.client import LikenessClient
 from bot.services import Services
+from storage.settings import Settings
 from storage.tables import Status
 from tests.bot.discord.conftest import ME, Town, png, running, until
 
@@ -166,11 +167,12 @@ async def test_an_archived_thread_is_opened_for_the_reply(town: Town) -> None:
 
 
 async def test_a_placeholder_too_old_to_be_edited_is_followed_by_a_new_message(town: Town) -> None:
+    real = town.discord.clock
+    town.discord.clock = lambda: real() - 4000
     said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
     thread = await town.thread(said)
     await town.told(thread)
-    real = town.discord.clock
-    town.discord.clock = lambda: real() + 4000
+    town.discord.clock = real
     town.draw()
     (shown,) = await town.shown(thread)
     assert shown["id"] != town.discord.told_in(thread)[0]["id"]
@@ -187,18 +189,6 @@ async def test_a_channel_that_is_deleted_meanwhile_costs_only_its_own_reply(town
     await town.queued()
     town.draw()
     await town.shown(await town.thread(other))
-
-
-async def test_a_reply_that_was_posted_but_not_noted_is_found_again(town: Town, services: Services) -> None:
-    """As after a kill between post and record: the next attempt looks for the mark first."""
-    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
-    thread = await town.thread(said)
-    await town.told(thread)
-    turn_id = town.draw()
-    await town.shown(thread)
-    town.factory.forget_delivery(turn_id)
-    await until(lambda: town.factory.delivered(turn_id))
-    assert len(town.discord.told_in(thread)) == 1
 
 
 async def test_a_dropped_connection_loses_and_doubles_nothing(town: Town) -> None:
@@ -263,3 +253,77 @@ async def test_what_was_said_while_nobody_listened_is_taken_after_a_fresh_start(
         "at night",
         "in the snow",
     ]
+
+
+async def test_a_name_with_a_backslash_is_a_name(town: Town) -> None:
+    odd = town.discord.person(r"Ada \1 \o/")
+    said = await town.discord.say(town.ada, town.general, f"{ME} draw <@{odd['id']}>")
+    await town.thread(said)
+    assert town.factory.texts() == [r"draw Ada \1 \o/"]
+
+
+async def test_nobody_ends_what_another_asked_for_by_writing(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    await town.told(thread)
+    for words in ("cancel", "undo"):
+        await town.discord.say(town.ben, thread, f"{ME} {words}")
+    answers = await town.told(thread, 3)
+    assert all("Only whoever asked" in one["content"] for one in answers[1:])
+    assert town.factory.count(Status.QUEUED) == 1
+    await town.discord.say(town.ada, thread, f"{ME} cancel")
+    await until(lambda: town.factory.count(Status.CANCELLED) == 1)
+
+
+async def test_a_reply_that_was_posted_but_not_noted_is_found_again_after_an_hour(town: Town) -> None:
+    """The nonce has expired by then, and the message is too old to be edited."""
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    await town.told(thread)
+    turn_id = town.draw()
+    await town.shown(thread)
+    await until(lambda: town.factory.delivered(turn_id))
+    real = town.discord.clock
+    town.discord.clock = lambda: real() + 4000
+    town.factory.forget_delivery(turn_id)
+    await until(lambda: town.factory.delivered(turn_id))
+    assert len(town.discord.told_in(thread)) == 1
+
+
+async def test_without_the_right_to_attach_files_the_words_come_all_the_same(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    (placeholder,) = await town.told(thread)
+    await town.discord.allow(town.general, library.Permissions.all() & ~library.Permissions(attach_files=True))
+    town.draw()
+    await until(lambda: "attach files" in placeholder["content"])
+    assert placeholder["content"].startswith("A portrait of Olivia.")
+
+
+async def test_in_a_channel_where_only_threads_may_be_written_in_it_draws(town: Town) -> None:
+    everything = library.Permissions.all() & ~library.Permissions(administrator=True)
+    await town.discord.allow(town.general, everything & ~library.Permissions(send_messages=True))
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    town.draw()
+    await town.shown(thread)
+
+
+async def test_a_picture_beyond_the_limit_is_not_read_to_its_end(town: Town, settings: Settings) -> None:
+    large = ("large.png", b"0" * (settings.attachment_bytes + 2**17))
+    said = await town.discord.say(town.ada, town.general, f"{ME} like this", pictures=[large])
+    (answer,) = await town.told(await town.thread(said))
+    await until(lambda: "smaller" in answer["content"])
+
+
+async def test_what_was_answered_is_not_answered_again_after_a_restart(
+    town: Town, bot: LikenessClient, services: Services
+) -> None:
+    await town.discord.say(town.ada, town.general, f"{ME} help")
+    await town.told(town.general)
+    await bot.close()
+    await town.discord.drop(resumable=False)
+    async with running(Services.open(services.settings)):
+        said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+        await town.thread(said)
+    assert len(town.discord.told_in(town.general)) == 1
