@@ -86,8 +86,9 @@ class LikenessClient(discord.AutoShardedClient):
     async def setup_hook(self) -> None:
         """Before the gateway is opened: commands, buttons, and what runs beside the events."""
         from bot.discord.buttons import TurnButton
-        from bot.discord.commands import add_commands
+        from bot.discord.commands import Catalogue, add_commands
 
+        await self.tree.set_translator(Catalogue())
         add_commands(self.tree)
         self.add_dynamic_items(TurnButton)
         self._background = [

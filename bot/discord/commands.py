@@ -10,6 +10,7 @@ from uuid import UUID
 import discord
 from discord import app_commands
 
+from bot import catalogue
 from bot.commands import HELP, Command
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
@@ -22,6 +23,26 @@ NOTHING_YET = "Nothing was drawn in this thread yet."
 TOO_LARGE = "It has {size:.0f} MB, which is more than may be uploaded here."
 
 
+class Catalogue(app_commands.Translator):
+    """Has Discord show names and descriptions in the language of whoever looks."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContext[Any, Any],
+    ) -> str | None:
+        """The words in that language; None where they are the English ones."""
+        key = string.extras.get("key")
+        words = catalogue.said(key, locale.value) if key else string.message
+        return None if words == string.message else words
+
+
+def name_of(key: str) -> app_commands.locale_str:
+    """What the catalogue has for a key."""
+    return app_commands.locale_str(catalogue.said(key), key=key)
+
+
 def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     """All commands, on the tree of a client."""
     commands: list[app_commands.Command[Any, Any, Any]] = [
@@ -31,8 +52,8 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
         tree.add_command(command)
 
 
-@app_commands.command(name="imagine", description="Draw a picture from your words")
-@app_commands.describe(text="Whom to draw and where", seed="A number: the same one draws the same again")
+@app_commands.command(name=name_of("imagine"), description=name_of("imagine.about"))
+@app_commands.describe(text=name_of("imagine.text"), seed=name_of("imagine.seed"))
 async def imagine(
     interaction: Interaction,
     text: app_commands.Range[str, 1, TEXT],
@@ -68,39 +89,39 @@ async def imagine(
     await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
 
 
-@app_commands.command(name="newcharacter", description="Make somebody who can be drawn by name")
-@app_commands.describe(name="What they are called")
+@app_commands.command(name=name_of("newcharacter"), description=name_of("newcharacter.about"))
+@app_commands.describe(name=name_of("newcharacter.name"))
 async def newcharacter(interaction: Interaction, name: app_commands.Range[str, 1, NAME_LIMIT] | None = None) -> None:
     """In a thread somebody of that conversation, elsewhere of the whole server."""
     await interaction.response.send_modal(NewCharacterForm(name or ""))
 
 
-@app_commands.command(name="undo", description="Take the conversation back by one picture")
+@app_commands.command(name=name_of("undo"), description=name_of("undo.about"))
 async def undo(interaction: Interaction) -> None:
     """Of the thread that it is used in."""
     await _say(interaction, Command.UNDO)
 
 
-@app_commands.command(name="characters", description="Who can be drawn by name here")
+@app_commands.command(name=name_of("characters"), description=name_of("characters.about"))
 async def characters(interaction: Interaction) -> None:
     """Those of the thread that it is used in."""
     await _say(interaction, Command.CHARACTERS)
 
 
-@app_commands.command(name="help", description="What Likeness can do")
+@app_commands.command(name=name_of("help"), description=name_of("help.about"))
 async def help_(interaction: Interaction) -> None:
     """For whoever asks."""
     await interaction.response.send_message(HELP, ephemeral=True)
 
 
-@app_commands.command(name="history", description="All pictures of this conversation on one sheet")
+@app_commands.command(name=name_of("history"), description=name_of("history.about"))
 async def history(interaction: Interaction) -> None:
     """For whoever asks."""
     albums = interaction.client.albums
     await _take_away(interaction, albums.sheet, "history.png", "Framed pictures lead to where the conversation is now.")
 
 
-@app_commands.command(name="export", description="All pictures and words of this conversation as a zip")
+@app_commands.command(name=name_of("export"), description=name_of("export.about"))
 async def export(interaction: Interaction) -> None:
     """For whoever asks."""
     albums = interaction.client.albums

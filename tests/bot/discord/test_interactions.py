@@ -246,3 +246,12 @@ async def test_a_new_character_of_a_thread_stays_in_it(town: Town) -> None:
     await town.discord.say(town.ben, town.general, f"{ME} Olivia")
     await town.queued()
     assert town.claim().line.characters == ()
+
+
+async def test_commands_are_announced_in_the_languages_of_the_catalogue(town: Town) -> None:
+    await until(lambda: town.discord.commands)
+    imagine = next(one for one in town.discord.commands if one["name"] == "imagine")
+    assert imagine["name_localizations"]["de"] == "zeichnen"
+    assert imagine["description_localizations"]["ja"] == "言葉から絵を描きます"
+    assert imagine["name_localizations"]["es-ES"] == "imaginar"
+    assert {one["name"] for one in imagine["options"]} == {"text", "seed"}
