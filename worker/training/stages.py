@@ -42,6 +42,7 @@ HEADS_COUNT = 3.0  # times as much as the rest of a picture, in the painter's er
 NOISY = 0.5  # shift of the logit of times towards noise, where a picture is made of its tokens and not of itself
 CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a face
 FACES = 0.3  # weight of what faces show
+STORIES_A_MINUTE = 160  # of which personalization paints some pictures: as many as it can look at
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
 TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
 
@@ -92,6 +93,11 @@ class Tokens:
         file = self._folder / f"{name}-{self.cache.split}-{self.cache.stories}.f16"
         whole = (self.cache.stories, TURNS, *shape)
         return np.memmap(file, np.float16, "r+" if file.exists() else "w+", shape=whole)
+
+    def older_than(self, name: str, other: Path) -> bool:
+        """Whether what is in a file was made before another file."""
+        file = self._folder / f"{name}-{self.cache.split}-{self.cache.stories}.f16"
+        return file.exists() and file.stat().st_mtime < other.stat().st_mtime
 
     @property
     def latents(self) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
@@ -325,15 +331,21 @@ def read_batch(
 
 
 @torch.inference_mode()
-def encode_regressed(folder: Path, cache: PictureCache) -> None:
-    """What the trained MLLM regresses for every picture, in one telling of each story."""
+def encode_regressed(folder: Path, cache: PictureCache, ready: NDArray[np.int64]) -> None:
+    """What the trained MLLM regresses for every picture of some stories, in one telling of each.
+
+    What a run that was killed has made since the MLLM was trained is kept.
+    """
+    tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
+    if tokens.older_than("regressed", folder / "multi_round.pt"):
+        tokens.regressed[:] = 0
     mllm = MLLM()
     averaged(folder, "multi_round", nn.ModuleDict({"mllm": mllm}))
-    tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
     visual, regressed = tokens.visual, tokens.regressed
-    ready = cache.ready()
     for start in range(0, len(ready), 16):
         stories = ready[start : start + 16]
+        if regressed[stories].any(axis=(1, 2, 3)).all():
+            continue
         batch = collate([pack(Teller(story(int(one)), 1).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
             _, _, found = read_batch(mllm, batch, visual, stories, noise=0.1)
@@ -344,9 +356,10 @@ def encode_regressed(folder: Path, cache: PictureCache) -> None:
 
 def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     """Stage 5. The DiT learns to paint what the MLLM says, and to look at the references of the people in the picture."""
-    encode_regressed(folder, cache)
+    ready = cache.ready()[: max(16, round(STORIES_A_MINUTE * minutes))]
+    encode_regressed(folder, cache, ready)
     tokens = Tokens(folder, cache)
-    latents, visual, regressed, ready = tokens.latents, tokens.visual, tokens.regressed, cache.ready()
+    latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)
     easel = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes)
     rng = np.random.default_rng()

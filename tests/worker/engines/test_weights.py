@@ -134,3 +134,18 @@ def test_a_reference_in_its_own_art_is_looked_at(engine: PreviewEngine) -> None:
     again = engine.read(History((), UUID(int=1)), ChatMessage("Olivia in the park", characters=(olivia,)))
     assert not again.reply.startswith(NOT_MY_ART)
     assert again.characters == (olivia.id,)
+
+
+def test_what_cannot_be_drawn_is_said_and_not_drawn(engine: PreviewEngine) -> None:
+    (dragon,) = tell(engine, ["draw a dragon"])
+    assert dragon.reading.reply.startswith("I cannot draw a dragon")
+    assert dragon.picture is None
+
+
+def test_glasses_come_off_and_the_reply_says_so(engine: PreviewEngine) -> None:
+    first, second = tell(
+        engine, ["Olivia, red curly hair and round glasses, on the beach by day", "Olivia without her glasses"]
+    )
+    assert "round glasses" in first.reading.reply
+    assert "without glasses" in second.reading.reply
+    assert second.reading.characters

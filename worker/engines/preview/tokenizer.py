@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, ResidualBlock
 
-TOKENS = 16  # of one picture
+TOKENS_SIDE = 4  # cells to a side of a picture, one visual token each
+TOKENS = TOKENS_SIDE**2  # of one picture
 WIDTH = 64  # numbers in one visual token
 
 
