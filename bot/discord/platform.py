@@ -31,9 +31,7 @@ UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, MISSING_ACCESS, MISSING_PERMISSIONS = 10003, 1
 ARCHIVED, LOCKED, TOO_OLD, HAS_THREAD = 50083, 160005, 30046, 160004
 CANNOT_DM, WRONG_CHANNEL = 50007, 50024
 NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM, WRONG_CHANNEL})
-EDITED_FREELY = timedelta(
-    minutes=55
-)  # from an hour on Discord lets a message be edited rarely, and makes one wait for it
+EDITED_FREELY = timedelta(minutes=55)  # from an hour on Discord lets a message be edited rarely, and makes one wait
 NO_FILES = "\n-# I may not attach files here any more, so the picture cannot be shown. Please ask an admin."
 
 
