@@ -7,7 +7,7 @@ They are thrown away after the stage; the models in `worker.identity` are others
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +123,38 @@ def weights_of_cells(face: float) -> Tensor:
     return torch.from_numpy(weights / weights.mean(axis=(2, 3), keepdims=True))
 
 
+def _learned(model: nn.Module, steps: int, batch: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    """Train a reader for so many steps on logits and the labels for them; then it is fixed."""
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps)
+    for _ in range(steps):
+        logits, shown = batch()
+        optimiser.zero_grad()
+        torch.stack(list(missed(logits, shown).values())).sum().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+    model.requires_grad_(False).eval()
+
+
+def _some(
+    rng: np.random.Generator, ready: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return rng.choice(ready, count), rng.integers(0, TURNS, count)
+
+
+def legible_tokens(visual: np.memmap[tuple[int, ...], np.dtype[np.float16]], ready: NDArray[np.int64]) -> LegibleTokens:
+    """A reader of the visual tokens of all pictures, trained within a minute or two."""
+    model, rng = LegibleTokens(), np.random.default_rng()
+
+    def batch() -> tuple[Tensor, Tensor]:
+        stories, turns = _some(rng, ready, 128)
+        tokens = torch.from_numpy(visual[stories, turns].astype(np.float32))
+        return model(tokens + 0.5 * torch.randn_like(tokens)), shown_in(zip(stories, turns, strict=True))
+
+    _learned(model, min(2000, 20 * len(ready)), batch)
+    return model
+
+
 def legible_latents(
     folder: Path, latents: np.memmap[tuple[int, ...], np.dtype[np.float16]], ready: NDArray[np.int64]
 ) -> LegibleLatents:
@@ -131,20 +163,16 @@ def legible_latents(
     if file.exists():
         model.load_state_dict(torch.load(file, weights_only=True))
         return model.requires_grad_(False).eval()
-    steps = min(2500, 20 * len(ready))
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps)
-    for _ in range(steps):
-        stories, turns = rng.choice(ready, 64), rng.integers(0, TURNS, 64)
+
+    def batch() -> tuple[Tensor, Tensor]:
+        stories, turns = _some(rng, ready, 64)
         some = [(int(one), int(turn)) for one, turn in zip(stories, turns, strict=True)]
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         rough = clean + 0.5 * torch.rand(len(some), 1, 1, 1) * torch.randn_like(clean)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(rough, compositions_of(some))
-        optimiser.zero_grad()
-        torch.stack(list(missed(logits, shown_in(some)).values())).sum().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-    model.requires_grad_(False).eval()
+        return logits, shown_in(some)
+
+    _learned(model, min(2500, 20 * len(ready)), batch)
     torch.save(model.state_dict(), file)
     return model

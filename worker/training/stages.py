@@ -25,6 +25,7 @@ from worker.training.legible import (
     LegibleTokens,
     compositions_of,
     legible_latents,
+    legible_tokens,
     missed,
     shown_in,
     weights_of_cells,
@@ -274,8 +275,7 @@ def _reader(
     """The MLLM: replies to write, and visual tokens to regress that a reader of faces reads rightly."""
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
-    tokenizer, legible = text_tokenizer(folder), LegibleTokens()
-    averaged(folder, "reconstruction", nn.ModuleDict({"legible": legible}))
+    tokenizer, legible = text_tokenizer(folder), legible_tokens(visual, ready)
     modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
 

@@ -244,7 +244,7 @@ def _with_other_glasses(rng: random.Random, scene: Scene, people: Sequence[Perso
     one = rng.choice(wearing) if wearing else rng.randrange(len(looks))
     own, seen = people[scene.cast[one]].glasses, worn(people[scene.cast[one]], looks[one])
     chosen = rng.choice([None if seen else rng.choice(list(GLASSES)), *([OWN] if own and seen != own else [])])
-    looks[one] = replace(looks[one], glasses=chosen if chosen else None)
+    looks[one] = replace(looks[one], glasses=chosen)
     return Turn(replace(scene, looks=tuple(looks)), "change", base, ("glasses",), (), rng.randrange(2**30))
 
 

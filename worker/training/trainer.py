@@ -64,8 +64,9 @@ class Trainer:
             saved: dict[str, Any] = torch.load(self._checkpoint, weights_only=True)
             self.modules.load_state_dict(saved["modules"])
             self.average.load_state_dict(saved["average"])
-            for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):
-                optimiser.load_state_dict(state)
+            if saved["steps"]:  # weights that were only given to the stage have none
+                for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):
+                    optimiser.load_state_dict(state)
             self.steps, self.seconds = saved["steps"], saved["seconds"]
 
     @property

@@ -123,6 +123,8 @@ def test_another_machine_goes_on_from_exported_weights(trained: Path, tmp_path: 
         load_file(tmp_path / "weights" / "dit.safetensors").keys()
         == load_file(trained / "weights" / "dit.safetensors").keys()
     )
+    train(tmp_path, "multi_round", minutes=0.0005, stories=3)
+    assert torch.load(tmp_path / "multi_round.pt", weights_only=True)["steps"] > 0
 
 
 def test_what_the_reserved_positions_hold_is_seen_by_nothing_else(trained: Path) -> None:
