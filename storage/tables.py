@@ -139,6 +139,7 @@ class Worker(Base):
     abilities: Mapped[dict[str, Any]]
     host: Mapped[str]
     stopping: Mapped[bool] = mapped_column(server_default=text("false"))
+    paused: Mapped[bool] = mapped_column(server_default=text("false"))  # by an operator: it claims nothing
     started_at: Mapped[datetime] = _now()
     heartbeat_at: Mapped[datetime] = _now()
 
@@ -218,6 +219,7 @@ class Turn(Base):
     created_at: Mapped[datetime] = _now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]  # by a person: nothing of what was drawn is kept
 
 
 class Blob(Base):
@@ -257,6 +259,7 @@ class Picture(Base):
     width: Mapped[int]
     height: Mapped[int]
     alt_text: Mapped[str]
+    configuration: Mapped[str] = mapped_column(server_default="")  # that drew it, where two are compared
     created_at: Mapped[datetime] = _now()
 
 

@@ -645,7 +645,10 @@ class Teller:
             f"{person}{', ' + look if look else ''}" for person, look in zip(people, looks, strict=True)
         )
         if len(people) == 1 and bits and looks[0] and rng.random() < 0.2:
-            return self._dress(self._in_two_sentences(scene.cast[0], " ".join(bits), looks[0]))
+            words = self._in_two_sentences(scene.cast[0], " ".join(bits), looks[0])
+            if scene.framing != "portrait":
+                words = f"{words}. A {rng.choice(FRAMING_WORDS[scene.framing])}"
+            return self._dress(words)
         where = (" " if rng.random() < 0.5 else ", ") + " ".join(bits) if bits else ""
         framing = rng.choice(FRAMING_WORDS[scene.framing])
         if scene.framing != "portrait" or rng.random() < 0.3:
