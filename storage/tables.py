@@ -53,6 +53,8 @@ class Kind(StrEnum):
 
     SAY = "say"
     AGAIN = "again"
+    VARIATIONS = "variations"  # several pictures of one reading, of which one is picked
+    ENLARGE = "enlarge"
 
 
 class Base(DeclarativeBase):
