@@ -18,7 +18,7 @@ from bot.services import Services
 from storage import conversations
 from storage.blobs import BlobMissing
 from storage.conversations import TurnView
-from storage.tables import Status
+from storage.tables import Kind, Status
 
 SIDE = 160  # pixels of a picture on the sheet
 MARGIN, CAPTION = 10, 34
@@ -51,7 +51,7 @@ class Albums:
 
     async def _turns(self, workspace_id: UUID, conversation_id: UUID) -> list[TurnView]:
         views = await self._services.database.arun(conversations.turns_of, workspace_id, conversation_id)
-        return [one for one in views if one.status is Status.DONE]
+        return [one for one in views if one.status is Status.DONE and one.kind is not Kind.ENLARGE and not one.deleted]
 
     async def _picture(self, turn: TurnView) -> bytes | None:
         try:

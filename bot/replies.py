@@ -8,6 +8,7 @@ like is the adapter's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Protocol
@@ -61,6 +62,9 @@ class Platform(Protocol):
     async def find(self, due: Due) -> Found | None:
         """The latest message in the thread that carries the turn's mark, or None."""
 
+    async def remove(self, due: Due, message_id: str) -> None:
+        """Take a message away. Raises `MessageGone` or `ThreadGone`."""
+
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """Post a message with the turn's mark that says it is waiting, and return its id."""
 
@@ -81,6 +85,9 @@ class Pulled:
     async def find(self, due: Due) -> Found | None:
         """A turn that can be read is shown."""
         return Found(await self.post(due), is_reply=True)
+
+    async def remove(self, due: Due, message_id: str) -> None:
+        """Whoever looks reads that it was deleted."""
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """A waiting turn can be read as well."""
@@ -189,8 +196,10 @@ async def show(platform: Platform, due: Due) -> str:
     """Show one reply and return its message's id, without ever leaving two.
 
     A placeholder becomes the reply by an edit. Where none is known, or it cannot be edited any more, an earlier attempt may
-    have posted already: then that is the reply.
+    have posted already: then that is the reply. Of a deleted turn whatever was shown is taken away.
     """
+    if due.deleted:
+        return await _take_away(platform, due)
     found: Found | None = None
     message_id = due.message_id
     if message_id is None and due.attempts:
@@ -208,3 +217,14 @@ async def show(platform: Platform, due: Due) -> str:
         else:
             return message_id
     return await platform.post(due)
+
+
+async def _take_away(platform: Platform, due: Due) -> str:
+    message_id = due.message_id
+    if message_id is None:
+        found = await platform.find(due)
+        message_id = found.message_id if found is not None else None
+    if message_id is not None:
+        with contextlib.suppress(MessageGone):
+            await platform.remove(due, message_id)
+    return message_id or ""

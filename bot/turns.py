@@ -40,6 +40,8 @@ class AttachmentGone(Exception):
 
 
 MINE = "Only whoever asked for the picture, or a moderator, can do that."
+GONE = "This picture is not known any more."
+DELETED = "Deleted: the picture, its words and what I remembered of it."
 NOT_LATEST = "That is not the latest picture any more. Reply to it to go on from there."
 
 
@@ -52,7 +54,11 @@ class Who:
 
     def may_end(self, session: Session, turn: Turn) -> bool:
         """Whether they may end a turn."""
-        return self.moderates or Status(turn.status).final or turns.asked_by(session, turn) == self.author
+        return Status(turn.status).final or self.owns(session, turn)
+
+    def owns(self, session: Session, turn: Turn) -> bool:
+        """Whether a turn is theirs to change."""
+        return self.moderates or turns.asked_by(session, turn) == self.author
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,22 @@ class Turns:
         """Note whether somebody likes a picture. False: the turn has none."""
         return await self._services.database.arun(
             votes.cast, turn.workspace_id, turn.turn_id, author, author_name, likes=likes
+        )
+
+    async def pick(self, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
+        """Have one of a turn's variations be its picture, and return what to say."""
+        return await self._services.database.arun(_pick, workspace_id, turn_id, position, who)
+
+    async def delete(self, workspace_id: UUID, turn_id: UUID, source_id: str, who: Who) -> str:
+        """Delete a turn with all that was drawn, and return what to say."""
+        said = await self._services.database.arun(_delete, workspace_id, turn_id, source_id, who)
+        await self._ring_for_children()
+        return said
+
+    async def prefer(self, turn: Known, author: str, author_name: str, position: int) -> bool:
+        """Note which of two compared pictures somebody likes better. False: there are none to compare."""
+        return await self._services.database.arun(
+            votes.prefer, turn.workspace_id, turn.turn_id, author, author_name, position
         )
 
     async def _ring_for_children(self) -> None:
@@ -316,6 +338,32 @@ def _undo(
     turns.undo(session, workspace_id, conversation_id)
     left = [status for _, status in conversations.path(session, workspace_id, _head(session, conversation_id))]
     return "Undone. We are back at the picture before." if Status.DONE in left else "Undone. We start afresh."
+
+
+def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
+    turn = session.scalar(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id))
+    if turn is None:
+        return GONE
+    if not who.owns(session, turn):
+        return MINE
+    if not turns.pick(session, workspace_id, turn_id, position):
+        return GONE
+    deliveries.show_again(session, turn_id)
+    return f"Number {position + 1} it is. The conversation goes on from there."
+
+
+def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str, who: Who) -> str:
+    turn = session.scalar(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id))
+    if turn is None:
+        return GONE
+    if not who.owns(session, turn):
+        return MINE
+    if turns.delete_turn(session, workspace_id, turn_id):
+        by = turns.person(session, workspace_id, who.author)
+        what = {"turn": str(turn_id)}
+        session.add(Audit(workspace_id=workspace_id, source_id=source_id, person_id=by, action="delete", details=what))
+        deliveries.take_away(session, turn_id)
+    return DELETED
 
 
 def _head(session: Session, conversation_id: UUID) -> UUID | None:

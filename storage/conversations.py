@@ -105,8 +105,9 @@ class TurnView:
     tokens_read: int
     tokens_reused: int
     on_line: bool  # whether it leads to the head
+    deleted: bool  # by a person: its words and pictures are gone
     attached: tuple[str, ...]  # blob keys of the references that came with it
-    pictures: tuple[PictureView, ...]
+    pictures: tuple[PictureView, ...]  # the one that history keeps comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,7 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
         select(Picture)
         .join(Turn, Turn.id == Picture.turn_id)
         .where(Turn.workspace_id == workspace_id, Turn.conversation_id == conversation_id)
-        .order_by(Picture.position)
+        .order_by(Picture.chosen.desc(), Picture.position)
     ):
         pictures.setdefault(picture.turn_id, []).append(
             PictureView(
@@ -330,6 +331,7 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
             tokens_read=turn.tokens_read,
             tokens_reused=turn.tokens_reused,
             on_line=turn.id in on_line,
+            deleted=turn.deleted_at is not None,
             attached=tuple(attached.get(turn.id, ())),
             pictures=tuple(pictures.get(turn.id, ())),
         )
@@ -372,7 +374,7 @@ def recent(
     latest = (
         select(Picture.blob_key)
         .join(Turn, Turn.id == Picture.turn_id)
-        .where(Turn.conversation_id == Conversation.id, Picture.chosen)
+        .where(Turn.conversation_id == Conversation.id, Picture.chosen, Turn.kind != Kind.ENLARGE)
         .order_by(Picture.id.desc())
         .limit(1)
         .scalar_subquery()

@@ -14,7 +14,7 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from storage.database import single
-from storage.tables import Delivery, Status, Workspace
+from storage.tables import Delivery, Kind, Status, Workspace
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
 
@@ -45,6 +45,10 @@ class Due:
     pictures: tuple[DuePicture, ...]
     message_id: str | None  # of the placeholder or an earlier reply, when one is recorded
     attempts: int  # before this one
+    kind: Kind = Kind.SAY
+    picks: int = 0  # how many variations there are to pick from
+    compares: bool = False  # whether two configurations drew it, to be voted on
+    deleted: bool = False  # by a person: what was shown is to go
 
 
 _LEASE = text(
@@ -61,10 +65,12 @@ _LEASE = text(
         WHERE deliveries.turn_id = picked.turn_id
         RETURNING deliveries.turn_id, deliveries.due_at, deliveries.message_id, deliveries.attempts
     )
-    SELECT t.id, t.conversation_id, t.workspace_id, w.external_id, c.channel, c.thread, t.source_id, t.status, t.reply,
+    SELECT t.id, t.conversation_id, t.workspace_id, w.external_id, c.channel, c.thread, t.source_id, t.status, t.reply, t.kind,
+           t.deleted_at IS NOT NULL AS deleted, t.kind = 'variations' AND t.picked_at IS NULL AS unpicked,
            leased.message_id, leased.attempts,
            (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text) ORDER BY p.position)
-            FROM pictures p WHERE p.turn_id = t.id) AS pictures
+            FROM pictures p WHERE p.turn_id = t.id AND (p.chosen OR t.picked_at IS NULL)) AS pictures,
+           EXISTS (SELECT FROM pictures p WHERE p.turn_id = t.id AND p.configuration <> '') AS compares
     FROM leased JOIN turns t ON t.id = leased.turn_id JOIN conversations c ON c.id = t.conversation_id
     JOIN workspaces w ON w.id = t.workspace_id
     ORDER BY leased.due_at
@@ -90,6 +96,10 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
             pictures=tuple(DuePicture(*picture) for picture in row.pictures or ()),
             message_id=row.message_id,
             attempts=row.attempts - 1,
+            kind=Kind(row.kind),
+            picks=len(row.pictures or ()) if row.unpicked else 0,
+            compares=row.compares,
+            deleted=row.deleted,
         )
         for row in rows
     ]
@@ -173,6 +183,15 @@ def show_again(session: Session, turn_id: UUID) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == turn_id, Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
+        .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
+    )
+
+
+def take_away(session: Session, turn_id: UUID) -> None:
+    """Have what was shown of a deleted turn taken away, even what somebody is showing just now."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == turn_id)
         .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
     )
 

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     )
 
     # Worker
+    compare: str = Field(
+        "",
+        description="Engine or configuration, such as preview:plain, that draws some turns beside a worker's own where a "
+        "workspace votes between two.",
+    )
     worker_threads: int = Field(0, ge=0, description="CPU threads of one worker process; 0 means all cores.")
     history_memory_bytes: int = Field(512 * 2**20, ge=0, description="History segments kept in a worker's memory.")
     history_disk_bytes: int = Field(4 * 2**30, ge=0, description="History segments kept on a worker's disk.")

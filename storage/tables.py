@@ -206,6 +206,7 @@ class Turn(Base):
     kind: Mapped[str]
     text: Mapped[str]
     attachments: Mapped[list[Any]] = mapped_column(server_default="[]")  # links, until they are admitted
+    options: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # what is asked for besides words
     engine: Mapped[str]
     seed: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[str]
@@ -221,6 +222,7 @@ class Turn(Base):
     created_at: Mapped[datetime] = _now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    picked_at: Mapped[datetime | None]  # when somebody picked one of its variations
     deleted_at: Mapped[datetime | None]  # by a person: nothing of what was drawn is kept
 
 

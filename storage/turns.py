@@ -45,7 +45,10 @@ from storage.tables import (
     Conversation,
     Kind,
     Person,
+    Picture,
+    Record,
     Reference,
+    Segment,
     Status,
     Turn,
     Worker,
@@ -57,6 +60,7 @@ BREADTH = (
     8,
     64,
 )  # workspaces, and persons of each, that a claim looks at; the second when all of the first were locked
+COMPARE = "compare"  # in a workspace's settings: percent of its turns that two configurations draw; in a turn's options: this one
 WARM_WINDOW = 4  # how many of the fairest turns may be passed over for one whose history the worker holds
 DEAD_AFTER = 6  # heartbeats a worker may miss before it no longer counts as live
 
@@ -113,6 +117,7 @@ class Claim:
     parent_id: UUID | None
     kind: Kind
     text: str
+    options: dict[str, Any]
     seed: int
     fencing: int
     lease_until: datetime
@@ -158,6 +163,7 @@ class DrawnPicture:
     height: int
     alt_text: str
     shows: tuple[Shown, ...] = ()
+    configuration: str = ""  # that drew it, where two are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,7 @@ class Outcome:
     status: Status
     reply: str
     pictures: tuple[DrawnPicture, ...] = ()
+    chosen: int = 0  # which of them history keeps, unless somebody picks another
     introduces: tuple[Introduced, ...] = ()
     record: StoredBlob | None = None
     segment: StoredBlob | None = None
@@ -209,7 +216,8 @@ class Place:
 
 _ARRIVE = text(
     """
-    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine
+    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine,
+           w.settings AS workspace_settings
     FROM workspaces w
     JOIN persons p ON p.workspace_id = w.id AND p.external_id = :author
     JOIN conversations c ON c.workspace_id = w.id AND c.channel = :channel AND c.thread = :thread
@@ -229,9 +237,9 @@ _INSERT = text(
     ),
     turn AS (
         INSERT INTO turns (id, workspace_id, conversation_id, person_id, parent_id, source_id, kind, text, attachments,
-                           engine, seed, status, ready_at, reply, finished_at)
+                           options, engine, seed, status, ready_at, reply, finished_at)
         SELECT :id, :workspace_id, :conversation_id, :person_id, :parent_id, :source_id, :kind, :text, :attachments,
-               :engine, :seed, :status,
+               :options, :engine, :seed, :status,
                CASE WHEN coalesce((SELECT ended FROM parent), true) THEN now() END,
                :reply, CASE WHEN :status = 'refused' THEN now() END
         ON CONFLICT (workspace_id, source_id) DO NOTHING
@@ -243,7 +251,7 @@ _INSERT = text(
         SELECT id, workspace_id, :platform, finished_at FROM turn
     ),
     conversation AS (
-        UPDATE conversations SET head_id = turn.id, last_turn_at = now(),
+        UPDATE conversations SET head_id = CASE WHEN :kind = 'enlarge' THEN head_id ELSE turn.id END, last_turn_at = now(),
                title = coalesce(nullif(conversations.title, ''), :title)
         FROM turn WHERE conversations.id = turn.conversation_id
     ),
@@ -254,7 +262,7 @@ _INSERT = text(
     SELECT claimable FROM turn
     """
 ).bindparams(
-    bindparam("attachments", type_=JSONB),
+    *(bindparam(name, type_=JSONB) for name in ("attachments", "options")),
     *(bindparam(name, type_=Uuid) for name in ("id", "workspace_id", "conversation_id", "person_id", "parent_id")),
     *(bindparam(name, type_=Text) for name in ("source_id", "kind", "text", "engine", "status", "reply")),
     *(bindparam(name, type_=Text) for name in ("platform", "title")),
@@ -269,25 +277,22 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
     parent_id, words, attachments, problem = here.head_id, request.text, request.attachments, _problem(request, limits)
     kept: Sequence[str] = ()
     if request.reply_to is not None:
-        target = session.execute(
-            select(Turn).where(
-                Turn.workspace_id == here.workspace_id,
-                Turn.conversation_id == here.conversation_id,
-                Turn.id == request.reply_to,
-            )
-        ).scalar_one_or_none()
+        target = _target(session, here, request.reply_to)
         if target is None:
             problem = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
-        elif request.kind is Kind.AGAIN and target.kind == Kind.AGAIN and target.status == Status.REFUSED:
+        elif request.kind is Kind.ENLARGE:
+            parent_id, words = target.id, target.text
+            problem = None if _has_picture(session, target.id) else "There is no picture that I could enlarge."
+        elif request.kind in REPEATS and target.kind in REPEATS and target.status == Status.REFUSED:
             problem = _NOTHING_AGAIN
-        elif request.kind is Kind.AGAIN:
+        elif request.kind in REPEATS:
             parent_id, words = target.parent_id, target.text
             kept = _attached(session, target.id)
             attachments = () if kept else tuple(target.attachments)
             problem = _problem(replace(request, text=words, attachments=attachments or tuple(kept)), limits)
         else:
             parent_id = target.id
-    elif request.kind is Kind.AGAIN:
+    elif request.kind is not Kind.SAY:
         problem = _NOTHING_AGAIN
 
     turn_id = uuid7()
@@ -305,6 +310,7 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             "kind": request.kind,
             "text": words,
             "attachments": list(attachments),
+            "options": _options(request, here.workspace_settings),
             "engine": chosen_engine,
             "seed": secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
             "status": status,
@@ -320,6 +326,35 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
     if problem:
         events.notify_delivery(session, request.platform, turn_id)
     return Receipt(turn_id, here.conversation_id, here.workspace_id, status, chosen_engine, ring=claimable)
+
+
+REPEATS = frozenset({Kind.AGAIN, Kind.VARIATIONS})
+"""Kinds that draw once more what another turn asked for."""
+
+
+def _target(session: Session, here: Any, turn_id: UUID) -> Turn | None:
+    """The turn that is meant by a reply to another: an enlarged picture stands for the one that it shows."""
+    target = session.execute(
+        select(Turn).where(
+            Turn.workspace_id == here.workspace_id,
+            Turn.conversation_id == here.conversation_id,
+            Turn.id == turn_id,
+            Turn.deleted_at.is_(None),
+        )
+    ).scalar_one_or_none()
+    if target is not None and target.kind == Kind.ENLARGE:
+        return None if target.parent_id is None else _target(session, here, target.parent_id)
+    return target
+
+
+def _has_picture(session: Session, turn_id: UUID) -> bool:
+    return session.scalar(select(Picture.id).where(Picture.turn_id == turn_id, Picture.chosen)) is not None
+
+
+def _options(request: Request, workspace_settings: dict[str, Any]) -> dict[str, Any]:
+    """What a turn is asked besides its words: now and then, where the workspace wants it, that two draw it to be compared."""
+    share = workspace_settings.get(COMPARE, 0)
+    return {COMPARE: True} if request.kind is Kind.SAY and secrets.randbelow(100) < share else {}
 
 
 def _arrive(session: Session, request: Request) -> Any:
@@ -518,7 +553,7 @@ _CLAIM = text(
             started_at = coalesce(turns.started_at, now())
         FROM picked WHERE turns.id = picked.id
         RETURNING turns.id, turns.workspace_id, turns.conversation_id, turns.person_id, turns.parent_id, turns.kind,
-                  turns.text, turns.seed, turns.fencing, turns.lease_until, turns.deadline_at, turns.started_at
+                  turns.text, turns.options, turns.seed, turns.fencing, turns.lease_until, turns.deadline_at, turns.started_at
     ),
     person AS (
         UPDATE persons SET ready_turns = persons.ready_turns - 1, served_at = clock_timestamp()
@@ -584,6 +619,7 @@ def claim(
         parent_id=row.parent_id,
         kind=Kind(row.kind),
         text=row.text,
+        options=row.options,
         seed=row.seed,
         fencing=row.fencing,
         lease_until=row.lease_until,
@@ -653,11 +689,11 @@ _END = text(
         ON CONFLICT (workspace_id, key) DO UPDATE SET created_at = now()
     ),
     picture AS (
-        INSERT INTO pictures (id, workspace_id, turn_id, position, chosen, blob_key, width, height, alt_text)
-        SELECT drawn.id, ended.workspace_id, ended.id, drawn.position, drawn.position = 0, drawn.blob_key,
-               drawn.width, drawn.height, drawn.alt_text
+        INSERT INTO pictures (id, workspace_id, turn_id, position, chosen, blob_key, width, height, alt_text, configuration)
+        SELECT drawn.id, ended.workspace_id, ended.id, drawn.position, drawn.position = :chosen, drawn.blob_key,
+               drawn.width, drawn.height, drawn.alt_text, drawn.configuration
         FROM ended, jsonb_to_recordset(:pictures) AS drawn(
-            id uuid, position int, blob_key text, width int, height int, alt_text text)
+            id uuid, position int, blob_key text, width int, height int, alt_text text, configuration text)
     ),
     record AS (
         INSERT INTO records (turn_id, workspace_id, fingerprint, blob_key)
@@ -679,6 +715,7 @@ _END = text(
     *(bindparam(name, type_=JSONB) for name in ("blobs", "pictures")),
     *(bindparam(name, type_=Text) for name in ("status", "reply", "fingerprint", "record_key", "segment_key")),
     bindparam("turn_id", type_=Uuid),
+    bindparam("chosen", type_=Integer),
 )
 
 
@@ -705,9 +742,11 @@ def finish(session: Session, turn_id: UUID, fencing: int, outcome: Outcome) -> F
                     "width": picture.width,
                     "height": picture.height,
                     "alt_text": picture.alt_text,
+                    "configuration": picture.configuration,
                 }
                 for position, (picture_id, picture) in enumerate(pictures)
             ],
+            "chosen": outcome.chosen,
             "fingerprint": outcome.fingerprint,
             "record_key": outcome.record.key if outcome.record else None,
             "segment_key": outcome.segment.key if outcome.segment else None,
@@ -765,7 +804,7 @@ def keep_blobs(session: Session, workspace_id: UUID, blobs: Sequence[StoredBlob]
         )
 
 
-# -- cancel, undo -----------------------------------------------------------------------------------------------------
+# -- pick, cancel, undo, delete ----------------------------------------------------------------------------------------
 
 
 def cancel(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
@@ -801,6 +840,57 @@ def undoable(session: Session, workspace_id: UUID, conversation_id: UUID) -> Tur
             return turn
         head_id = turn.parent_id
     return None
+
+
+def pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int) -> bool:
+    """Have one of a turn's variations be its picture; another pick may follow. False: it has no such picture."""
+    turn = _locked(session, workspace_id, turn_id)
+    if turn is None or turn.kind != Kind.VARIATIONS:
+        return False
+    pictures = session.scalars(
+        select(Picture).where(Picture.workspace_id == workspace_id, Picture.turn_id == turn_id)
+    ).all()
+    if position not in {one.position for one in pictures}:
+        return False
+    for one in pictures:
+        one.chosen = one.position == position
+    turn.picked_at = func.now()
+    session.flush()
+    return True
+
+
+def delete_turn(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
+    """Forget a turn, for whoever asked for it: words, pictures, record and references go, and its place in the tree stays.
+
+    One that has not ended is cancelled first. A head is moved before it. False: there is no such turn, or it is gone.
+    """
+    conversation_id = session.scalar(
+        select(Turn.conversation_id).where(Turn.workspace_id == workspace_id, Turn.id == turn_id)
+    )
+    if conversation_id is None:
+        return False
+    here = session.execute(
+        select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
+    ).scalar_one()
+    cancel(session, workspace_id, turn_id)
+    turn = _locked(session, workspace_id, turn_id)
+    if turn is None or turn.deleted_at is not None:
+        return False
+    if here.head_id == turn_id:
+        here.head_id = turn.parent_id
+    if here.title == _title(turn.text):
+        here.title = ""
+    for table in (Picture, Record, Segment, Reference):
+        session.execute(delete(table).where(table.workspace_id == workspace_id, table.turn_id == turn_id))
+    turn.text, turn.reply, turn.attachments, turn.deleted_at = "", "Deleted.", [], func.now()
+    session.flush()
+    return True
+
+
+def _locked(session: Session, workspace_id: UUID, turn_id: UUID) -> Turn | None:
+    return session.execute(
+        select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id).with_for_update(key_share=True)
+    ).scalar_one_or_none()
 
 
 def asked_by(session: Session, turn: Turn) -> str:

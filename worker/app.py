@@ -87,8 +87,9 @@ def _start(**_: Any) -> None:
     chosen = settings()
     try:
         engine = _load(chosen)
+        compared = engines.load(chosen.compare, chosen) if chosen.compare else None
     except Exception:  # Celery would pass over it, and leave a worker that draws nothing and says nothing
-        log.exception("the engine %s cannot be loaded, so this worker ends", chosen.engine)
+        log.exception("the engine %s %s cannot be loaded, so this worker ends", chosen.engine, chosen.compare)
         os.kill(os.getppid(), signal.SIGKILL)
         os._exit(1)
     database = Database(chosen.database_url, pool_size=3)
@@ -103,6 +104,8 @@ def _start(**_: Any) -> None:
         worker_id=worker_id,
         segments=_segments(chosen),
         guard=_guard(chosen),
+        compared=compared,
+        compared_name=chosen.compare,
     )
     threading.Thread(target=_live, args=(database, worker_id, chosen, engine), name="heartbeat", daemon=True).start()
 

@@ -11,8 +11,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,10 +29,11 @@ from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
 from storage.events import ENDED, Progress, ProgressSender
 from storage.settings import Settings
-from storage.tables import Status
+from storage.tables import Kind, Status
 from storage.tickets import Bell
 from storage.turns import Claim, DrawnPicture, Finished, Introduced, Outcome, Shown, StoredBlob
 from worker.engines.contract import Character, ChatMessage, Drawing, Engine, Reading, Record, Refused, Step
+from worker.enlarging import enlarged
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
 from worker.identity.guard import Guard, Kept, Sighting
 from worker.identity.meter import Box, Face
@@ -44,9 +46,48 @@ log = logging.getLogger(__name__)
 RECORDS_IN_MEMORY = 2000
 FACES_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
+VARIATIONS = 4  # pictures of one turn that asks for them
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A drawing, and which configuration made it where two are compared."""
+
+    kept: Kept[Drawing]
+    configuration: str = ""
+
+
+class Grid:
+    """Progress of several drawings as one: their previews side by side, two in a row."""
+
+    def __init__(self, count: int, on_step: Callable[[Step], None]) -> None:
+        self._count = count
+        self._on_step = on_step
+        self._previews: list[Image.Image | None] = [None] * count
+
+    def step_of(self, number: int) -> Callable[[Step], None]:
+        """What the drawing of this number calls."""
+
+        def on_step(step: Step) -> None:
+            preview = None
+            if step.preview is not None:
+                self._previews[number] = step.preview
+                preview = self._side_by_side()
+            self._on_step(Step(number * step.steps + step.step, self._count * step.steps, preview))
+
+        return on_step
+
+    def _side_by_side(self) -> Image.Image:
+        drawn = [one for one in self._previews if one is not None]
+        width, height = drawn[0].size
+        grid = Image.new("RGB", (2 * width, -(-self._count // 2) * height), "#2b2d31")
+        for number, one in enumerate(self._previews):
+            if one is not None:
+                grid.paste(one, (number % 2 * width, number // 2 * height))
+        return grid
 
 
 class LeaseLost(BaseException):
@@ -109,6 +150,8 @@ class Drawer:
         worker_id: UUID,
         segments: SegmentStore | None = None,
         guard: Guard | None = None,
+        compared: Engine | None = None,
+        compared_name: str = "",
     ) -> None:
         self._settings = settings
         self._database = database
@@ -119,6 +162,8 @@ class Drawer:
         self._worker_id = worker_id
         self._segments = segments
         self._guard = guard
+        self._compared = compared  # draws the same turn now and then, for people to choose between them
+        self._compared_name = compared_name
         self._faces: OrderedDict[tuple[str, Box | None], Face | None] = OrderedDict()
         self._progress = ProgressSender(settings.broker_url)
         self._records: OrderedDict[str, Record] = OrderedDict()
@@ -182,14 +227,16 @@ class Drawer:
     def _outcome(self, claim: Claim, lease: Lease) -> Outcome:
         """What comes of the turn. A drawing that breaks ends as failed here, not as a crash of the worker."""
         try:
+            if claim.kind is Kind.ENLARGE:
+                return self._enlarge(claim)
             self._progress.send(claim.turn_id, Progress("reading"))
             history = self._history(claim.line)
             message = self._message(claim)
             reading = self._engine.read(history, message)
             lease.check()
-            kept = self._draw(claim, reading, lease)
+            drawn = self._drawn(claim, history, message, reading, lease)
             lease.check()
-            return self._keep(claim, reading, kept)
+            return self._keep(claim, reading, drawn)
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
         except BlobMissing:
@@ -203,6 +250,32 @@ class Drawer:
         except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
             log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
             return Outcome(Status.FAILED, turns.failure(claim.turn_id, "Something broke while I was drawing this."))
+
+    def _drawn(
+        self, claim: Claim, history: History, message: ChatMessage, reading: Reading, lease: Lease
+    ) -> list[Drawn]:
+        """One picture, or as many as the turn asks for; the first is the one that history keeps."""
+        if claim.kind is Kind.VARIATIONS and reading.draws:
+            grid = Grid(VARIATIONS, self._stepper(claim, reading, lease))
+            drawings = [
+                self._engine.draw(
+                    reading, turn_id=claim.turn_id, seed=claim.seed + number, on_step=grid.step_of(number)
+                )
+                for number in range(VARIATIONS)
+            ]
+            return [Drawn(Kept(one, (), 1)) for one in drawings]
+        own = self._draw(claim, reading, lease)
+        if self._compared is None or not claim.options.get(turns.COMPARE) or not reading.draws:
+            return [Drawn(own)]
+        other = self._compared.draw(
+            self._compared.read(history, message),
+            turn_id=claim.turn_id,
+            seed=claim.seed,
+            on_step=self._stepper(claim, reading, lease),
+        )
+        if other.picture is None:
+            return [Drawn(own)]
+        return [Drawn(own, self._engine_name), Drawn(Kept(other, (), 1), self._compared_name)]
 
     def _draw(self, claim: Claim, reading: Reading, lease: Lease) -> Kept[Drawing]:
         """Draw, and draw again with other seeds as often as the guard wants and may."""
@@ -333,36 +406,48 @@ class Drawer:
 
     # -- what is kept --------------------------------------------------------------------------------------------------
 
-    def _keep(self, claim: Claim, reading: Reading, kept: Kept[Drawing]) -> Outcome:
-        drawing = kept.drawing
+    def _enlarge(self, claim: Claim) -> Outcome:
+        """The picture of the turn before, larger. It is no part of the history, and leaves no record."""
+        key = claim.line.past[-1].picture_key if claim.line.past else None
+        if key is None:
+            return Outcome(Status.REFUSED, "The picture that I was to enlarge is gone.")
+        try:
+            picture = enlarged(self._picture(key))
+        except ValueError:
+            return Outcome(Status.REFUSED, "This picture is as large as I can make it.")
+        blob = self._put(claim, "pictures", partial(_png, picture), ".png", "image/png")
+        size = f"{picture.width} × {picture.height} pixels"
+        alt = f"The picture before, enlarged to {size}: {claim.line.past[-1].reply}"
+        return Outcome(Status.DONE, f"Enlarged to {size}.", (DrawnPicture(blob, picture.width, picture.height, alt),))
+
+    def _keep(self, claim: Claim, reading: Reading, drawn: Sequence[Drawn]) -> Outcome:
+        first, record = drawn[0].kept, drawn[0].kept.drawing.record
+        if len(drawn) > 1 and not drawn[0].configuration:  # variations share what was read, and no latents
+            record = replace(record, latents=None)
         keep: list[tuple[str, Callable[[], bytes], str, str]] = [
-            ("records", partial(record_to_bytes, drawing.record), ".safetensors", "application/octet-stream")
+            ("records", partial(record_to_bytes, record), ".safetensors", "application/octet-stream")
         ]
-        if drawing.picture is not None:
-            keep.append(("pictures", partial(_png, drawing.picture), ".png", "image/png"))
-        if drawing.segment is not None and self._settings.blobs.startswith("s3://"):  # a folder is this disk once more
-            keep.append(("segments", partial(bytes, drawing.segment), ".safetensors", "application/octet-stream"))
-        stored = self._writers.map(partial(self._put, claim), *zip(*keep, strict=True))
-        blobs = {kind: blob for (kind, *_), blob in zip(keep, stored, strict=True)}
-        seen = dict(zip(_cast(reading), kept.seen, strict=False))  # nobody was seen where nobody looked
+        if first.drawing.segment is not None and self._settings.blobs.startswith(
+            "s3://"
+        ):  # a folder is this disk once more
+            keep.append(("segments", partial(bytes, first.drawing.segment), ".safetensors", "application/octet-stream"))
+        shown = [(one, picture) for one in drawn if (picture := one.kept.drawing.picture) is not None]
+        keep += [("pictures", partial(_png, picture), ".png", "image/png") for _, picture in shown]
+        stored = list(self._writers.map(partial(self._put, claim), *zip(*keep, strict=True)))
+        blobs = {kind: blob for (kind, *_), blob in zip(keep, stored, strict=True) if kind != "pictures"}
         versions = {character.id: character.version for character in claim.line.characters}
-        pictures: tuple[DrawnPicture, ...] = ()
-        if drawing.picture is not None:
-            pictures = (
-                DrawnPicture(
-                    blob=blobs["pictures"],
-                    width=drawing.picture.width,
-                    height=drawing.picture.height,
-                    alt_text=drawing.alt_text,
-                    shows=tuple(
-                        Shown(one, versions[one], *_seen(seen.get(one)))
-                        for one in reading.characters
-                        if one in versions
-                    ),
-                ),
-            )
-        record, segment = blobs["records"], blobs.get("segments")
-        self._records[record.key] = drawing.record
+        seen = dict(zip(_cast(reading), first.seen, strict=False))
+        pictures = [
+            _shown(one, picture, blob, reading, versions)
+            for (one, picture), blob in zip(shown, stored[len(stored) - len(shown) :], strict=True)
+        ]
+        chosen = 0
+        if (
+            any(one.configuration for one in pictures) and claim.seed % 2
+        ):  # in random order, so that no side is favoured
+            pictures.reverse()
+            chosen = len(pictures) - 1
+        self._records[blobs["records"].key] = record
         if self._segments is not None:
             self._warm[claim.conversation_id] = None
             self._warm.move_to_end(claim.conversation_id)
@@ -371,13 +456,14 @@ class Drawer:
         return Outcome(
             status=Status.DONE,
             reply=reading.reply,
-            pictures=pictures,
+            pictures=tuple(pictures),
+            chosen=chosen,
             introduces=tuple(
                 Introduced(new.name, new.description, _seen(seen.get(new.name))[1]) for new in reading.introduces
             ),
-            record=record,
-            segment=segment,
-            fingerprint=drawing.record.fingerprint,
+            record=blobs["records"],
+            segment=blobs.get("segments"),
+            fingerprint=record.fingerprint,
             tokens_read=reading.tokens_read,
             tokens_reused=reading.tokens_reused,
         )
@@ -387,6 +473,21 @@ class Drawer:
         key = key_for(claim.workspace_id, kind, data, suffix)
         self._blobs.put(key, data, content_type=content_type)
         return StoredBlob(key, len(data), content_type)
+
+
+def _shown(
+    one: Drawn, picture: Image.Image, blob: StoredBlob, reading: Reading, versions: dict[UUID, int]
+) -> DrawnPicture:
+    """A drawing that is kept, with whom it shows; `versions` are those of the characters in scope."""
+    seen = dict(zip(_cast(reading), one.kept.seen, strict=False))  # nobody was seen where nobody looked
+    return DrawnPicture(
+        blob=blob,
+        width=picture.width,
+        height=picture.height,
+        alt_text=one.kept.drawing.alt_text,
+        shows=tuple(Shown(who, versions[who], *_seen(seen.get(who))) for who in reading.characters if who in versions),
+        configuration=one.configuration,
+    )
 
 
 def _cast(reading: Reading) -> tuple[UUID | str, ...]:

@@ -11,10 +11,8 @@ import discord
 from bot.discord import render
 from bot.discord.client import Interaction
 from bot.discord.places import PLATFORM, allowed_in, moderates, place_of, problem, source_of, workspace_of
-from bot.turns import MINE, Who
+from bot.turns import GONE, MINE, Who
 from storage.tables import Kind
-
-GONE = "This picture is not known any more."
 
 
 class TurnButton(
@@ -54,7 +52,20 @@ class TurnButton(
                     known.workspace_id, known.conversation_id, source_of(interaction), who, only=known.turn_id
                 )
             case "again":
-                said = await self._again(interaction)
+                said = await self._ask(interaction, Kind.AGAIN)
+            case "variations":
+                said = await self._ask(interaction, Kind.VARIATIONS)
+            case "larger":
+                said = await self._ask(interaction, Kind.ENLARGE)
+            case "pick1" | "pick2" | "pick3" | "pick4":
+                who = Who(str(user.id), moderates(interaction))
+                said = await turns.pick(known.workspace_id, known.turn_id, int(self._what[-1]) - 1, who)
+            case "better1" | "better2":
+                noted = await turns.prefer(known, str(user.id), user.display_name, int(self._what[-1]) - 1)
+                said = "Thank you. I noted which of the two you like better." if noted else GONE
+            case "delete":
+                who = Who(str(user.id), moderates(interaction))
+                said = await turns.delete(known.workspace_id, known.turn_id, source_of(interaction), who)
             case "up" | "down":
                 likes = self._what == "up"
                 await turns.vote(known, str(user.id), user.display_name, likes=likes)
@@ -63,13 +74,14 @@ class TurnButton(
                 said = GONE
         return said
 
-    async def _again(self, interaction: Interaction) -> str | None:
+    async def _ask(self, interaction: Interaction, kind: Kind) -> str | None:
+        """Another turn, about this one."""
         client, channel = interaction.client, interaction.channel
         if channel is None:
             return GONE
         if (sentence := problem(channel, allowed_in(interaction))) is not None:
             return sentence
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        again = place.request(source_of(interaction), interaction.user, "", kind=Kind.AGAIN, reply_to=self._turn_id)
-        answer = await client.receive(again)
+        request = place.request(source_of(interaction), interaction.user, "", kind=kind, reply_to=self._turn_id)
+        answer = await client.receive(request)
         return answer.text if answer is not None else None

@@ -20,7 +20,6 @@ from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
 from bot.services import Services
 from storage import conversations, turns
 from storage.deliveries import Due
-from storage.tables import Status
 
 DISCORD_EPOCH = 1_420_070_400_000  # milliseconds
 UPLOAD_LIMIT = 10 * 2**20  # bytes, where nothing else is known
@@ -52,7 +51,7 @@ class DiscordPlatform:
             message = await channel.send(
                 words,
                 files=files,
-                view=render.buttons(due.turn_id, due.status),
+                view=render.buttons(due),
                 nonce=render.nonce("reply", due.turn_id),
                 allowed_mentions=discord.AllowedMentions.none(),
             )
@@ -70,18 +69,22 @@ class DiscordPlatform:
             await message.edit(
                 content=words,
                 attachments=files,
-                view=render.buttons(due.turn_id, due.status),
+                view=render.buttons(due),
                 allowed_mentions=discord.AllowedMentions.none(),
             )
             return message_id
 
+        await self._opened(due.thread, lambda: self._with_files(due, change))
+
+    async def _opened(self, thread: str, change: Callable[[], Awaitable[object]]) -> None:
+        """Change something in a thread, which is taken out of the archive when need be."""
         try:
-            await self._with_files(due, change)
+            await change()
         except discord.HTTPException as error:
             if error.code != ARCHIVED:
                 raise
-            await self._unarchive(due.thread)
-            await self._with_files(due, change)
+            await self._unarchive(thread)
+            await change()
 
     async def _with_files(self, due: Due, show: Callable[[str, list[discord.File]], Awaitable[str]]) -> str:
         """Show a reply with its pictures; without them where that is not allowed any more. Raises what `bot.replies` knows."""
@@ -112,6 +115,14 @@ class DiscordPlatform:
             raise _gone(error) from error
         return found
 
+    async def remove(self, due: Due, message_id: str) -> None:
+        """A message of ours; nobody needs a right for that."""
+        message = self._channel(due.thread, due.workspace).get_partial_message(int(message_id))
+        try:
+            await self._opened(due.thread, message.delete)
+        except discord.HTTPException as error:
+            raise _gone(error) from error
+
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """A message with the turn's mark that says where it stands in the queue."""
         place = await self._services.database.arun(
@@ -121,7 +132,7 @@ class DiscordPlatform:
         try:
             message = await into.send(
                 render.waiting(Update(place)),
-                view=render.buttons(turn_id, Status.QUEUED),
+                view=render.waiting_buttons(turn_id),
                 nonce=render.nonce("placeholder", turn_id),
                 silent=True,
             )
@@ -136,9 +147,7 @@ class DiscordPlatform:
         if update.progress is not None and update.progress.preview:
             files = [render.preview_file(update.progress.preview)]
         try:
-            await message.edit(
-                content=render.waiting(update), attachments=files, view=render.buttons(turn_id, Status.RUNNING)
-            )
+            await message.edit(content=render.waiting(update), attachments=files, view=render.waiting_buttons(turn_id))
         except discord.HTTPException as error:
             raise _gone(error) from error
 
@@ -190,7 +199,7 @@ class DiscordPlatform:
             limit = guild.filesize_limit
         kept = [await asyncio.to_thread(self._services.blobs.get, one.blob_key) for one in due.pictures]
         return [
-            await asyncio.to_thread(render.picture_file, one, data, number, limit)
+            await asyncio.to_thread(render.picture_file, one, data, number, limit, of=len(due.pictures))
             for number, (one, data) in enumerate(zip(due.pictures, kept, strict=True), 1)
         ]
 

@@ -17,14 +17,14 @@ from PIL import Image
 from bot import progress
 from bot.progress import Update
 from storage.deliveries import Due, DuePicture
-from storage.tables import Status
+from storage.tables import Kind, Status
 
 CONTENT = 2000  # characters of a message, at most
 ALT_TEXT = 1024
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
 
-MARK = re.compile(r"likeness:(?P<what>[a-z]+):(?P<turn>[0-9a-f]{32})")
+MARK = re.compile(r"likeness:(?P<what>[a-z]+[1-4]?):(?P<turn>[0-9a-f]{32})")
 
 
 def custom_id(what: str, turn_id: UUID) -> str:
@@ -65,22 +65,43 @@ def reply(due: Due) -> str:
     return words(due.text) if due.text else "Done."
 
 
-def buttons(turn_id: UUID, status: Status) -> discord.ui.View:
-    """What can be done with a turn in this state."""
-    view = discord.ui.View(timeout=None)
-    if not status.final:
-        chosen = [("cancel", "Cancel", "✖️")]
-    elif status is Status.DONE:
-        chosen = [("again", "Again", "🔁"), ("undo", "Undo", "↩️"), ("up", "", "👍"), ("down", "", "👎")]
-    elif status is Status.REFUSED:
-        chosen = [("undo", "Undo", "↩️")]
+def waiting_buttons(turn_id: UUID) -> discord.ui.View:
+    """What can be done with a turn that waits."""
+    return _view(turn_id, [[("cancel", "Cancel", "✖️")]])
+
+
+def buttons(due: Due) -> discord.ui.View:
+    """What can be done with what came of a turn. Picks and preferences stand above the rest."""
+    rows: list[list[tuple[str, str, str]]] = []
+    delete = ("delete", "Delete", "🗑️")
+    if due.status is not Status.DONE:
+        rows = [[("undo", "Undo", "↩️")] if due.status is Status.REFUSED else [("again", "Try again", "🔁")]]
+    elif due.kind is Kind.ENLARGE or not due.pictures:
+        rows = [[delete]]
+    elif due.picks:
+        rows = [[(f"pick{number}", f"Take {number}", "") for number in range(1, due.picks + 1)]]
+        rows.append([("variations", "Others", "🔀"), ("undo", "Undo", "↩️"), delete])
     else:
-        chosen = [("again", "Try again", "🔁")]
-    for what, label, emoji in chosen:
-        button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
-            style=discord.ButtonStyle.secondary, label=label or None, emoji=emoji, custom_id=custom_id(what, turn_id)
-        )
-        view.add_item(button)
+        rows = [[("again", "Again", "🔁"), ("variations", "Variations", "🔀"), ("larger", "Larger", "🔍")]]
+        if due.compares:
+            rows.insert(0, [("better1", "The first is better", "1️⃣"), ("better2", "The second is better", "2️⃣")])
+        rows[-1].append(("undo", "Undo", "↩️"))
+        rows.append([*([] if due.compares else [("up", "", "👍"), ("down", "", "👎")]), delete])
+    return _view(due.turn_id, rows)
+
+
+def _view(turn_id: UUID, rows: list[list[tuple[str, str, str]]]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for row, chosen in enumerate(rows):
+        for what, label, emoji in chosen:
+            button: discord.ui.Button[discord.ui.View] = discord.ui.Button(
+                style=discord.ButtonStyle.secondary,
+                label=label or None,
+                emoji=emoji or None,
+                custom_id=custom_id(what, turn_id),
+                row=row,
+            )
+            view.add_item(button)
     view.stop()  # the client would keep it for ever to listen to; that is done by `buttons.TurnButton`
     return view
 
@@ -90,13 +111,17 @@ def is_reply(custom_ids: Iterable[str | None]) -> bool:
     return not any(one and (match := MARK.fullmatch(one)) and match["what"] == "cancel" for one in custom_ids)
 
 
-def picture_file(picture: DuePicture, data: bytes, number: int, limit: int) -> discord.File:
-    """A picture with its alt text, as a JPEG where the picture itself is over the upload limit."""
+def picture_file(picture: DuePicture, data: bytes, number: int, limit: int, of: int = 1) -> discord.File:
+    """A picture with its alt text, as a JPEG where the picture itself is over the upload limit.
+
+    Of several that are shown at once the alt text says which it is.
+    """
     suffix = picture.blob_key.rpartition(".")[2]
     if len(data) > limit:
         data, suffix = _smaller(data, limit), "jpg"
     name = f"likeness-{number}.{suffix}"
-    return discord.File(io.BytesIO(data), filename=name, description=picture.alt_text[:ALT_TEXT])
+    alt_text = picture.alt_text if of == 1 else f"Picture {number} of {of}. {picture.alt_text}"
+    return discord.File(io.BytesIO(data), filename=name, description=alt_text[:ALT_TEXT])
 
 
 def preview_file(preview: bytes) -> discord.File:

@@ -1,4 +1,4 @@
-"""Workers can be paused, turns be deleted by people, and pictures say which configuration drew them
+"""Workers can be paused, turns be deleted or picked from by people, and pictures say which configuration drew them
 
 Revision: 0002
 Revises: 0001
@@ -6,6 +6,7 @@ Revises: 0001
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
@@ -15,6 +16,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("workers", sa.Column("paused", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    options = postgresql.JSONB(astext_type=sa.Text())
+    op.add_column("turns", sa.Column("options", options, server_default="{}", nullable=False))
+    op.add_column("turns", sa.Column("picked_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("turns", sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("pictures", sa.Column("configuration", sa.String(), server_default="", nullable=False))
 
@@ -22,4 +26,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("pictures", "configuration")
     op.drop_column("turns", "deleted_at")
+    op.drop_column("turns", "picked_at")
+    op.drop_column("turns", "options")
     op.drop_column("workers", "paused")

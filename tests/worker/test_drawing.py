@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -19,13 +20,13 @@ from storage.blobs import open_blobs
 from storage.conversations import Likeness
 from storage.database import Database
 from storage.settings import Settings
-from storage.tables import Appearance, Character, Picture, Record, Status
+from storage.tables import Appearance, Character, Kind, Picture, Record, Status, Workspace
 from storage.tickets import Bell
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
-from worker.drawing import Drawer
-from worker.engines.contract import ChatMessage, Reading, no_progress
+from worker.drawing import VARIATIONS, Drawer, Grid
+from worker.engines.contract import ChatMessage, Drawing, OnStep, Reading, Step, no_progress
 from worker.engines.echo import EchoEngine
 from worker.history import History, record_from_bytes
 from worker.identity.guard import Guard
@@ -358,3 +359,75 @@ def test_a_reference_that_is_gone_costs_the_comparison_and_not_the_picture(
     assert guarded.draw_next()
     assert factory.status(receipt.turn_id) is Status.DONE
     assert [one.similarity for one in seen(database)] == [None, None]
+
+
+def pictures_of(database: Database, turn_id: UUID) -> list[Picture]:
+    query = select(Picture).where(Picture.turn_id == turn_id).order_by(Picture.position)
+    return database.run(lambda session: list(session.scalars(query)))
+
+
+def test_variations_are_several_pictures_of_one_reading(echo: Drawer, database: Database, factory: Factory) -> None:
+    first = factory.receive("draw Olivia")
+    echo.draw_next()
+    varied = factory.receive("", kind=Kind.VARIATIONS, reply_to=first.turn_id)
+    echo.draw_next()
+    pictures = pictures_of(database, varied.turn_id)
+    assert len({one.blob_key for one in pictures}) == VARIATIONS
+    assert [one.chosen for one in pictures] == [True, *[False] * (VARIATIONS - 1)]
+    factory.receive("and then")
+    echo.draw_next()
+    assert factory.status(varied.turn_id) is Status.DONE
+
+
+def test_the_progress_of_variations_is_one_and_shows_them_side_by_side() -> None:
+    told: list[Step] = []
+    grid = Grid(4, told.append)
+    preview = Image.new("RGB", (8, 6), "red")
+    for number in range(4):
+        grid.step_of(number)(Step(2, 2, preview))
+    assert [(one.step, one.steps) for one in told] == [(2, 8), (4, 8), (6, 8), (8, 8)]
+    assert all(one.preview is not None and one.preview.size == (16, 12) for one in told)
+    assert told[0].preview is not None
+    assert told[0].preview.getpixel((12, 3)) != (255, 0, 0), "what is not drawn yet is empty"
+
+
+def test_an_enlarged_picture_is_the_one_before_and_no_history(
+    settings: Settings, echo: Drawer, database: Database, factory: Factory
+) -> None:
+    first = factory.receive("draw Olivia")
+    echo.draw_next()
+    large = factory.receive("", kind=Kind.ENLARGE, reply_to=first.turn_id)
+    echo.draw_next()
+    (before,), (after,) = (pictures_of(database, one.turn_id) for one in (first, large))
+    assert (after.width, after.height) == (before.width * 4, before.height * 4)
+    with Image.open(io.BytesIO(open_blobs(settings.blobs).get(after.blob_key))) as picture:
+        assert picture.size == (after.width, after.height)
+    records = database.run(lambda session: list(session.scalars(select(Record.turn_id))))
+    assert records == [first.turn_id]
+    assert str(after.width) in factory.turn(large.turn_id).reply
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
+    settings: Settings, database: Database, factory: Factory, seed: int
+) -> None:
+    class Other(EchoEngine):
+        def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
+            drawing = super().draw(reading, turn_id=turn_id, seed=seed, on_step=on_step)
+            return replace(drawing, picture=Image.new("RGB", (8, 8), "red"))
+
+    comparing = drawer(settings, database)
+    comparing._compared, comparing._compared_name = Other(), "echo:plain"
+    workspace_id = factory.receive("draw Olivia", seed=seed).workspace_id
+    comparing.draw_next()
+
+    def compare(session: Session) -> None:
+        session.get_one(Workspace, workspace_id).settings = {turns.COMPARE: 100}
+
+    database.run(compare)
+    turn = factory.receive("at night", seed=seed)
+    comparing.draw_next()
+    pictures = pictures_of(database, turn.turn_id)
+    assert {one.configuration for one in pictures} == {"echo", "echo:plain"}
+    assert [one.configuration for one in pictures if one.chosen] == ["echo"], "history keeps the worker's own"
+    assert pictures[seed % 2].chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.settings import Settings
 from worker.engines.contract import Engine
 
-NAMES = ("preview", "echo")
+NAMES = ("preview", "preview:plain", "echo", "echo:plain")
 
 
 class UnknownEngine(ValueError):
@@ -14,12 +14,17 @@ class UnknownEngine(ValueError):
 
 def load(name: str, settings: Settings) -> Engine:
     """Load an engine by its name; its libraries are imported only now. Raises `UnknownEngine`, or what loading raises."""
-    if name == "preview":
+    name, _, configuration = name.partition(":")
+    if name == "preview" and configuration in ("", "plain"):  # plain: it looks at no references, as the paper's base
         from worker.engines.preview import PreviewEngine
 
-        return PreviewEngine.from_pretrained(settings.preview_weights, steps=settings.preview_steps)
-    if name == "echo":
+        return PreviewEngine.from_pretrained(
+            settings.preview_weights, steps=settings.preview_steps, personalized=not configuration
+        )
+    if name == "echo" and configuration in ("", "plain"):
         from worker.engines.echo import EchoEngine
 
         return EchoEngine()
-    raise UnknownEngine(f"There is no engine named {name}. There are: {', '.join(NAMES)}.")
+    raise UnknownEngine(
+        f"There is no engine named {':'.join(filter(None, (name, configuration)))}. There are: {', '.join(NAMES)}."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -62,13 +62,22 @@ class Town:
         self.finish(claim, reply, alt_text)
         return claim.turn_id
 
-    def finish(self, claim: Claim, reply: str = "A portrait of Olivia.", alt_text: str = "Olivia.") -> None:
-        """Finish a claimed turn with a picture."""
-        data = png()
-        key = key_for(claim.workspace_id, "pictures", data, ".png")
-        self.services.blobs.put(key, data, content_type="image/png")
-        picture = DrawnPicture(StoredBlob(key, len(data), "image/png"), 8, 8, alt_text)
-        outcome = Outcome(Status.DONE, reply, (picture,))
+    def finish(
+        self,
+        claim: Claim,
+        reply: str = "A portrait of Olivia.",
+        alt_text: str = "Olivia.",
+        configurations: Sequence[str] = ("",),
+    ) -> None:
+        """Finish a claimed turn with a picture, or with as many as there are configurations."""
+        pictures = []
+        for colour, configuration in zip(("red", "green", "blue", "black"), configurations, strict=False):
+            data = png(colour)
+            key = key_for(claim.workspace_id, "pictures", data, ".png")
+            self.services.blobs.put(key, data, content_type="image/png")
+            blob = StoredBlob(key, len(data), "image/png")
+            pictures.append(DrawnPicture(blob, 8, 8, alt_text, configuration=configuration))
+        outcome = Outcome(Status.DONE, reply, tuple(pictures))
         assert self.factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
 
     def file_of(self, waiting: Waiting) -> bytes:
