@@ -297,3 +297,17 @@ def test_the_fingerprint_is_that_of_the_weights(tmp_path: Path, tiny_weights: Pa
     data[-1] ^= 1
     (other / "mllm.safetensors").write_bytes(data)
     assert PreviewEngine.from_pretrained(other).fingerprint != engine.fingerprint
+
+
+def test_a_reply_that_comes_to_no_end_gives_way_to_an_honest_one(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(talk, 1)
+    monkeypatch.setattr("worker.engines.preview.reader.LONGEST_REPLY", 5)
+    reading, drawing = talk.say(DIALOGUE[2].message)
+    assert (reading.reply, reading.draws, drawing.picture) == (replies.UNCLEAR, False, None)
+    monkeypatch.undo()
+    warm = talk.read(DIALOGUE[3].message)
+    cold = Talk(talk.engine, None, talk.records, talk.characters).read(DIALOGUE[3].message)
+    assert warm.tokens_reused > 0
+    assert warm.reply == cold.reply, "nothing of what was given up is remembered"
+    for one, other in zip(warm.plan.read.keys, cold.plan.read.keys, strict=True):  # type: ignore[attr-defined]
+        assert np.allclose(one, other, atol=1e-4)

@@ -21,6 +21,7 @@ from transformers.cache_utils import DynamicCache
 from worker.engines.contract import Record
 from worker.engines.preview.mllm import MLLM, Special
 from worker.engines.preview.references import Reference
+from worker.engines.preview.replies import UNCLEAR
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.history.segments import Pace, Segment, Wanted, next_key, root_key
 
@@ -258,13 +259,16 @@ class Reader:
     ) -> tuple[list[int], bool]:
         """The reply, one likely token after the other, and whether a picture is to follow.
 
-        `instead_of` is a token that it must not begin with.
+        `instead_of` is a token that it must not begin with. One that comes to no end gives way to an honest sentence.
         """
         written: list[int] = []
+        start = cache.get_seq_length()
         while len(written) < LONGEST_REPLY:
             logits = self._mllm.text_logits(last)
             if not written and instead_of is not None:
                 logits[instead_of] = -torch.inf
+            if len(written) > 1 and written[-1] == written[-2]:  # a small model may run into a loop; words never do
+                logits[written[-1]] = -torch.inf
             chosen = _chosen(logits, generator)
             if chosen in {Special.IMAGE, Special.END}:
                 return written, chosen == Special.IMAGE
@@ -273,7 +277,10 @@ class Reader:
             written.append(chosen)
             last = self._feed(cache, [chosen], np.zeros((0, WIDTH), np.float32))[-1]
         log.warning("the reply did not end: %r", self._text.decode(written))
-        return written, False
+        instead = self._text.encode(UNCLEAR).ids
+        _shorten(cache, start)
+        self._feed(cache, instead, np.zeros((0, WIDTH), np.float32))
+        return instead, False
 
     def _regress(self, cache: DynamicCache, references: Sequence[Reference]) -> NDArray[np.float32]:
         """Visual tokens (K, WIDTH) of the next picture; the reserved positions leave no trace in the cache."""
