@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import conversations, events
+from storage import admin, conversations, events
 from storage.conversations import Box, Line
 from storage.database import single
 from storage.tables import (
@@ -209,7 +209,8 @@ class Place:
 
 _ARRIVE = text(
     """
-    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine
+    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine,
+           w.settings AS workspace_settings, p.blocked_at
     FROM workspaces w
     JOIN persons p ON p.workspace_id = w.id AND p.external_id = :author
     JOIN conversations c ON c.workspace_id = w.id AND c.channel = :channel AND c.thread = :thread
@@ -277,8 +278,8 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             )
         ).scalar_one_or_none()
         if target is None:
-            problem = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
-        elif request.kind is Kind.AGAIN and target.kind == Kind.AGAIN and target.status == Status.REFUSED:
+            problem = _NOT_FOUND
+        elif request.kind is Kind.AGAIN and target.kind == Kind.AGAIN and target.reply in (_NOT_FOUND, _NOTHING_AGAIN):
             problem = _NOTHING_AGAIN
         elif request.kind is Kind.AGAIN:
             parent_id, words = target.parent_id, target.text
@@ -289,6 +290,10 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             parent_id = target.id
     elif request.kind is Kind.AGAIN:
         problem = _NOTHING_AGAIN
+    if problem is None:
+        rules = admin.Rules.of(here.workspace_settings)
+        blocked = here.blocked_at is not None
+        problem = admin.refusal(session, here.workspace_id, here.person_id, rules, blocked=blocked)
 
     turn_id = uuid7()
     chosen_engine = here.engine or engine
@@ -351,6 +356,7 @@ def _known(session: Session, workspace_id: UUID, source_id: str) -> Receipt:
 
 
 _NOTHING_AGAIN = "There is no picture yet that I could draw again."
+_NOT_FOUND = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
 
 
 def _problem(request: Request, limits: Limits) -> str | None:
@@ -465,6 +471,7 @@ _CLAIM = text(
     WITH RECURSIVE busy AS (
         (SELECT workspace_id FROM turns
          WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
+           AND NOT EXISTS (SELECT FROM workers WHERE id = :worker_id AND paused)
          ORDER BY workspace_id LIMIT 1)
         UNION ALL
         SELECT (SELECT t.workspace_id FROM turns t
@@ -558,7 +565,10 @@ def claim(
     warm: Sequence[UUID] = (),
     warm_patience: float = 0.0,
 ) -> Claim | None:
-    """Take the fairest runnable turn of the engine, or nothing. `warm` are conversations whose history is at hand."""
+    """Take the fairest runnable turn of the engine, or nothing; nothing at all while an operator has paused the worker.
+
+    `warm` are conversations whose history is at hand.
+    """
     values = {
         "engine": engine,
         "worker_id": worker_id,
@@ -1013,12 +1023,13 @@ def mend_counts(session: Session) -> int:
 
 
 def live_workers(session: Session, heartbeat_seconds: float) -> dict[str, int]:
-    """How many workers of each engine gave a sign of life lately."""
+    """How many workers of each engine gave a sign of life lately and take turns."""
     live = session.execute(
         select(Worker.engine, func.count())
         .where(
             Worker.heartbeat_at > func.now() - timedelta(seconds=DEAD_AFTER * heartbeat_seconds),
             Worker.stopping.is_(False),
+            Worker.paused.is_(False),
         )
         .group_by(Worker.engine)
     )

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
-from storage import turns
+from storage import turns, workers
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
@@ -46,6 +46,7 @@ FACES_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
+PAUSED_SECONDS = 1.0  # that a paused worker takes no ticket for after it passed one on
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
 
@@ -135,15 +136,26 @@ class Drawer:
         while going_on:
             finished = self.draw_next()
             if finished is None:
-                if self._database.run(turns.runnable, self._engine_name):  # but somebody held its row just then
-                    time.sleep(HELD_SECONDS)
-                    self._bell.ring_until(self._engine_name, 1)
+                if self._database.run(turns.runnable, self._engine_name):
+                    self._pass_on()
                 return
             going_on = finished.runnable and time.monotonic() < until
             if finished.woken > 1:
                 self._bell.ring(self._engine_name, finished.woken - going_on)
             elif finished.runnable and not going_on:
                 self._bell.ring_until(self._engine_name, 1)
+
+    def _pass_on(self) -> None:
+        """Ring for what was not claimed: somebody held its row just then, or this worker is paused.
+
+        A paused worker passes its ticket on at once, and leaves the next ones to others for a while.
+        """
+        if self._database.run(workers.is_paused, self._worker_id):
+            self._bell.ring_until(self._engine_name, 1)
+            time.sleep(PAUSED_SECONDS)
+        else:
+            time.sleep(HELD_SECONDS)
+            self._bell.ring_until(self._engine_name, 1)
 
     def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> Finished | None:
         """Claim the fairest turn and see it to its end. None when there was nothing to claim.
