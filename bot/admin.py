@@ -175,12 +175,12 @@ class Administration:
         if not self._operates(by):
             return NOT_OPERATOR if by.manages else NOT_ADMIN
 
-        def find(session: Session, _: UUID) -> str:
-            meant = which.strip().lower()
-            found = [one for one in self._workers(session, None) if meant in (str(one.id), one.short)]
-            return change(session, found[0]) if found else "I know no such worker; it may have ended."
-
-        return await self._change(by, action, {"worker": which}, find, may=True)
+        meant = which.strip().lower()
+        found = await self._services.database.arun(self._workers, None)
+        one = next((one for one in found if meant in (str(one.id), one.short)), None)
+        if one is None:
+            return "I know no such worker; it may have ended."
+        return await self._change(by, action, {"worker": str(one.id)}, lambda session, _: change(session, one), may=True)
 
     # -- what all have in common ---------------------------------------------------------------------------------------
 

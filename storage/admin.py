@@ -158,16 +158,11 @@ _NAME = func.coalesce(func.nullif(Person.name, ""), Person.external_id)
 def standing(session: Session, workspace_id: UUID) -> Standing:
     """How it stands in a workspace now."""
     settings = session.execute(select(Workspace.settings).where(Workspace.id == workspace_id)).scalar_one()
-    unfinished = dict(
-        session.execute(
-            select(Turn.status, func.count())
-            .where(
-                Turn.workspace_id == workspace_id,
-                Turn.status.in_([Status.RECEIVED, Status.QUEUED, Status.RUNNING]),
-            )
-            .group_by(Turn.status)
-        ).tuples()
-    )
+    unfinished = session.execute(
+        select(Turn.status == Status.RUNNING, func.count())
+        .where(Turn.workspace_id == workspace_id, Turn.status.in_([Status.RECEIVED, Status.QUEUED, Status.RUNNING]))
+        .group_by(Turn.status)
+    ).all()
     used = func.sum(Usage.turns)
     active = session.execute(
         select(_NAME, used, func.sum(used).over())
@@ -182,11 +177,10 @@ def standing(session: Session, workspace_id: UUID) -> Standing:
         .where(Person.workspace_id == workspace_id, Person.blocked_at.is_not(None))
         .order_by(Person.blocked_at)
     ).all()
-    running = unfinished.pop(Status.RUNNING, 0)
     return Standing(
         rules=Rules.of(settings),
-        waiting=sum(unfinished.values()),
-        running=running,
+        waiting=sum(count for running, count in unfinished if not running),
+        running=sum(count for running, count in unfinished if running),
         finished=int(active[0][2]) if active else 0,
         most_active=[(name, int(count)) for name, count, _ in active],
         blocked=list(blocked),

@@ -36,4 +36,5 @@ def tally(session: Session, workspace_id: UUID) -> tuple[int, int]:
     """How many votes of a workspace are for the picture, and how many against it."""
     liked = func.count().filter(Vote.value > 0)
     disliked = func.count().filter(Vote.value < 0)
-    return session.execute(select(liked, disliked).where(Vote.workspace_id == workspace_id)).tuples().one()
+    row = session.execute(select(liked, disliked).where(Vote.workspace_id == workspace_id)).one()
+    return row[0], row[1]

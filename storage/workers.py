@@ -47,18 +47,12 @@ def listed(session: Session, *, heartbeat_seconds: float, workspace_id: UUID | N
     rows = session.execute(select(Worker, silent).order_by(Worker.id)).all()
     ours = [] if workspace_id is None else [Turn.workspace_id == workspace_id]
     by_worker = select(Turn.worker_id, func.count()).group_by(Turn.worker_id)
-    drawing = dict(session.execute(by_worker.where(Turn.status == Status.RUNNING, *ours)).tuples())
+    lately = Turn.finished_at > func.now() - LATELY
     engines = {worker.engine for worker, _ in rows}
-    drawn = dict(
-        session.execute(
-            by_worker.where(
-                Turn.engine.in_(engines),
-                Turn.status == Status.DONE,
-                Turn.finished_at > func.now() - LATELY,
-                *ours,
-            )
-        ).tuples()
-    )
+    running = session.execute(by_worker.where(Turn.status == Status.RUNNING, *ours))
+    drawing = {worker_id: count for worker_id, count in running}  # noqa: C416  (as in `turns.live_workers`)
+    done = session.execute(by_worker.where(Turn.engine.in_(engines), Turn.status == Status.DONE, lately, *ours))
+    drawn = {worker_id: count for worker_id, count in done}  # noqa: C416  (as above)
     views = [
         WorkerView(
             id=worker.id,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import numpy as np
@@ -14,17 +16,17 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import characters, conversations, turns
+from storage import characters, conversations, turns, workers
 from storage.blobs import open_blobs
 from storage.conversations import Likeness
 from storage.database import Database
 from storage.settings import Settings
-from storage.tables import Appearance, Character, Picture, Record, Status
+from storage.tables import Appearance, Character, Picture, Record, Status, Worker
 from storage.tickets import Bell
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
-from worker.drawing import Drawer
+from worker.drawing import PAUSED_SECONDS, Drawer
 from worker.engines.contract import ChatMessage, Reading, no_progress
 from worker.engines.echo import EchoEngine
 from worker.history import History, record_from_bytes
@@ -48,6 +50,7 @@ def drawer(
     engine: EchoEngine | None = None,
     bell: Bell | None = None,
     guard: Guard | None = None,
+    worker_id: UUID | None = None,
 ) -> Drawer:
     return Drawer(
         settings=settings,
@@ -56,7 +59,7 @@ def drawer(
         bell=bell or Bell(settings.broker_url),
         engine_name="echo",
         engine=engine or EchoEngine(),
-        worker_id=uuid7(),
+        worker_id=worker_id or uuid7(),
         guard=guard,
     )
 
@@ -119,6 +122,28 @@ def test_turns_that_can_run_side_by_side_are_offered_to_other_workers(
     drawer(settings, database, bell=heard).answer()
     assert {factory.status(branch.turn_id) for branch in branches} == {Status.DONE}
     assert heard.rung == 2, "one of the three was this worker's own"
+
+
+def test_a_paused_worker_passes_its_ticket_on_and_draws_when_it_is_resumed(
+    settings: Settings, database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("worker.drawing.time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
+    waiting = factory.receive("waits")
+    worker_id = uuid7()
+    row = Worker(id=worker_id, engine="echo", fingerprint="echo-1", abilities={}, host="machine:1", paused=True)
+    database.run(lambda session: session.add(row))
+    heard = Heard(settings.broker_url)
+    resting = drawer(settings, database, bell=heard, worker_id=worker_id)
+    resting.answer()
+    assert factory.status(waiting.turn_id) is Status.QUEUED
+    assert heard.waiting("echo") == 1
+    assert PAUSED_SECONDS in rests, "it leaves the ticket to others for a while"
+    resting.answer()
+    assert heard.rung == 1, "one ticket is enough"
+    database.run(workers.set_paused, worker_id, paused=False)
+    resting.answer()
+    assert factory.status(waiting.turn_id) is Status.DONE
 
 
 def test_history_is_the_line_of_done_turns_and_nothing_beside_it(echo: Drawer, factory: Factory) -> None:
