@@ -180,7 +180,9 @@ class Administration:
         one = next((one for one in found if meant in (str(one.id), one.short)), None)
         if one is None:
             return "I know no such worker; it may have ended."
-        return await self._change(by, action, {"worker": str(one.id)}, lambda session, _: change(session, one), may=True)
+        return await self._change(
+            by, action, {"worker": str(one.id)}, lambda session, _: change(session, one), may=True
+        )
 
     # -- what all have in common ---------------------------------------------------------------------------------------
 

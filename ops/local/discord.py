@@ -298,7 +298,9 @@ class LocalDiscord:
         self, user: Payload, channel: Payload, command: str, /, option: str, typed: str, **options: str | int | Payload
     ) -> Waiting:
         """Somebody types into an option that offers choices."""
-        return await self._interact(user, channel, 4, self._command(command, {**options, option: typed}, focused=option))
+        return await self._interact(
+            user, channel, 4, self._command(command, {**options, option: typed}, focused=option)
+        )
 
     def _command(self, command: str, options: dict[str, str | int | Payload], focused: str = "") -> Payload:
         name, _, inner = command.partition(" ")

@@ -154,7 +154,9 @@ def test_only_a_quota_costs_statements(factory: Factory, *, has_quota: bool, sta
     if has_quota:
         quota(factory, 100)
     sent: list[str] = []
-    event.listen(factory.database.engine, "before_cursor_execute", lambda _, __, statement, *___: sent.append(statement))
+    event.listen(
+        factory.database.engine, "before_cursor_execute", lambda _, __, statement, *___: sent.append(statement)
+    )
     factory.receive()
     assert len(sent) == statements
 

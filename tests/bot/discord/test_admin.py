@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import discord as library
 import pytest
+from sqlalchemy import func, select
 
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
 from bot.discord.admin import NOT_A_SERVER, WHAT, WHICH
 from bot.discord.client import LikenessClient
+from bot.services import Services
 from ops.local.discord import LocalDiscord, Payload, Waiting
 from storage import turns
 from storage.admin import BLOCKED
 from storage.settings import Settings
-from storage.tables import Status, Worker
-from tests.bot.discord.conftest import ME, Town, until
+from storage.tables import Audit, Status, Worker
+from tests.bot.discord.conftest import ME, Town, running, until
 from tests.bot.discord.test_interactions import first_picture, said_to
 
 OPERATOR = 4242
@@ -37,13 +38,13 @@ async def boss(town: Town) -> Payload:
 
 
 @pytest.fixture
-async def elsewhere(discord: LocalDiscord, bot: LikenessClient, boss: Payload) -> AsyncIterator[Payload]:
+async def elsewhere(discord: LocalDiscord, bot: LikenessClient, boss: Payload) -> Payload:
     """A channel of another server, which the same person manages."""
     guild = await discord.guild("Elsewhere")
     channel = await discord.channel(guild, "general")
     discord.managers.add((guild["id"], boss["id"]))
     await until(lambda: bot.get_channel(int(channel["id"])) is not None)
-    yield channel
+    return channel
 
 
 async def obeyed(town: Town, who: Payload, command: str, channel: Payload | None = None, **options: object) -> str:
@@ -112,6 +113,16 @@ async def test_a_quota_holds_for_commands_and_mentions(town: Town, boss: Payload
     assert waiting.message is not None
     (reply,) = await town.told(await town.thread(waiting.message))
     assert "1 turn here is used up" in reply["content"]
+
+
+async def test_a_command_that_two_processes_hear_is_obeyed_once(
+    town: Town, boss: Payload, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(Services.open(services.settings)):
+        assert "2 turns a day" in await obeyed(town, boss, "quota", turns=2)
+        await until(lambda: "already been acknowledged" in caplog.text)
+    noted = select(func.count()).select_from(Audit).where(Audit.action == "quota")
+    assert town.factory.database.run(lambda session: session.scalar(noted)) == 1
 
 
 async def test_an_admin_pauses_their_own_server_alone(town: Town, boss: Payload, elsewhere: Payload) -> None:
