@@ -23,6 +23,19 @@ def _psycopg(url: str) -> str:
     return url
 
 
+def _persons(ids: str) -> str:
+    """Persons by platform and the platform's own id, such as `discord:123`, with commas."""
+    for one in _split(ids):
+        platform, _, person = one.partition(":")
+        if not (platform and person):
+            raise ValueError(f"{one!r} is not like discord:123, a platform and the id of a person on it")
+    return ids
+
+
+def _split(words: str) -> frozenset[str]:
+    return frozenset(stripped for one in words.split(",") if (stripped := one.strip()))
+
+
 class Settings(BaseSettings):
     """What an operator can set. On one machine `likeness demo` fills in the addresses by itself."""
 
@@ -106,12 +119,19 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = Field(None, description="Token of the bot, from Discord's developer portal.")
     discord_url: str = Field("", description="Address of a Discord on this machine, to try the bot out and for tests.")
 
+    operators: Annotated[str, AfterValidator(_persons)] = Field(
+        "", description="Who may pause workers and sees their hosts: persons such as discord:123, with commas."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property
     def blobs(self) -> str:
         """Where blobs are, always as an address."""
         return self.blobs_url or (self.data_dir / "blobs").absolute().as_uri()
+
+    def is_operator(self, platform: str, person: str) -> bool:
+        """Whether somebody, by the platform's own id, looks after the workers that all workspaces share."""
+        return f"{platform}:{person}" in _split(self.operators)
 
     @property
     def history_folder(self) -> Path:

@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import conversations, events
+from storage import admin, conversations, events
 from storage.conversations import Box, Line
 from storage.database import single
 from storage.tables import (
@@ -60,7 +60,6 @@ BREADTH = (
     8,
     64,
 )  # workspaces, and persons of each, that a claim looks at; the second when all of the first were locked
-COMPARE = "compare"  # in a workspace's settings: percent of its turns that two configurations draw; in a turn's options: this one
 WARM_WINDOW = 4  # how many of the fairest turns may be passed over for one whose history the worker holds
 DEAD_AFTER = 6  # heartbeats a worker may miss before it no longer counts as live
 
@@ -217,7 +216,7 @@ class Place:
 _ARRIVE = text(
     """
     SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine,
-           w.settings AS workspace_settings
+           w.settings AS workspace_settings, p.blocked_at
     FROM workspaces w
     JOIN persons p ON p.workspace_id = w.id AND p.external_id = :author
     JOIN conversations c ON c.workspace_id = w.id AND c.channel = :channel AND c.thread = :thread
@@ -279,11 +278,11 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
     if request.reply_to is not None:
         target = _target(session, here, request.reply_to)
         if target is None:
-            problem = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
+            problem = _NOT_FOUND
         elif request.kind is Kind.ENLARGE:
             parent_id, words = target.id, target.text
             problem = None if _has_picture(session, target.id) else "There is no picture that I could enlarge."
-        elif request.kind in REPEATS and target.kind in REPEATS and target.status == Status.REFUSED:
+        elif request.kind in REPEATS and target.kind in REPEATS and target.reply in (_NOT_FOUND, _NOTHING_AGAIN):
             problem = _NOTHING_AGAIN
         elif request.kind in REPEATS:
             parent_id, words = target.parent_id, target.text
@@ -294,6 +293,10 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             parent_id = target.id
     elif request.kind is not Kind.SAY:
         problem = _NOTHING_AGAIN
+    if problem is None:
+        rules = admin.Rules.of(here.workspace_settings)
+        blocked = here.blocked_at is not None
+        problem = admin.refusal(session, here.workspace_id, here.person_id, rules, blocked=blocked)
 
     turn_id = uuid7()
     chosen_engine = here.engine or engine
@@ -353,8 +356,8 @@ def _has_picture(session: Session, turn_id: UUID) -> bool:
 
 def _options(request: Request, workspace_settings: dict[str, Any]) -> dict[str, Any]:
     """What a turn is asked besides its words: now and then, where the workspace wants it, that two draw it to be compared."""
-    share = workspace_settings.get(COMPARE, 0)
-    return {COMPARE: True} if request.kind is Kind.SAY and secrets.randbelow(100) < share else {}
+    share = workspace_settings.get(admin.COMPARE, 0)
+    return {admin.COMPARE: True} if request.kind is Kind.SAY and secrets.randbelow(100) < share else {}
 
 
 def _arrive(session: Session, request: Request) -> Any:
@@ -386,6 +389,7 @@ def _known(session: Session, workspace_id: UUID, source_id: str) -> Receipt:
 
 
 _NOTHING_AGAIN = "There is no picture yet that I could draw again."
+_NOT_FOUND = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
 
 
 def _problem(request: Request, limits: Limits) -> str | None:
@@ -500,6 +504,7 @@ _CLAIM = text(
     WITH RECURSIVE busy AS (
         (SELECT workspace_id FROM turns
          WHERE engine = :engine AND status = 'queued' AND ready_at IS NOT NULL
+           AND NOT EXISTS (SELECT FROM workers WHERE id = :worker_id AND paused)
          ORDER BY workspace_id LIMIT 1)
         UNION ALL
         SELECT (SELECT t.workspace_id FROM turns t
@@ -593,7 +598,10 @@ def claim(
     warm: Sequence[UUID] = (),
     warm_patience: float = 0.0,
 ) -> Claim | None:
-    """Take the fairest runnable turn of the engine, or nothing. `warm` are conversations whose history is at hand."""
+    """Take the fairest runnable turn of the engine, or nothing; nothing at all while an operator has paused the worker.
+
+    `warm` are conversations whose history is at hand.
+    """
     values = {
         "engine": engine,
         "worker_id": worker_id,
@@ -815,8 +823,8 @@ def cancel(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
 def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | None:
     """Move the head to before its latest turn that shows something or still may; that turn is cancelled if it runs.
 
-    Returns the turn that was undone, or None where there is nothing to undo. Turns that were refused, failed or cancelled
-    are stepped over: to a person they are not part of the story.
+    Returns the turn that was undone, or None where there is nothing to undo. Turns that were refused, failed, cancelled
+    or deleted are stepped over: to a person they are not part of the story.
     """
     turn = undoable(session, workspace_id, conversation_id)
     if turn is None:
@@ -836,7 +844,7 @@ def undoable(session: Session, workspace_id: UUID, conversation_id: UUID) -> Tur
     )
     while head_id is not None:
         turn = session.execute(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == head_id)).scalar_one()
-        if turn.status == Status.DONE or not Status(turn.status).final:
+        if turn.deleted_at is None and (turn.status == Status.DONE or not Status(turn.status).final):
             return turn
         head_id = turn.parent_id
     return None
@@ -1103,12 +1111,13 @@ def mend_counts(session: Session) -> int:
 
 
 def live_workers(session: Session, heartbeat_seconds: float) -> dict[str, int]:
-    """How many workers of each engine gave a sign of life lately."""
+    """How many workers of each engine gave a sign of life lately and take turns."""
     live = session.execute(
         select(Worker.engine, func.count())
         .where(
             Worker.heartbeat_at > func.now() - timedelta(seconds=DEAD_AFTER * heartbeat_seconds),
             Worker.stopping.is_(False),
+            Worker.paused.is_(False),
         )
         .group_by(Worker.engine)
     )

@@ -101,3 +101,15 @@ def comparisons(session: Session, workspace_id: UUID) -> Sequence[Comparison]:
         .order_by(one.configuration, two.configuration)
     )
     return [Comparison(*row) for row in rows]
+
+
+def tally(session: Session, workspace_id: UUID) -> tuple[int, int]:
+    """How many votes of a workspace are for the picture, and how many against it; those that compare two are others."""
+    liked = func.count().filter(Vote.value > 0)
+    disliked = func.count().filter(Vote.value < 0)
+    row = session.execute(
+        select(liked, disliked)
+        .join(Picture, Picture.id == Vote.picture_id)
+        .where(Vote.workspace_id == workspace_id, Picture.configuration == "")
+    ).one()
+    return row[0], row[1]

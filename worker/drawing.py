@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
-from storage import turns
+from storage import admin, turns, workers
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
@@ -49,6 +49,7 @@ PREVIEW_SECONDS = 0.2
 VARIATIONS = 4  # pictures of one turn that asks for them
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
+PAUSED_SECONDS = 1.0  # that a paused worker takes no ticket for after it passed one on
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
 
@@ -180,15 +181,26 @@ class Drawer:
         while going_on:
             finished = self.draw_next()
             if finished is None:
-                if self._database.run(turns.runnable, self._engine_name):  # but somebody held its row just then
-                    time.sleep(HELD_SECONDS)
-                    self._bell.ring_until(self._engine_name, 1)
+                if self._database.run(turns.runnable, self._engine_name):
+                    self._pass_on()
                 return
             going_on = finished.runnable and time.monotonic() < until
             if finished.woken > 1:
                 self._bell.ring(self._engine_name, finished.woken - going_on)
             elif finished.runnable and not going_on:
                 self._bell.ring_until(self._engine_name, 1)
+
+    def _pass_on(self) -> None:
+        """Ring for what was not claimed: somebody held its row just then, or this worker is paused.
+
+        A paused worker passes its ticket on at once, and leaves the next ones to others for a while.
+        """
+        if self._database.run(workers.is_paused, self._worker_id):
+            self._bell.ring_until(self._engine_name, 1)
+            time.sleep(PAUSED_SECONDS)
+        else:
+            time.sleep(HELD_SECONDS)
+            self._bell.ring_until(self._engine_name, 1)
 
     def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> Finished | None:
         """Claim the fairest turn and see it to its end. None when there was nothing to claim.
@@ -265,7 +277,7 @@ class Drawer:
             ]
             return [Drawn(Kept(one, (), 1)) for one in drawings]
         own = self._draw(claim, reading, lease)
-        if self._compared is None or not claim.options.get(turns.COMPARE) or not reading.draws:
+        if self._compared is None or not claim.options.get(admin.COMPARE) or not reading.draws:
             return [Drawn(own)]
         other = self._compared.draw(
             self._compared.read(history, message),

@@ -45,11 +45,14 @@ def name_of(key: str) -> app_commands.locale_str:
 
 def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     """All commands, on the tree of a client."""
+    from bot.discord.admin import likeness
+
     commands: list[app_commands.Command[Any, Any, Any]] = [
         *(imagine, newcharacter, undo, characters, history, export, help_),
     ]
     for command in commands:
         tree.add_command(command)
+    tree.add_command(likeness)
 
 
 @app_commands.command(name=name_of("imagine"), description=name_of("imagine.about"))

@@ -103,6 +103,7 @@ class Waiting:
     ephemeral: bool = False
     message: Payload | None = None
     modal: Payload | None = None
+    choices: list[Payload] | None = None  # what was offered for an option that is being typed
 
 
 class LocalDiscord:
@@ -115,6 +116,7 @@ class LocalDiscord:
         self.channels: dict[int, Payload] = {}  # threads and direct messages included
         self.messages: dict[int, list[Payload]] = {}  # by channel, oldest first
         self.members: dict[int, Payload] = {}  # users by id
+        self.managers: set[tuple[str, str]] = set()  # of a server, by its id and the user's
         self.permissions: dict[int, int] = {}  # of the bot, by channel; all where nothing is said
         self.files: dict[str, bytes] = {}
         self.commands: list[Payload] = []
@@ -288,14 +290,35 @@ class LocalDiscord:
         data = {"custom_id": custom_id, "component_type": 2}
         return await self._interact(user, channel, 3, data, message=message, moderator=moderator)
 
-    async def slash(self, user: Payload, channel: Payload, command: str, /, **options: str | int) -> Waiting:
-        """Somebody uses a command."""
-        given = [
-            {"name": option, "type": 4 if isinstance(value, int) else 3, "value": value}
-            for option, value in options.items()
-        ]
-        number = next((one["id"] for one in self.commands if one["name"] == command), "1")
-        return await self._interact(user, channel, 2, {"id": number, "name": command, "type": 1, "options": given})
+    async def slash(self, user: Payload, channel: Payload, command: str, /, **options: str | int | Payload) -> Waiting:
+        """Somebody uses a command, `likeness status` being one of a group; a user's payload as an option means that user."""
+        return await self._interact(user, channel, 2, self._command(command, options))
+
+    async def type_option(
+        self, user: Payload, channel: Payload, command: str, /, option: str, typed: str, **options: str | int | Payload
+    ) -> Waiting:
+        """Somebody types into an option that offers choices."""
+        return await self._interact(
+            user, channel, 4, self._command(command, {**options, option: typed}, focused=option)
+        )
+
+    def _command(self, command: str, options: dict[str, str | int | Payload], focused: str = "") -> Payload:
+        name, _, inner = command.partition(" ")
+        given: list[Payload] = []
+        users: Payload = {}
+        for option, value in options.items():
+            if isinstance(value, dict):
+                users[value["id"]] = value
+                given.append({"name": option, "type": 6, "value": value["id"]})
+            else:
+                given.append({"name": option, "type": 4 if isinstance(value, int) else 3, "value": value})
+            if option == focused:
+                given[-1]["focused"] = True
+        if inner:
+            given = [{"name": inner, "type": 1, "options": given}]
+        number = next((one["id"] for one in self.commands if one["name"] == name), "1")
+        resolved = {"users": users, "members": {one: {**self._member(), "permissions": "0"} for one in users}}
+        return {"id": number, "name": name, "type": 1, "options": given, "resolved": resolved}
 
     async def send_form(
         self, user: Payload, form: Waiting, *, pictures: Iterable[tuple[str, bytes]] = (), **fields: str | bool
@@ -447,9 +470,10 @@ class LocalDiscord:
         if message is not None:
             payload["message"] = message
         if guild_id:
-            permissions = discord.Permissions(send_messages=True, manage_messages=moderator).value
+            manages = (guild_id, user["id"]) in self.managers
+            may = discord.Permissions(send_messages=True, manage_messages=moderator or manages, manage_guild=manages)
             payload |= {"guild_id": guild_id, "guild_locale": "en-US"}
-            payload["member"] = {"user": user, "permissions": str(permissions), **self._member()}
+            payload["member"] = {"user": user, "permissions": str(may.value), **self._member()}
         else:
             payload["user"] = user
         await self._tell("INTERACTION_CREATE", payload, guild_id=int(guild_id) if guild_id else None)
@@ -473,6 +497,8 @@ class LocalDiscord:
             await self._show(waiting)
         elif kind == 9:
             waiting.modal = data
+        elif kind == 8:
+            waiting.choices = data["choices"]
         resource = {"type": kind, **({"message": waiting.message} if waiting.message else {})}
         about = {"id": waiting.id, "type": 2, "response_message_loading": kind == 5}
         if waiting.message:

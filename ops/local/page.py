@@ -79,11 +79,22 @@ class Page:
         form, channel = await self._fields(request), self._shown(request)
         name, _, text = str(form["command"]).strip().removeprefix("/").partition(" ")
         command = next((one for one in self._discord.commands if one["name"] == name), None)
+        inner, _, rest = text.partition(" ")
+        for one in command.get("options", []) if command is not None else []:
+            if one["type"] == 1 and one["name"] == inner:
+                name, text, command = f"{name} {inner}", rest, one
         if command is not None:
-            first = next((one["name"] for one in command.get("options", []) if one["type"] == 3), None)
-            options: dict[str, str | int] = {first: text} if first and text else {}
+            first = next((one for one in command.get("options", []) if one["type"] in (3, 4, 6)), None)
+            options = {first["name"]: self._value(first["type"], text.strip())} if first and text.strip() else {}
             await self._discord.slash(self._me(request), channel, name, **options)
         return self._back(request)
+
+    def _value(self, kind: int, text: str) -> str | int | Payload:
+        """What was typed for an option: words, a number, or somebody by name."""
+        if kind == 6:
+            named = (one for one in self._discord.members.values() if one["global_name"] == text.removeprefix("@"))
+            return next(named, text)
+        return int(text) if kind == 4 and text.isdigit() else text
 
     async def _form(self, request: web.Request) -> web.Response:
         fields, waiting = await self._fields(request), self._latest(self._shown(request))

@@ -23,8 +23,10 @@ async def serve(machine: OneMachine, port: int, console: Console) -> None:
         guild = await discord.guild(GUILD)
         for name in CHANNELS:
             await discord.channel(guild, name)
-        for name in PEOPLE:
-            discord.direct(discord.person(name))
+        people = [discord.person(name) for name in PEOPLE]
+        for person in people:
+            discord.direct(person)
+        discord.managers.add((guild["id"], people[0]["id"]))
         console.print(f"\n  A Discord with the bot in it: {discord.url}\n  Ctrl-C stops it.\n", markup=False)
         await _bot(machine.settings, discord.url)
     finally:

@@ -51,6 +51,24 @@ async def test_a_command_reaches_the_bot(discord: LocalDiscord, general: Payload
     assert len(discord.interactions) == 1
 
 
+async def test_a_command_of_a_group_reaches_the_bot_with_what_was_typed_for_it(
+    discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[tuple[str, dict[str, object]]] = []
+
+    async def slash(_: Payload, __: Payload, command: str, /, **options: object) -> None:
+        used.append((command, options))
+
+    monkeypatch.setattr(discord, "slash", slash)
+    quota = {"name": "quota", "type": 1, "options": [{"name": "turns", "type": 4}]}
+    block = {"name": "block", "type": 1, "options": [{"name": "user", "type": 6}]}
+    discord.commands = [{"id": "7", "name": "likeness", "type": 1, "description": "", "options": [quota, block]}]
+    for typed in ("/likeness quota 3", "/likeness block @Ada"):
+        await browser.post(f"/channels/{general['id']}/slash", data={"command": typed})
+    ada = next(one for one in discord.members.values() if one["global_name"] == "Ada")
+    assert used == [("likeness quota", {"turns": 3}), ("likeness block", {"user": ada})]
+
+
 async def test_a_form_of_another_page_is_refused(
     discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient
 ) -> None:

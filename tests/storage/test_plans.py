@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from benchmarks.measures import fill
 from bot.sweeper import COLLECT_SECONDS
 from ops.stack import Stack
-from storage import characters, conversations, deliveries, turns
+from storage import admin, characters, conversations, deliveries, turns, workers
 from storage.blobs import open_blobs
 from storage.collector import collect
 from storage.database import Database
@@ -110,6 +110,18 @@ def test_the_life_of_a_turn(large: Database) -> None:
         large.run(deliveries.lease_placeholder, first.turn_id, uuid4(), seconds=30)
         large.run(deliveries.turn_of_message, "test", "workspace", "message")
         assert large.run(turns.undo, first.workspace_id, first.conversation_id)
+    assert not found
+
+
+def test_a_turn_within_a_quota_and_what_admins_see(large: Database) -> None:
+    factory = Factory(large)
+    workspace_id = factory.receive().workspace_id
+    large.run(admin.set_quota, workspace_id, 100)
+    with scanned(large) as found:
+        factory.receive()
+        large.run(admin.standing, workspace_id)
+        large.run(workers.listed, heartbeat_seconds=5, workspace_id=workspace_id)
+    large.run(admin.set_quota, workspace_id, 0)
     assert not found
 
 

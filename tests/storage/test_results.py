@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from storage import conversations, deliveries, turns, votes
+from storage import admin, conversations, deliveries, turns, votes
 from storage.tables import Conversation, Kind, Picture, Record, Reference, Segment, Status, Workspace
 from storage.turns import Claim, DrawnPicture, Outcome, StoredBlob
 from tests.factory import Factory
@@ -132,6 +132,19 @@ def test_the_head_moves_before_a_deleted_turn_and_a_running_one_is_cancelled(fac
     assert not factory.finish(claim).valid
 
 
+def test_undo_steps_over_a_deleted_turn(factory: Factory) -> None:
+    first = factory.receive("Olivia")
+    finish(factory, factory.claim())
+    second = factory.receive("at night")
+    finish(factory, factory.claim())
+    factory.receive("in the snow")
+    finish(factory, factory.claim())
+    factory.database.run(turns.delete_turn, second.workspace_id, second.turn_id)
+    for expected in (second.turn_id, None):
+        factory.database.run(turns.undo, first.workspace_id, first.conversation_id)
+        assert head(factory) == expected
+
+
 def test_a_deleted_turn_owes_that_its_message_goes(factory: Factory) -> None:
     first = factory.receive("Olivia")
     finish(factory, factory.claim())
@@ -164,13 +177,13 @@ def test_a_workspace_that_compares_has_some_turns_drawn_twice(factory: Factory) 
     finish(factory, factory.claim())
 
     def compare(session: Session) -> None:
-        session.get_one(Workspace, workspace_id).settings = {turns.COMPARE: 100}
+        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
 
     factory.database.run(compare)
     factory.receive("at night")
     claim = factory.claim()
     assert claim is not None
-    assert claim.options == {turns.COMPARE: True}
+    assert claim.options == {admin.COMPARE: True}
     finish(factory, claim, drawn(2, ("plain", "whole")), chosen=1)
     assert chosen(factory, claim.turn_id) == [1]
     for author, position in (("ada", 0), ("ada", 1), ("ben", 1), ("cem", 0), ("dee", 1)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import numpy as np
@@ -15,17 +17,17 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import characters, conversations, turns
+from storage import admin, characters, conversations, turns, workers
 from storage.blobs import open_blobs
 from storage.conversations import Likeness
 from storage.database import Database
 from storage.settings import Settings
-from storage.tables import Appearance, Character, Kind, Picture, Record, Status, Workspace
+from storage.tables import Appearance, Character, Kind, Picture, Record, Status, Worker, Workspace
 from storage.tickets import Bell
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
-from worker.drawing import VARIATIONS, Drawer, Grid
+from worker.drawing import PAUSED_SECONDS, VARIATIONS, Drawer, Grid
 from worker.engines.contract import ChatMessage, Drawing, OnStep, Reading, Step, no_progress
 from worker.engines.echo import EchoEngine
 from worker.history import History, record_from_bytes
@@ -49,6 +51,7 @@ def drawer(
     engine: EchoEngine | None = None,
     bell: Bell | None = None,
     guard: Guard | None = None,
+    worker_id: UUID | None = None,
 ) -> Drawer:
     return Drawer(
         settings=settings,
@@ -57,7 +60,7 @@ def drawer(
         bell=bell or Bell(settings.broker_url),
         engine_name="echo",
         engine=engine or EchoEngine(),
-        worker_id=uuid7(),
+        worker_id=worker_id or uuid7(),
         guard=guard,
     )
 
@@ -120,6 +123,28 @@ def test_turns_that_can_run_side_by_side_are_offered_to_other_workers(
     drawer(settings, database, bell=heard).answer()
     assert {factory.status(branch.turn_id) for branch in branches} == {Status.DONE}
     assert heard.rung == 2, "one of the three was this worker's own"
+
+
+def test_a_paused_worker_passes_its_ticket_on_and_draws_when_it_is_resumed(
+    settings: Settings, database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("worker.drawing.time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
+    waiting = factory.receive("waits")
+    worker_id = uuid7()
+    row = Worker(id=worker_id, engine="echo", fingerprint="echo-1", abilities={}, host="machine:1", paused=True)
+    database.run(lambda session: session.add(row))
+    heard = Heard(settings.broker_url)
+    resting = drawer(settings, database, bell=heard, worker_id=worker_id)
+    resting.answer()
+    assert factory.status(waiting.turn_id) is Status.QUEUED
+    assert heard.waiting("echo") == 1
+    assert PAUSED_SECONDS in rests, "it leaves the ticket to others for a while"
+    resting.answer()
+    assert heard.rung == 1, "one ticket is enough"
+    database.run(workers.set_paused, worker_id, paused=False)
+    resting.answer()
+    assert factory.status(waiting.turn_id) is Status.DONE
 
 
 def test_history_is_the_line_of_done_turns_and_nothing_beside_it(echo: Drawer, factory: Factory) -> None:
@@ -422,7 +447,7 @@ def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
     comparing.draw_next()
 
     def compare(session: Session) -> None:
-        session.get_one(Workspace, workspace_id).settings = {turns.COMPARE: 100}
+        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
 
     database.run(compare)
     turn = factory.receive("at night", seed=seed)

@@ -1,0 +1,193 @@
+"""What the admins of a workspace see and change: whether turns are taken in there, from whom, and how many a day.
+
+The rules lie in `workspaces.settings` and `persons.blocked_at`; `storage.turns.receive` asks `refusal` before it takes a
+turn in. Days are days of UTC. It knows nothing of who may be an admin: that is `bot.admin`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Uuid, bindparam, cast, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from storage.tables import Audit, Person, Status, Turn, Usage, Workspace
+
+COMPARE = "compare"  # in a workspace's settings: percent of its turns that two configurations draw; in a turn's options: this one
+MOST_ACTIVE = 5
+BLOCKED = "An admin has blocked you here, so I cannot draw for you; please ask them about it."
+PAUSED = "An admin has paused me here; please ask again when I am resumed."
+USED_UP = "Today's quota of {quota} here is used up, with what still waits; please ask again after midnight UTC."
+
+
+def turns_of(count: int) -> str:
+    """A number of turns in words."""
+    return "1 turn" if count == 1 else f"{count:,} turns"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an admin has set. `quota` is how many turns a person has a day; 0 is without an end."""
+
+    paused: bool = False
+    quota: int = 0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Rules:
+        """As `workspaces.settings` has them."""
+        return cls(bool(settings.get("paused")), int(settings.get("quota") or 0))
+
+
+# -- what the door asks -----------------------------------------------------------------------------------------------
+
+_QUOTA_LOCK = 0x0DA7  # any constant that no other pair of advisory locks begins with
+
+# A turn counts from the moment it is taken in: while it waits by its row, afterwards by the usage that its end notes. What
+# was cancelled, or failed with its worker, counts no more.
+_COUNTED = text(
+    """
+    SELECT (SELECT coalesce(sum(turns), 0) FROM usage WHERE workspace_id = :workspace_id AND person_id = :person_id
+            AND day = (now() AT TIME ZONE 'UTC')::date)
+         + (SELECT count(*) FROM turns WHERE workspace_id = :workspace_id AND person_id = :person_id
+            AND status IN ('received', 'queued', 'running'))
+    """
+).bindparams(bindparam("workspace_id", type_=Uuid), bindparam("person_id", type_=Uuid))
+
+
+def refusal(session: Session, workspace_id: UUID, person_id: UUID, rules: Rules, *, blocked: bool) -> str | None:
+    """Why no turn of this person is taken in just now, as a sentence to them. Asks the database only where a quota is set.
+
+    With a quota, further turns of the person wait until this transaction ends: none can slip in beside it.
+    """
+    if blocked:
+        return BLOCKED
+    if rules.paused:
+        return PAUSED
+    if not rules.quota:
+        return None
+    # A statement of its own: only a later one sees what others committed while this one waited for the lock.
+    person = int.from_bytes(person_id.bytes[-4:], signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(_QUOTA_LOCK, person)))
+    counted = session.scalars(_COUNTED, {"workspace_id": workspace_id, "person_id": person_id}).one()
+    return USED_UP.format(quota=turns_of(rules.quota)) if counted >= rules.quota else None
+
+
+# -- what admins change -----------------------------------------------------------------------------------------------
+
+
+def note(
+    session: Session, workspace_id: UUID, person_id: UUID, source_id: str, action: str, details: Mapping[str, Any]
+) -> bool:
+    """Note who does what. False when it was noted before: what arrives twice is obeyed once."""
+    noted = session.scalar(
+        insert(Audit)
+        .values(
+            id=uuid7(),
+            workspace_id=workspace_id,
+            person_id=person_id,
+            source_id=source_id,
+            action=action,
+            details=dict(details),
+        )
+        .on_conflict_do_nothing()
+        .returning(Audit.id)
+    )
+    return noted is not None
+
+
+def set_paused(session: Session, workspace_id: UUID, *, paused: bool) -> bool:
+    """Take no turns in any more, or take them in again. False: it was so already."""
+    return _set(session, workspace_id, "paused", paused)
+
+
+def set_quota(session: Session, workspace_id: UUID, quota: int) -> bool:
+    """How many turns a person has a day; 0 is without an end. False: it was so already."""
+    return _set(session, workspace_id, "quota", quota)
+
+
+def set_compared(session: Session, workspace_id: UUID, share: int) -> bool:
+    """How many percent of the turns two configurations draw, for people to vote. False: it was so already."""
+    return _set(session, workspace_id, COMPARE, share)
+
+
+def set_blocked(session: Session, workspace_id: UUID, person_id: UUID, *, blocked: bool) -> bool:
+    """Take no turns in from a person any more, or take them in again. False: it was so already."""
+    changed = session.scalar(
+        update(Person)
+        .where(
+            Person.workspace_id == workspace_id,
+            Person.id == person_id,
+            Person.blocked_at.is_(None) if blocked else Person.blocked_at.is_not(None),
+        )
+        .values(blocked_at=func.now() if blocked else None)
+        .returning(Person.id)
+    )
+    return changed is not None
+
+
+def _set(session: Session, workspace_id: UUID, name: str, value: bool | int) -> bool:
+    before = session.execute(
+        select(Workspace.settings).where(Workspace.id == workspace_id).with_for_update(key_share=True)
+    ).scalar_one()
+    if (before.get(name) or 0) == value:
+        return False
+    session.execute(
+        update(Workspace).where(Workspace.id == workspace_id).values(settings=Workspace.settings.concat({name: value}))
+    )
+    return True
+
+
+# -- what admins see --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands in a workspace. `finished` and `most_active`, by name, are of today."""
+
+    rules: Rules
+    waiting: int
+    running: int
+    finished: int
+    most_active: list[tuple[str, int]]
+    blocked: list[str]
+
+
+_TODAY = cast(func.timezone("UTC", func.now()), Date)
+_NAME = func.coalesce(func.nullif(Person.name, ""), Person.external_id)
+
+
+def standing(session: Session, workspace_id: UUID) -> Standing:
+    """How it stands in a workspace now."""
+    settings = session.execute(select(Workspace.settings).where(Workspace.id == workspace_id)).scalar_one()
+    unfinished = session.execute(
+        select(Turn.status == Status.RUNNING, func.count())
+        .where(Turn.workspace_id == workspace_id, Turn.status.in_([Status.RECEIVED, Status.QUEUED, Status.RUNNING]))
+        .group_by(Turn.status)
+    ).all()
+    used = func.sum(Usage.turns)
+    active = session.execute(
+        select(_NAME, used, func.sum(used).over())
+        .join(Usage, Usage.person_id == Person.id)
+        .where(Person.workspace_id == workspace_id, Usage.workspace_id == workspace_id, Usage.day == _TODAY)
+        .group_by(Person.id)
+        .order_by(used.desc(), Person.id)
+        .limit(MOST_ACTIVE)
+    ).all()
+    blocked = session.scalars(
+        select(_NAME)
+        .where(Person.workspace_id == workspace_id, Person.blocked_at.is_not(None))
+        .order_by(Person.blocked_at)
+    ).all()
+    return Standing(
+        rules=Rules.of(settings),
+        waiting=sum(count for running, count in unfinished if not running),
+        running=sum(count for running, count in unfinished if running),
+        finished=int(active[0][2]) if active else 0,
+        most_active=[(name, int(count)) for name, count, _ in active],
+        blocked=list(blocked),
+    )
