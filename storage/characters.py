@@ -21,6 +21,7 @@ from storage.turns import StoredBlob, keep_blobs, storable
 
 NAME_LIMIT = 40
 DESCRIPTION_LIMIT = 500
+REFERENCE_LIMIT = 10
 CONSENT = "Everybody in these pictures agrees that what is drawn of them is compared with their face."
 JOINERS = "\u200c\u200d"  # which Persian, Hindi and others write with
 
@@ -88,6 +89,55 @@ def create(
         )
     session.flush()
     return character_id
+
+
+def add_references(
+    session: Session,
+    workspace_id: UUID,
+    character_id: UUID,
+    references: Sequence[StoredBlob],
+    *,
+    agreed_by: UUID | None = None,
+    consent: str = "",
+) -> bool:
+    """Add pictures that show a character, which what was drawn of them may be compared with if all of them are agreed to.
+
+    False: all of them were known. Raises `CharacterProblem`.
+    """
+    character = _lock(session, workspace_id, character_id)
+    known = list(
+        session.scalars(
+            select(Reference.blob_key)
+            .where(Reference.workspace_id == workspace_id, Reference.character_id == character_id)
+            .order_by(Reference.position, Reference.id)
+        )
+    )
+    new = list({one.key: one for one in references if one.key not in known}.values())
+    if not new:
+        return False
+    if len(known) + len(new) > REFERENCE_LIMIT:
+        raise CharacterProblem(
+            f"A character has at most {REFERENCE_LIMIT} pictures; {character.name} has {len(known)}."
+        )
+    drawn = select(Picture.id).where(Picture.workspace_id == workspace_id, Picture.blob_key == Reference.blob_key)
+    unagreed = character.consent is None and session.scalar(
+        select(func.count()).where(
+            Reference.workspace_id == workspace_id, Reference.character_id == character_id, ~drawn.exists()
+        )
+    )
+    if consent:
+        agreed = {"character": str(character_id), "words": consent}
+        session.add(Audit(workspace_id=workspace_id, person_id=agreed_by, action="consent", details=agreed))
+    by = str(agreed_by) if agreed_by else None
+    character.consent = {"words": consent, "by": by} if consent and not unagreed else None
+    character.version += 1
+    keep_blobs(session, workspace_id, new)
+    for position, blob in enumerate(new, len(known)):
+        session.add(
+            Reference(workspace_id=workspace_id, character_id=character_id, position=position, blob_key=blob.key)
+        )
+    session.flush()
+    return True
 
 
 def rename(session: Session, workspace_id: UUID, character_id: UUID, name: str) -> None:
