@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from storage import conversations
-from storage.tables import Appearance, Audit, Character, Conversation, Picture, Reference
+from storage.tables import Appearance, Audit, Character, Conversation, Person, Picture, Reference
 from storage.turns import StoredBlob, keep_blobs, storable
 
 NAME_LIMIT = 40
@@ -200,6 +200,7 @@ class Face:
 
     everywhere: bool
     blob_key: str | None
+    author: str | None  # the platform's own id of whoever created them, by a form or by the turn that introduced them
 
 
 def faces(session: Session, workspace_id: UUID, character_ids: Sequence[UUID]) -> dict[UUID, Face]:
@@ -220,11 +221,20 @@ def faces(session: Session, workspace_id: UUID, character_ids: Sequence[UUID]) -
         .scalar_subquery()
     )
     rows = session.execute(
-        select(Character.id, Character.conversation_id, func.coalesce(reference, drawn)).where(
-            Character.workspace_id == workspace_id, Character.id.in_(character_ids)
+        select(Character.id, Character.conversation_id, func.coalesce(reference, drawn), Person.external_id)
+        .outerjoin(Person, Person.id == Character.created_by)
+        .where(Character.workspace_id == workspace_id, Character.id.in_(character_ids))
+    )
+    return {row[0]: Face(row[1] is None, row[2], row[3]) for row in rows}
+
+
+def one(session: Session, workspace_id: UUID, character_id: UUID) -> Character | None:
+    """A character who was not deleted."""
+    return session.scalar(
+        select(Character).where(
+            Character.workspace_id == workspace_id, Character.id == character_id, Character.deleted_at.is_(None)
         )
     )
-    return {row[0]: Face(row[1] is None, row[2]) for row in rows}
 
 
 def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character:

@@ -12,6 +12,7 @@ from discord import app_commands
 
 from bot import catalogue
 from bot.commands import HELP, Command
+from bot.discord import people
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
 from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of
@@ -104,8 +105,11 @@ async def undo(interaction: Interaction) -> None:
 
 @app_commands.command(name=name_of("characters"), description=name_of("characters.about"))
 async def characters(interaction: Interaction) -> None:
-    """Those of the thread that it is used in."""
-    await _say(interaction, Command.CHARACTERS)
+    """Those of the thread that it is used in, and of the whole server."""
+    if interaction.channel is None:
+        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        return
+    await people.show(interaction)
 
 
 @app_commands.command(name=name_of("help"), description=name_of("help.about"))
