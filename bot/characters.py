@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.services import Services
@@ -21,7 +20,7 @@ from bot.turns import Who, keep_picture
 from storage import characters, conversations, turns
 from storage.characters import CharacterProblem
 from storage.conversations import InScope
-from storage.tables import Character, Conversation, Workspace
+from storage.tables import Character
 
 RENAMED = "Renamed."
 PROMOTED = "All conversations know this character now."
@@ -153,21 +152,14 @@ class Characters:
         """Names of those who can be drawn in a thread, by the platform's own ids; without one those of the workspace."""
 
         def look(session: Session) -> list[str]:
-            row = session.execute(
-                select(Workspace.id, Conversation.id)
-                .outerjoin(
-                    Conversation,
-                    (Conversation.workspace_id == Workspace.id)
-                    & (Conversation.channel == channel)
-                    & (Conversation.thread == thread),
-                )
-                .where(Workspace.platform == platform, Workspace.external_id == workspace)
-            ).one_or_none()
-            if row is None:
+            found = conversations.find(session, platform, workspace, channel, thread)
+            if found is None:
                 return []
-            if row[1] is None:
-                return [one.name for one in characters.listed(session, row[0])]
-            return sorted((one.name for one in conversations.at_head(session, *row)), key=str.casefold)
+            workspace_id, conversation_id = found
+            if conversation_id is None:
+                return [one.name for one in characters.listed(session, workspace_id)]
+            here = conversations.at_head(session, workspace_id, conversation_id)
+            return sorted((one.name for one in here), key=str.casefold)
 
         return await self._services.database.arun(look)
 

@@ -27,6 +27,8 @@ from bot.discord.missed import missed
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.waiting import Waiting
+from bot.forgetme import Forgetting
+from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
 from bot.sweeper import Sweeper
@@ -73,6 +75,8 @@ class LikenessClient(discord.AutoShardedClient):
         self.turns = Turns(services, PLATFORM, self.fetch)
         self.characters = Characters(services)
         self.albums = Albums(services)
+        self.choices = Choices(services)
+        self.forgetting = Forgetting(services)
         self.tree = app_commands.CommandTree(
             self,
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
@@ -276,14 +280,14 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent, or something in a menu; commands and buttons of turns have handlers of their own."""
-        from bot.discord import people
+        from bot.discord import choices, forgetme, people
         from bot.discord.newcharacter import FORM, submitted
 
         data: Any = interaction.data or {}  # Any: of the many kinds of data only these have ids
         custom_id = str(data.get("custom_id", ""))
         if interaction.type is discord.InteractionType.modal_submit and custom_id == FORM:
             await submitted(interaction)
-        for menu in (people,):
+        for menu in (people, choices, forgetme):
             if (match := menu.ID.fullmatch(custom_id)) is not None:
                 await menu.used(interaction, match)
 
