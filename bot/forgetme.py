@@ -12,7 +12,7 @@ from storage.forgetting import Kept
 log = logging.getLogger(__name__)
 
 NOTHING = "I keep nothing of you here."
-FOREVER = "This cannot be undone. Pictures themselves are gone for good within two days."
+FOREVER = "This cannot be undone. The files of pictures are gone within two days. A block is kept, should there be one."
 
 
 class Forgetting:
@@ -32,12 +32,9 @@ class Forgetting:
         if gone is None:
             return NOTHING
         log.info("somebody was forgotten: %s", gone)
-        await self._ring()
-        return "Done. What I kept of you here is deleted."
-
-    async def _ring(self) -> None:
-        """What waited for a cancelled turn can be drawn now."""
+        # What waited for a turn that was cancelled can be drawn now.
         await asyncio.to_thread(self._services.bell.ring_until, self._services.settings.engine, 1)
+        return "Done. What I kept of you here is deleted."
 
 
 def _listed(kept: Kept) -> str:
