@@ -30,6 +30,20 @@ _WORDS: dict[str, tuple[str, str, str, str, str]] = {
         "Un nombre : le même redessine la même image",
         "数字。同じ数字なら同じ絵になります",
     ),
+    "imagine.characters": (
+        "Who is in it, by name, with commas between",
+        "Wer darauf ist, beim Namen, mit Kommas dazwischen",
+        "Quién sale, por su nombre, separados por comas",
+        "Qui y figure, par son nom, séparés par des virgules",
+        "登場する人物の名前（カンマ区切り）",
+    ),
+    "imagine.aspect": (
+        "Width and height of the picture",
+        "Breite und Höhe des Bildes",
+        "Ancho y alto de la imagen",
+        "Largeur et hauteur de l'image",
+        "絵の幅と高さ",
+    ),
     "newcharacter": ("newcharacter", "neuefigur", "nuevopersonaje", "nouveaupersonnage", "新キャラ"),
     "newcharacter.about": (
         "Make somebody who can be drawn by name",
@@ -172,6 +186,22 @@ _WORDS: dict[str, tuple[str, str, str, str, str]] = {
         "Qué porcentaje dibujan dos, para comparar",
         "Quel pourcentage est dessiné par deux, pour comparer",
         "二通りに描いて比べる割合（パーセント）",
+    ),
+    "settings": ("settings", "einstellungen", "ajustes", "réglages", "設定"),
+    "settings.about": (
+        "What holds in this server and this thread",
+        "Was auf diesem Server und in diesem Thread gilt",
+        "Qué vale en este servidor y en este hilo",
+        "Ce qui vaut sur ce serveur et dans ce fil",
+        "このサーバーとスレッドの設定",
+    ),
+    "forgetme": ("forgetme", "vergissmich", "olvídame", "oubliemoi", "忘れて"),
+    "forgetme.about": (
+        "Delete what is kept of you here; you are asked once more",
+        "Löscht, was hier von dir gespeichert ist; fragt vorher noch einmal",
+        "Borra lo que se guarda de ti aquí; pregunta una vez más",
+        "Efface ce qui est gardé de toi ici ; demande une fois encore",
+        "ここに保存されたあなたの情報を消します（確認あり）",
     ),
     "help": ("help", "hilfe", "ayuda", "aide", "ヘルプ"),
     "help.about": (

@@ -10,7 +10,7 @@ import logging
 
 from bot.services import Services
 from bot.turns import Turns
-from storage import turns
+from storage import forgetting, turns
 from storage.blobs import BlobError
 from storage.collector import collect
 from storage.database import DatabaseUnavailable
@@ -65,4 +65,5 @@ class Sweeper:
         if now - self._collected >= COLLECT_SECONDS:
             self._collected = now
             await database.arun(turns.mend_counts)
+            await database.arun(forgetting.finish)
             await asyncio.to_thread(collect, database, self._services.blobs, grace_seconds=settings.blob_grace_seconds)

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from storage import conversations
-from storage.tables import Appearance, Audit, Character, Conversation, Picture, Reference
+from storage.tables import Appearance, Audit, Character, Conversation, Person, Picture, Reference
 from storage.turns import StoredBlob, keep_blobs, storable
 
 NAME_LIMIT = 40
 DESCRIPTION_LIMIT = 500
+REFERENCE_LIMIT = 10
 CONSENT = "Everybody in these pictures agrees that what is drawn of them is compared with their face."
 JOINERS = "\u200c\u200d"  # which Persian, Hindi and others write with
 
@@ -90,6 +91,55 @@ def create(
     return character_id
 
 
+def add_references(
+    session: Session,
+    workspace_id: UUID,
+    character_id: UUID,
+    references: Sequence[StoredBlob],
+    *,
+    agreed_by: UUID | None = None,
+    consent: str = "",
+) -> bool:
+    """Add pictures that show a character, which what was drawn of them may be compared with if all of them are agreed to.
+
+    False: all of them were known. Raises `CharacterProblem`.
+    """
+    character = _lock(session, workspace_id, character_id)
+    known = list(
+        session.scalars(
+            select(Reference.blob_key)
+            .where(Reference.workspace_id == workspace_id, Reference.character_id == character_id)
+            .order_by(Reference.position, Reference.id)
+        )
+    )
+    new = list({one.key: one for one in references if one.key not in known}.values())
+    if not new:
+        return False
+    if len(known) + len(new) > REFERENCE_LIMIT:
+        raise CharacterProblem(
+            f"A character has at most {REFERENCE_LIMIT} pictures; {character.name} has {len(known)}."
+        )
+    drawn = select(Picture.id).where(Picture.workspace_id == workspace_id, Picture.blob_key == Reference.blob_key)
+    unagreed = character.consent is None and session.scalar(
+        select(func.count()).where(
+            Reference.workspace_id == workspace_id, Reference.character_id == character_id, ~drawn.exists()
+        )
+    )
+    if consent:
+        agreed = {"character": str(character_id), "words": consent}
+        session.add(Audit(workspace_id=workspace_id, person_id=agreed_by, action="consent", details=agreed))
+    by = str(agreed_by) if agreed_by else None
+    character.consent = {"words": consent, "by": by} if consent and not unagreed else None
+    character.version += 1
+    keep_blobs(session, workspace_id, new)
+    for position, blob in enumerate(new, len(known)):
+        session.add(
+            Reference(workspace_id=workspace_id, character_id=character_id, position=position, blob_key=blob.key)
+        )
+    session.flush()
+    return True
+
+
 def rename(session: Session, workspace_id: UUID, character_id: UUID, name: str) -> None:
     """Give a character another name. Raises `CharacterProblem`."""
     character = _lock(session, workspace_id, character_id)
@@ -150,6 +200,7 @@ class Face:
 
     everywhere: bool
     blob_key: str | None
+    author: str | None  # the platform's own id of whoever created them, by a form or by the turn that introduced them
 
 
 def faces(session: Session, workspace_id: UUID, character_ids: Sequence[UUID]) -> dict[UUID, Face]:
@@ -170,11 +221,20 @@ def faces(session: Session, workspace_id: UUID, character_ids: Sequence[UUID]) -
         .scalar_subquery()
     )
     rows = session.execute(
-        select(Character.id, Character.conversation_id, func.coalesce(reference, drawn)).where(
-            Character.workspace_id == workspace_id, Character.id.in_(character_ids)
+        select(Character.id, Character.conversation_id, func.coalesce(reference, drawn), Person.external_id)
+        .outerjoin(Person, Person.id == Character.created_by)
+        .where(Character.workspace_id == workspace_id, Character.id.in_(character_ids))
+    )
+    return {row[0]: Face(row[1] is None, row[2], row[3]) for row in rows}
+
+
+def one(session: Session, workspace_id: UUID, character_id: UUID) -> Character | None:
+    """A character who was not deleted."""
+    return session.scalar(
+        select(Character).where(
+            Character.workspace_id == workspace_id, Character.id == character_id, Character.deleted_at.is_(None)
         )
     )
-    return {row[0]: Face(row[1] is None, row[2]) for row in rows}
 
 
 def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character:

@@ -244,6 +244,32 @@ def in_scope(
     return _nearest(found or (), ancestors)
 
 
+def find(session: Session, platform: str, workspace: str, channel: str, thread: str) -> tuple[UUID, UUID | None] | None:
+    """The ids of a workspace and of a conversation in it, by the platform's own ids; None for what is not known."""
+    row = session.execute(
+        select(Workspace.id, Conversation.id)
+        .outerjoin(
+            Conversation,
+            (Conversation.workspace_id == Workspace.id)
+            & (Conversation.channel == channel)
+            & (Conversation.thread == thread),
+        )
+        .where(Workspace.platform == platform, Workspace.external_id == workspace)
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def at_head(session: Session, workspace_id: UUID, conversation_id: UUID) -> tuple[InScope, ...]:
+    """Characters who can be drawn by name in a conversation as it stands now."""
+    head_id = session.scalar(
+        select(Conversation.head_id).where(
+            Conversation.workspace_id == workspace_id, Conversation.id == conversation_id
+        )
+    )
+    line = [turn_id for turn_id, _ in path(session, workspace_id, head_id)]
+    return in_scope(session, workspace_id, conversation_id, line)
+
+
 def _nearest(found: Sequence[dict[str, Any]], ancestors: Sequence[UUID]) -> tuple[InScope, ...]:
     order = {str(turn_id): position for position, turn_id in enumerate(ancestors)}
 

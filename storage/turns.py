@@ -215,7 +215,8 @@ class Place:
 
 _ARRIVE = text(
     """
-    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id, c.settings ->> 'engine' AS engine,
+    SELECT w.id AS workspace_id, p.id AS person_id, c.id AS conversation_id, c.head_id,
+           coalesce(c.settings ->> 'engine', w.settings ->> 'engine') AS engine,
            w.settings AS workspace_settings, p.blocked_at
     FROM workspaces w
     JOIN persons p ON p.workspace_id = w.id AND p.external_id = :author

@@ -12,6 +12,7 @@ import re
 import signal
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import aiohttp
 import discord
@@ -26,6 +27,8 @@ from bot.discord.missed import missed
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.waiting import Waiting
+from bot.forgetme import Forgetting
+from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
 from bot.sweeper import Sweeper
@@ -72,6 +75,8 @@ class LikenessClient(discord.AutoShardedClient):
         self.turns = Turns(services, PLATFORM, self.fetch)
         self.characters = Characters(services)
         self.albums = Albums(services)
+        self.choices = Choices(services)
+        self.forgetting = Forgetting(services)
         self.tree = app_commands.CommandTree(
             self,
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
@@ -246,13 +251,45 @@ class LikenessClient(discord.AutoShardedClient):
         else:
             await interaction.edit_original_response(content=render.words(said[0]), attachments=[said[1]])
 
+    async def show(
+        self, interaction: Interaction, work: Callable[[], Awaitable[tuple[discord.ui.LayoutView, list[discord.File]]]]
+    ) -> None:
+        """Defer as in `answer`, and show a menu: for its person alone, in place of the one that was pressed."""
+        pressed = interaction.message is not None
+        await interaction.response.defer(ephemeral=True, thinking=not pressed)
+        try:
+            view, files = await work()
+            view.stop()  # as in `render.buttons`
+            await interaction.edit_original_response(view=view, attachments=files)
+        except Exception as error:  # as in on_message
+            sentence = _failed(error, f"interaction {interaction.id}")
+            if pressed:
+                await interaction.followup.send(sentence, ephemeral=True)
+            else:
+                await interaction.edit_original_response(content=sentence)
+
+    async def scope(self, interaction: Interaction) -> tuple[UUID, UUID | None]:
+        """The workspace that an interaction comes from, and the conversation, in a thread or a direct message."""
+        channel = interaction.channel
+        assert channel is not None
+        place = place_of(channel, interaction.guild, interaction.user, channel.id)
+        workspace_id = await self.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
+        if interaction.guild_id is not None and not isinstance(channel, discord.Thread):
+            return workspace_id, None
+        return workspace_id, await self.turns.conversation(workspace_id, place.channel, place.thread)
+
     async def on_interaction(self, interaction: Interaction) -> None:
-        """A form that was sent; commands and buttons have handlers of their own."""
+        """A form that was sent, or something in a menu; commands and buttons of turns have handlers of their own."""
+        from bot.discord import choices, forgetme, people
         from bot.discord.newcharacter import FORM, submitted
 
-        data: Any = interaction.data or {}  # Any: of the many kinds of data only forms have these
-        if interaction.type is discord.InteractionType.modal_submit and data.get("custom_id") == FORM:
+        data: Any = interaction.data or {}  # Any: of the many kinds of data only these have ids
+        custom_id = str(data.get("custom_id", ""))
+        if interaction.type is discord.InteractionType.modal_submit and custom_id == FORM:
             await submitted(interaction)
+        for menu in (people, choices, forgetme):
+            if (match := menu.ID.fullmatch(custom_id)) is not None:
+                await menu.used(interaction, match)
 
     async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
         """What a command raised before it could answer by itself."""

@@ -11,7 +11,10 @@ import discord
 from discord import app_commands
 
 from bot import catalogue
+from bot.characters import naming
 from bot.commands import HELP, Command
+from bot.discord import choices, people, wishes
+from bot.discord import forgetme as forgetting
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
 from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of
@@ -48,7 +51,7 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     from bot.discord.admin import likeness
 
     commands: list[app_commands.Command[Any, Any, Any]] = [
-        *(imagine, newcharacter, undo, characters, history, export, help_),
+        *(imagine, newcharacter, undo, characters, history, export, settings, forgetme, help_),
     ]
     for command in commands:
         tree.add_command(command)
@@ -56,14 +59,22 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
 
 
 @app_commands.command(name=name_of("imagine"), description=name_of("imagine.about"))
-@app_commands.describe(text=name_of("imagine.text"), seed=name_of("imagine.seed"))
+@app_commands.describe(
+    text=name_of("imagine.text"),
+    seed=name_of("imagine.seed"),
+    characters=name_of("imagine.characters"),
+    aspect=name_of("imagine.aspect"),
+)
 async def imagine(
     interaction: Interaction,
     text: app_commands.Range[str, 1, TEXT],
     seed: app_commands.Range[int, 0, 2**31 - 1] | None = None,
+    characters: app_commands.Range[str, 1, wishes.LONGEST] | None = None,
+    aspect: str | None = None,
 ) -> None:
     """In a thread or direct message its next turn; in a channel the beginning of a thread."""
     client, channel = interaction.client, interaction.channel
+    text = naming(text, wishes.names_in(characters or ""))
     if channel is None or (interaction.guild_id is not None and client.get_guild(interaction.guild_id) is None):
         await interaction.response.send_message(NOT_HERE if channel is None else NOBODY_HOME, ephemeral=True)
         return
@@ -74,6 +85,8 @@ async def imagine(
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
 
         async def draw() -> str | None:
+            if (other := await wishes.other_aspect(interaction, aspect)) is not None:
+                return other
             answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
             return answer.text if answer is not None else None
 
@@ -84,12 +97,26 @@ async def imagine(
     starter = await interaction.original_response()
     place = place_of(channel, interaction.guild, interaction.user, starter.id)
     try:
+        if (other := await wishes.other_aspect(interaction, aspect)) is not None:
+            await interaction.delete_original_response()
+            await interaction.followup.send(other, ephemeral=True)
+            return
         answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
     except Exception:
         await interaction.delete_original_response()
         raise
     said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
     await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
+
+
+@imagine.autocomplete("characters")
+async def _characters(interaction: Interaction, written: str) -> list[app_commands.Choice[str]]:
+    return await wishes.characters(interaction, written)
+
+
+@imagine.autocomplete("aspect")
+async def _aspect(interaction: Interaction, _: str) -> list[app_commands.Choice[str]]:
+    return await wishes.aspects(interaction)
 
 
 @app_commands.command(name=name_of("newcharacter"), description=name_of("newcharacter.about"))
@@ -107,8 +134,26 @@ async def undo(interaction: Interaction) -> None:
 
 @app_commands.command(name=name_of("characters"), description=name_of("characters.about"))
 async def characters(interaction: Interaction) -> None:
-    """Those of the thread that it is used in."""
-    await _say(interaction, Command.CHARACTERS)
+    """Those of the thread that it is used in, and of the whole server."""
+    if interaction.channel is None:
+        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        return
+    await people.show(interaction)
+
+
+@app_commands.command(name=name_of("settings"), description=name_of("settings.about"))
+async def settings(interaction: Interaction) -> None:
+    """For whoever asks."""
+    if interaction.channel is None:
+        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        return
+    await choices.show(interaction)
+
+
+@app_commands.command(name=name_of("forgetme"), description=name_of("forgetme.about"))
+async def forgetme(interaction: Interaction) -> None:
+    """For whoever asks."""
+    await forgetting.show(interaction)
 
 
 @app_commands.command(name=name_of("help"), description=name_of("help.about"))

@@ -13,7 +13,6 @@ import discord
 
 from bot.characters import Author
 from bot.discord.client import Interaction
-from bot.discord.places import PLATFORM, place_of
 from bot.turns import AttachmentGone
 from storage.blobs import BlobsUnavailable
 from storage.characters import CONSENT, DESCRIPTION_LIMIT, NAME_LIMIT, CharacterProblem
@@ -21,6 +20,8 @@ from storage.intake import PictureRefused
 
 FORM = "likeness:newcharacter"
 PHOTOS = 10
+UNFIT = (CharacterProblem, PictureRefused, BlobsUnavailable, AttachmentGone)
+"""What people can mend themselves; each is a sentence to them."""
 
 
 class NewCharacterForm(discord.ui.Modal):
@@ -46,17 +47,24 @@ class NewCharacterForm(discord.ui.Modal):
                 ),
             )
         )
-        self.add_item(
-            discord.ui.Label(
-                text="Pictures of them",
-                component=discord.ui.FileUpload(custom_id="photos", max_values=PHOTOS, min_values=0, required=False),
-            )
+        add_photos(self, required=False)
+
+
+def add_photos(form: discord.ui.Modal, *, required: bool) -> None:
+    """The fields for pictures, and for the agreement of whoever is in them."""
+    form.add_item(
+        discord.ui.Label(
+            text="Pictures of them",
+            component=discord.ui.FileUpload(
+                custom_id="photos", max_values=PHOTOS, min_values=int(required), required=required
+            ),
         )
-        self.add_item(
-            discord.ui.Label(
-                text="For a real person", description=CONSENT, component=discord.ui.Checkbox(custom_id="consent")
-            )
+    )
+    form.add_item(
+        discord.ui.Label(
+            text="For a real person", description=CONSENT, component=discord.ui.Checkbox(custom_id="consent")
         )
+    )
 
 
 async def submitted(interaction: Interaction) -> None:
@@ -65,27 +73,29 @@ async def submitted(interaction: Interaction) -> None:
 
 
 async def _create(interaction: Interaction) -> str:
-    client, channel = interaction.client, interaction.channel
-    data: dict[str, Any] = dict(interaction.data or {})  # Any: JSON as Discord has it
-    fields = dict(_fields(data.get("components", [])))
-    files = data.get("resolved", {}).get("attachments", {})
-    links = [files[one]["url"] for one in fields.get("photos") or [] if one in files]
-    assert channel is not None
-    place = place_of(channel, interaction.guild, interaction.user, channel.id)
-    workspace_id = await client.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
-    own = interaction.guild is None or isinstance(channel, discord.Thread)
+    client = interaction.client
+    fields, links = filled_in(interaction)
+    workspace_id, conversation_id = await client.scope(interaction)
     try:
         return await client.characters.create(
             workspace_id,
-            await client.turns.conversation(workspace_id, place.channel, place.thread) if own else None,
+            conversation_id,
             name=str(fields.get("name") or ""),
             description=str(fields.get("description") or ""),
             pictures=[client.fetch(link) for link in links],
             author=Author(str(interaction.user.id), interaction.user.display_name),
             consent=bool(fields.get("consent")),
         )
-    except (CharacterProblem, PictureRefused, BlobsUnavailable, AttachmentGone) as error:
+    except UNFIT as error:
         return str(error)
+
+
+def filled_in(interaction: Interaction) -> tuple[dict[str, Any], list[str]]:
+    """The fields of a form that was sent, by their ids, and links to the pictures that came with it."""
+    data: dict[str, Any] = dict(interaction.data or {})  # Any: JSON as Discord has it
+    fields = dict(_fields(data.get("components", [])))
+    files = data.get("resolved", {}).get("attachments", {})
+    return fields, [files[one]["url"] for one in fields.get("photos") or [] if one in files]
 
 
 def _fields(components: Any) -> Iterator[tuple[str, Any]]:

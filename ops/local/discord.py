@@ -12,7 +12,7 @@ import json
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -36,9 +36,11 @@ MEMBERS_MAY = discord.Permissions(
     **dict.fromkeys(("attach_files", "read_message_history", "use_application_commands"), True),
 ).value
 EVERYTHING = (discord.Permissions.all() & ~discord.Permissions(administrator=True)).value
-EPHEMERAL, LOADING = 64, 128
+EPHEMERAL, LOADING, LAYOUT = 64, 128, 1 << 15  # flags of messages; the last: of components alone
 TEXT, DIRECT, THREAD = 0, 1, 11  # types of channels
 LABEL, FILES = 18, 19  # types of components
+IN_LAYOUTS = frozenset({9, 10, 11, 12, 13, 14, 17})  # types that only a message of components alone may have
+COMPONENTS, DISPLAYED, CUSTOM_ID, OPTIONS, CHOICES, ATTACHED = 40, 4000, 100, 25, 25, 10  # at most
 
 MESSAGES = {
     10003: (404, "Unknown Channel"),
@@ -103,7 +105,8 @@ class Waiting:
     ephemeral: bool = False
     message: Payload | None = None
     modal: Payload | None = None
-    choices: list[Payload] | None = None  # what was offered for an option that is being typed
+    choices: list[Payload] | None = None
+    pressed: Payload | None = None  # the message that it came from
 
 
 class LocalDiscord:
@@ -279,16 +282,28 @@ class LocalDiscord:
         return message
 
     async def press(self, user: Payload, message: Payload, what: str, *, moderator: bool = False) -> Waiting:
-        """Somebody presses the button whose id has `what` in the middle."""
+        """Somebody presses the button whose id has `what` in the middle, or is `what`."""
         custom_id = next(
             one["custom_id"]
-            for row in message["components"]
-            for one in row["components"]
-            if one["custom_id"].split(":")[1] == what
+            for one in walk(message["components"])
+            if "custom_id" in one and what in (one["custom_id"].split(":")[1], one["custom_id"])
         )
+        return await self._use(user, message, custom_id, 2, {}, moderator=moderator)
+
+    async def choose(self, user: Payload, message: Payload, what: str, value: str) -> Waiting:
+        """Somebody chooses one of the options of the menu whose id has `what` in the middle."""
+        menu = next(
+            one for one in walk(message["components"]) if one["type"] == 3 and one["custom_id"].split(":")[1] == what
+        )
+        assert value in [one["value"] for one in menu["options"]]
+        return await self._use(user, message, menu["custom_id"], 3, {"values": [value]})
+
+    async def _use(
+        self, user: Payload, message: Payload, custom_id: str, kind: int, data: Payload, **may: bool
+    ) -> Waiting:
         channel = self.channels[int(message["channel_id"])]
-        data = {"custom_id": custom_id, "component_type": 2}
-        return await self._interact(user, channel, 3, data, message=message, moderator=moderator)
+        used = {"custom_id": custom_id, "component_type": kind, **data}
+        return await self._interact(user, channel, 3, used, message=message, **may)
 
     async def slash(self, user: Payload, channel: Payload, command: str, /, **options: str | int | Payload) -> Waiting:
         """Somebody uses a command, `likeness status` being one of a group; a user's payload as an option means that user."""
@@ -335,7 +350,7 @@ class LocalDiscord:
                 field["value"] = fields.get(field["custom_id"], label["component"].get("value", ""))
             components.append({"type": LABEL, "component": field})
         data = {"custom_id": form.modal["custom_id"], "components": components, "resolved": {"attachments": files}}
-        return await self._interact(user, self.channels[form.channel_id], 5, data)
+        return await self._interact(user, self.channels[form.channel_id], 5, data, message=form.pressed)
 
     async def drop(self, *, resumable: bool = True) -> None:
         """Cut all gateway connections; what is not resumable begins anew."""
@@ -458,7 +473,7 @@ class LocalDiscord:
         moderator: bool = False,
     ) -> Waiting:
         number = self.new_id()
-        waiting = Waiting(str(number), f"token-{number}", int(channel["id"]), self.clock())
+        waiting = Waiting(str(number), f"token-{number}", int(channel["id"]), self.clock(), pressed=message)
         self.interactions[waiting.token] = waiting
         guild_id = channel.get("guild_id")
         payload: Payload = {
@@ -494,8 +509,23 @@ class LocalDiscord:
             waiting.message = self._message(self.channels[waiting.channel_id], self.bot, data.get("content") or "")
             waiting.message |= {"flags": flags, "components": data.get("components") or []}
             waiting.message["attachments"] = files
+            _check(waiting.message)
             await self._show(waiting)
+        elif kind in (6, 7):
+            if waiting.pressed is None:
+                raise Problem(50035)
+            waiting.message, waiting.ephemeral = waiting.pressed, bool(waiting.pressed["flags"] & EPHEMERAL)
+            if kind == 7:
+                self._change(waiting.message, data, files)
+        elif kind == 8:
+            if len(data["choices"]) > CHOICES or not all(
+                1 <= len(str(one[part])) <= 100 for one in data["choices"] for part in ("name", "value")
+            ):
+                raise Problem(50035)
+            waiting.choices = data["choices"]
         elif kind == 9:
+            if len(data["custom_id"]) > CUSTOM_ID:
+                raise Problem(50035)
             waiting.modal = data
         elif kind == 8:
             waiting.choices = data["choices"]
@@ -755,6 +785,8 @@ class LocalDiscord:
         if "attachments" in body:
             kept = {str(one["id"]) for one in body["attachments"] or []}
             message["attachments"] = [one for one in message["attachments"] if one["id"] in kept] + files
+        message["flags"] |= body.get("flags", 0) & LAYOUT
+        _check(message)
         message["edited_timestamp"] = self._now()
 
     async def _add(self, channel: Payload, event: str) -> Payload:
@@ -782,6 +814,37 @@ class LocalDiscord:
 
     def _now(self) -> str:
         return datetime.fromtimestamp(self.clock(), UTC).isoformat()
+
+
+def walk(components: Iterable[Payload]) -> Iterator[Payload]:
+    """Components, and those that are inside of them."""
+    for one in components:
+        yield one
+        yield from walk([*one.get("components", []), *([one["accessory"]] if "accessory" in one else [])])
+
+
+def _check(message: Payload) -> None:
+    """Raise what Discord says of a message with too much in it; and say where its pictures are, as Discord does."""
+    every = list(walk(message["components"]))
+    layout = bool(message["flags"] & LAYOUT)
+    ids = [one["custom_id"] for one in every if "custom_id" in one]
+    wrong = [
+        layout and bool(message["content"]),
+        not layout and any(one["type"] in IN_LAYOUTS for one in every),
+        len(every) > COMPONENTS if layout else len(message["components"]) > 5,
+        sum(len(one.get("content", "")) for one in every) > DISPLAYED,
+        len(message["attachments"]) > ATTACHED,
+        len(set(ids)) < len(ids) or any(not 1 <= len(one) <= CUSTOM_ID for one in ids),
+        any(len(one["components"]) > 5 for one in every if one["type"] == 1),
+        any(one["type"] == 9 and "accessory" not in one for one in every),
+        any(not 1 <= len(one["options"]) <= OPTIONS for one in every if one["type"] == 3),
+    ]
+    files = {f"attachment://{one['filename']}": one["url"] for one in message["attachments"]}
+    for media in [one["media"] for part in every for one in (part, *part.get("items", [])) if "media" in one]:
+        media["url"] = files.get(media["url"], media["url"])
+        wrong.append(not media["url"].startswith("http"))
+    if any(wrong):
+        raise Problem(50035)
 
 
 class _Limited(Exception):

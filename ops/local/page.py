@@ -13,7 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from ops.local.discord import BOT_ID, DIRECT, EPHEMERAL, LOADING, THREAD, LocalDiscord, Payload, Waiting
+from ops.local.discord import BOT_ID, DIRECT, EPHEMERAL, LOADING, THREAD, LocalDiscord, Payload, Waiting, walk
 
 
 class Page:
@@ -28,7 +28,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters["words"] = self._words
+        self._templates.filters |= {"words": self._words, "walk": walk}
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes, before the server starts."""
@@ -71,8 +71,13 @@ class Page:
 
     async def _press(self, request: web.Request) -> web.Response:
         form, channel = await self._fields(request), self._shown(request)
-        message = next(one for one in self._all(channel) if one["id"] == form["message"])
-        await self._discord.press(self._me(request), message, str(form["what"]))
+        whispered = [one.message for one in self._discord.interactions.values() if one.message is not None]
+        message = next(one for one in (*self._all(channel), *whispered) if one["id"] == form["message"])
+        what = str(form["what"])
+        if "value" in form:
+            await self._discord.choose(self._me(request), message, what.split(":")[1], str(form["value"]))
+        else:
+            await self._discord.press(self._me(request), message, what)
         return self._back(request)
 
     async def _slash(self, request: web.Request) -> web.Response:
@@ -148,11 +153,13 @@ class Page:
         return web.Response(text=self._templates.get_template(template).render(**values), content_type="text/html")
 
     def _words(self, text: str) -> Markup:
-        """The little of Discord's markup that the bot uses: mentions, small print, countdowns."""
+        """The little of Discord's markup that the bot uses: mentions, small print, countdowns, headings, bold words."""
         words = escape(text)
         for number, user in self._discord.members.items():
             words = re.sub(rf"&lt;@!?{number}&gt;", f"<b>@{escape(user['global_name'])}</b>", words)
         words = re.sub(r"&lt;t:(\d+):R&gt;", r'<time data-at="\1">soon</time>', words)
+        words = re.sub(r"^### (.*)$", r"<strong>\1</strong>", words, flags=re.MULTILINE)
+        words = re.sub(r"\\([*_`~|])", r"\1", re.sub(r"(?<!\\)\*\*(.+?)\*\*", r"<b>\1</b>", words))
         small = re.sub(r"^-# (.*)$", r"<small>\1</small>", words, flags=re.MULTILINE)
         return Markup(small.replace("\n", "<br>"))  # noqa: S704  (escaped above)
 

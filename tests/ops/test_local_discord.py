@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from ops.local.discord import LocalDiscord, Payload
+from ops.local.discord import EPHEMERAL, LAYOUT, LocalDiscord, Payload
 from ops.local.page import Page
 
 
@@ -67,6 +67,50 @@ async def test_a_command_of_a_group_reaches_the_bot_with_what_was_typed_for_it(
         await browser.post(f"/channels/{general['id']}/slash", data={"command": typed})
     ada = next(one for one in discord.members.values() if one["global_name"] == "Ada")
     assert used == [("likeness quota", {"turns": 3}), ("likeness block", {"user": ada})]
+
+
+async def test_a_menu_that_one_person_sees_is_shown_and_chosen_from(
+    discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient
+) -> None:
+    waiting = await discord.slash(discord.members[int(discord.person("Ben")["id"])], general, "characters")
+    options = [{"label": "Olivia", "value": "o"}]
+    components = [
+        {"type": 10, "content": "### Olivia\n**red** \\*hair\\*"},
+        {"type": 1, "components": [{"type": 2, "style": 2, "label": "Next", "custom_id": "likeness:people-page:1"}]},
+        {"type": 1, "components": [{"type": 3, "custom_id": "likeness:people-choose:0", "options": options}]},
+    ]
+    body = {"type": 4, "data": {"flags": EPHEMERAL | LAYOUT, "components": components}}
+    api = f"/api/v10/interactions/{waiting.id}/{waiting.token}/callback"
+    assert (await browser.post(api, json=body)).status_code == 200
+    page = await browser.get(f"/channels/{general['id']}")
+    assert "<strong>Olivia</strong><br><b>red</b> *hair*" in page.text
+    assert waiting.message is not None
+    used = {"message": waiting.message["id"], "what": "likeness:people-page:1"}
+    await browser.post(f"/channels/{general['id']}/press", data=used)
+    await browser.post(
+        f"/channels/{general['id']}/press", data=used | {"what": "likeness:people-choose:0", "value": "o"}
+    )
+    assert [one.pressed for one in discord.interactions.values()] == [None, waiting.message, waiting.message]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"content": "words beside components"},
+        {"components": [{"type": 10, "content": "x" * 4001}]},
+        {"components": [{"type": 10, "content": "x"}] * 41},
+        {"components": [{"type": 1, "components": [{"type": 2, "custom_id": "x" * 101}]}]},
+        {"components": [{"type": 9, "components": [{"type": 10, "content": "x"}]}]},
+        {"components": [{"type": 1, "components": [{"type": 3, "custom_id": "x", "options": []}]}]},
+    ],
+)
+async def test_a_menu_that_discord_would_refuse_is_refused(
+    discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient, wrong: Payload
+) -> None:
+    waiting = await discord.slash(discord.person("Ben"), general, "characters")
+    body = {"type": 4, "data": {"flags": LAYOUT, "components": [{"type": 10, "content": "x"}], **wrong}}
+    answer = await browser.post(f"/api/v10/interactions/{waiting.id}/{waiting.token}/callback", json=body)
+    assert answer.json()["code"] == 50035
 
 
 async def test_a_form_of_another_page_is_refused(

@@ -172,6 +172,37 @@ def test_faces_are_taken_from_uploads_with_consent_and_from_what_was_drawn(facto
     assert get(factory, "Ada").consent is None
 
 
+def add(factory: Factory, story: Receipt, character_id: UUID, *names: str, consent: str = "") -> bool:
+    photos = [StoredBlob(f"references/{name}.png", 10, "image/png") for name in names]
+    return factory.database.run(characters.add_references, story.workspace_id, character_id, photos, consent=consent)
+
+
+def test_a_picture_that_is_added_comes_after_the_others_and_counts_once(factory: Factory, story: Receipt) -> None:
+    character_id = create(factory, story, "Max")
+    assert add(factory, story, character_id, "a", "b", "a")
+    assert not add(factory, story, character_id, "b")
+    keys = ("references/photo.png", "references/a.png", "references/b.png")
+    assert scope(factory, story)["Max"] == keys
+    assert get(factory, "Max").version == 2
+    with pytest.raises(CharacterProblem, match="at most 10 pictures; Max has 3"):
+        add(factory, story, character_id, *"cdefghij")
+
+
+def test_an_agreement_holds_for_all_pictures_of_somebody_or_for_none(factory: Factory, story: Receipt) -> None:
+    max_ = create(factory, story, "Max")
+    add(factory, story, max_, "a", consent=characters.CONSENT)
+    assert get(factory, "Max").consent is None, "nobody agreed to the first one"
+    new = factory.database.run(characters.create, story.workspace_id, None, name="Ada")
+    add(factory, story, new, "a", consent=characters.CONSENT)
+    assert get(factory, "Ada").consent == {"words": characters.CONSENT, "by": None}
+    add(factory, story, new, "b", consent=characters.CONSENT)
+    assert get(factory, "Ada").consent is not None
+    add(factory, story, new, "c")
+    assert get(factory, "Ada").consent is None
+    agreed = factory.database.run(lambda session: session.scalars(select(Audit)).all())
+    assert [one.details["character"] for one in agreed] == [str(max_), str(new), str(new)]
+
+
 def test_a_workspace_never_sees_anothers_characters(factory: Factory, story: Receipt) -> None:
     character_id = create(factory, story, "Max", everywhere=True)
     stranger = factory.receive(workspace="another guild")

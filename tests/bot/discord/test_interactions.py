@@ -254,4 +254,4 @@ async def test_commands_are_announced_in_the_languages_of_the_catalogue(town: To
     assert imagine["name_localizations"]["de"] == "zeichnen"
     assert imagine["description_localizations"]["ja"] == "言葉から絵を描きます"
     assert imagine["name_localizations"]["es-ES"] == "imaginar"
-    assert {one["name"] for one in imagine["options"]} == {"text", "seed"}
+    assert {one["name"] for one in imagine["options"]} == {"text", "seed", "characters", "aspect"}

@@ -1,0 +1,281 @@
+"""Forgetting a person in one workspace: what is kept of them, and that it goes, all at once or not at all.
+
+Their turns stay as empty nodes, since those of others may stand on them; histories skip what has no record. What is drawn
+of their words by somebody else's press of a button is theirs as well. Blobs that nothing refers to any more fall to
+`storage.collector`. What a platform keeps, such as messages in a thread, is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, case, delete, exists, func, or_, select, text, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from storage import turns
+from storage.conversations import DIRECT
+from storage.tables import (
+    FINAL,
+    Appearance,
+    Audit,
+    Blob,
+    Character,
+    Conversation,
+    Delivery,
+    Person,
+    Picture,
+    Record,
+    Reference,
+    Segment,
+    Status,
+    Turn,
+    Usage,
+    Vote,
+    Workspace,
+)
+
+FORGOTTEN = (
+    "forgotten:"  # begins the external id of a person, or of the workspace of direct messages, that was forgotten
+)
+DELETED = "Deleted."
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much is kept of a person. `photos` show their characters or came with their messages."""
+
+    turns: int
+    pictures: int
+    characters: int
+    photos: int
+    votes: int
+
+
+# What somebody else asked for with a button has the words and the place of the turn that it was pressed under.
+_THEIRS = text(
+    """
+    SELECT id FROM turns WHERE workspace_id = :workspace_id AND person_id = :person_id
+    UNION
+    SELECT copy.id FROM turns own JOIN turns copy
+      ON copy.conversation_id = own.conversation_id AND copy.kind <> 'say' AND copy.text = own.text
+         AND (copy.parent_id IS NOT DISTINCT FROM own.parent_id OR copy.parent_id = own.id)
+    WHERE own.workspace_id = :workspace_id AND own.person_id = :person_id
+    ORDER BY id
+    """
+)
+
+_EMPTIED = text(
+    """
+    UPDATE audit SET details = '{}' WHERE workspace_id = :workspace_id
+    AND EXISTS (SELECT FROM unnest(:mentions) one WHERE strpos(details::text, one) > 0)
+    """
+).bindparams(bindparam("workspace_id", type_=Uuid), bindparam("mentions", type_=ARRAY(Text)))
+
+
+def kept(session: Session, platform: str, workspace: str, author: str) -> Kept | None:
+    """How much is kept of a person, by the platform's own ids. None: nothing, not even a name."""
+    person = _person(session, platform, workspace, author)
+    return None if person is None else _count(session, person)
+
+
+def forget(session: Session, platform: str, workspace: str, author: str) -> Kept | None:
+    """Delete all that is kept of a person in a workspace, and say how much that was. May be repeated: then it is None.
+
+    What they wait for is cancelled. A workspace of direct messages goes as a whole, once all its replies are shown. That
+    somebody is blocked is kept with their id, or everybody could unblock themselves so.
+    """
+    person = _person(session, platform, workspace, author)
+    if person is None:
+        return None
+    gone = _count(session, person)
+    _erase(session, person)
+    if person.blocked_at is None:
+        person.external_id = f"{FORGOTTEN}{uuid7()}"
+        session.flush()
+        if workspace.startswith(DIRECT):
+            _close(session, person.workspace_id)
+            return gone
+    if any(asdict(gone).values()):
+        session.add(Audit(workspace_id=person.workspace_id, action="forget", details=asdict(gone)))
+    return gone
+
+
+def finish(session: Session) -> int:
+    """Delete what arrived just while its person was forgotten, and direct messages whose last reply is shown by now.
+
+    Returns how many persons and workspaces it was done for.
+    """
+    late = session.scalars(
+        select(Person).where(
+            Person.external_id.startswith(FORGOTTEN),
+            or_(
+                exists().where(
+                    Turn.workspace_id == Person.workspace_id, Turn.person_id == Person.id, Turn.deleted_at.is_(None)
+                ),
+                exists().where(Character.workspace_id == Person.workspace_id, Character.created_by == Person.id),
+            ),
+        )
+    ).all()
+    for person in late:
+        _erase(session, person)
+    closed = session.scalars(select(Workspace.id).where(Workspace.external_id.startswith(FORGOTTEN))).all()
+    return len(late) + sum(_drop(session, workspace_id) for workspace_id in closed)
+
+
+def _person(session: Session, platform: str, workspace: str, author: str) -> Person | None:
+    return session.scalar(
+        select(Person)
+        .join(Workspace, Workspace.id == Person.workspace_id)
+        .where(Workspace.platform == platform, Workspace.external_id == workspace, Person.external_id == author)
+    )
+
+
+def _theirs(session: Session, person: Person) -> list[UUID]:
+    return list(session.scalars(_THEIRS, {"workspace_id": person.workspace_id, "person_id": person.id}))
+
+
+def _count(session: Session, person: Person) -> Kept:
+    here, theirs = person.workspace_id, _theirs(session, person)
+    own = select(Character.id).where(Character.workspace_id == here, Character.created_by == person.id)
+
+    def number(table: Any, *which: Any) -> int:  # Any: a mapped class and conditions on it
+        return session.scalar(select(func.count()).select_from(table).where(table.workspace_id == here, *which)) or 0
+
+    return Kept(
+        turns=number(Turn, Turn.person_id == person.id, Turn.text != ""),
+        pictures=number(Picture, Picture.turn_id.in_(theirs)),
+        characters=number(Character, Character.created_by == person.id, Character.deleted_at.is_(None)),
+        photos=number(Reference, or_(Reference.turn_id.in_(theirs), Reference.character_id.in_(own))),
+        votes=number(Vote, Vote.person_id == person.id),
+    )
+
+
+def _erase(session: Session, person: Person) -> None:
+    here = person.workspace_id
+    touched = select(Turn.conversation_id).where(Turn.workspace_id == here, Turn.id.in_(_theirs(session, person)))
+    conversations = session.scalars(  # locked, so that no turn comes between
+        select(Conversation)
+        .where(Conversation.workspace_id == here, Conversation.id.in_(touched))
+        .order_by(Conversation.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    theirs = _theirs(session, person)
+    _untitle(session, here, conversations, theirs)
+    for turn_id in session.scalars(select(Turn.id).where(Turn.id.in_(theirs), Turn.status.not_in(FINAL))).all():
+        turns.cancel(session, here, turn_id)
+    own = session.scalars(
+        select(Character.id).where(
+            Character.workspace_id == here, or_(Character.created_by == person.id, Character.turn_id.in_(theirs))
+        )
+    ).all()
+    _let_go(session, here, [one.id for one in conversations], theirs, own)
+    session.execute(
+        update(Character)
+        .where(Character.workspace_id == here, Character.consent["by"].astext == str(person.id))
+        .values(consent=None, version=Character.version + 1)
+    )
+    session.execute(
+        update(Turn)
+        .where(Turn.workspace_id == here, Turn.id.in_(theirs))
+        .values(
+            text="",
+            attachments=[],
+            reply=case((Turn.status == Status.CANCELLED, Turn.reply), else_=DELETED),
+            deleted_at=func.coalesce(Turn.deleted_at, func.now()),
+        )
+    )
+    session.execute(
+        update(Delivery).where(Delivery.workspace_id == here, Delivery.turn_id.in_(theirs)).values(problem="")
+    )
+    for table in (Vote, Usage):
+        session.execute(delete(table).where(table.workspace_id == here, table.person_id == person.id))
+    session.execute(
+        delete(Audit).where(Audit.workspace_id == here, Audit.person_id == person.id, Audit.action == "consent")
+    )
+    session.execute(
+        update(Audit).where(Audit.workspace_id == here, Audit.person_id == person.id).values(person_id=None, details={})
+    )
+    mentions = [json.dumps(one) for one in (person.external_id, str(person.id), *map(str, own))]
+    session.execute(_EMPTIED, {"workspace_id": here, "mentions": mentions})
+    person.name = ""
+    session.flush()
+
+
+def _untitle(
+    session: Session, workspace_id: UUID, conversations: Sequence[Conversation], theirs: Sequence[UUID]
+) -> None:
+    """Take titles away that are the first words of one of the turns."""
+    words: dict[UUID, list[str]] = {}
+    for conversation_id, said in session.execute(
+        select(Turn.conversation_id, Turn.text).where(Turn.workspace_id == workspace_id, Turn.id.in_(theirs))
+    ):
+        words.setdefault(conversation_id, []).append(" ".join(said.split()))
+    for one in conversations:
+        begins = one.title.rstrip("…")
+        if begins and any(said.startswith(begins) for said in words.get(one.id, ())):
+            one.title = ""
+
+
+def _let_go(
+    session: Session,
+    workspace_id: UUID,
+    conversations: Sequence[UUID],
+    theirs: Sequence[UUID],
+    characters: Sequence[UUID],
+) -> None:
+    """Delete what was drawn for the turns, the characters, and all segments that may have read of either."""
+    read = select(Turn.id).where(Turn.workspace_id == workspace_id, Turn.conversation_id.in_(conversations))
+    shown = (
+        select(Picture.turn_id)
+        .join(Appearance, Appearance.picture_id == Picture.id)
+        .where(Picture.workspace_id == workspace_id, Appearance.character_id.in_(characters))
+    )
+    session.execute(
+        delete(Segment).where(
+            Segment.workspace_id == workspace_id, or_(Segment.turn_id.in_(read), Segment.turn_id.in_(shown))
+        )
+    )
+    for table in (Picture, Record, Reference):  # appearances and votes go with the pictures
+        session.execute(delete(table).where(table.workspace_id == workspace_id, table.turn_id.in_(theirs)))
+    for owned in (Reference, Appearance):
+        session.execute(delete(owned).where(owned.workspace_id == workspace_id, owned.character_id.in_(characters)))
+    # The rows stay, without anything in them: what somebody else has drawn just now may still point to them.
+    session.execute(
+        update(Character)
+        .where(Character.workspace_id == workspace_id, Character.id.in_(characters))
+        .values(
+            name="",
+            description="",
+            consent=None,
+            created_by=None,
+            version=Character.version + 1,
+            deleted_at=func.coalesce(Character.deleted_at, func.now()),
+        )
+    )
+
+
+def _close(session: Session, workspace_id: UUID) -> None:
+    """Have the person's next message begin another workspace, and delete this one as soon as it owes no reply."""
+    session.execute(
+        update(Workspace)
+        .where(Workspace.id == workspace_id)
+        .values(external_id=f"{FORGOTTEN}{uuid7()}", name="", settings={})
+    )
+    _drop(session, workspace_id)
+
+
+def _drop(session: Session, workspace_id: UUID) -> bool:
+    """Delete a workspace with all that is in it. False: it owes a reply that is not shown yet."""
+    if session.scalar(select(exists().where(Delivery.workspace_id == workspace_id, Delivery.delivered_at.is_(None)))):
+        return False
+    session.execute(update(Conversation).where(Conversation.workspace_id == workspace_id).values(head_id=None))
+    for table in (Segment, Record, Picture, Reference, Character, Turn, Usage, Audit, Person, Conversation, Blob):
+        session.execute(delete(table).where(table.workspace_id == workspace_id))
+    session.execute(delete(Workspace).where(Workspace.id == workspace_id))
+    return True
