@@ -14,6 +14,7 @@ from uuid import UUID
 import discord
 
 from bot.discord import render
+from bot.discord.pace import Pace
 from bot.discord.places import PLATFORM
 from bot.progress import Update
 from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
@@ -43,6 +44,7 @@ class DiscordPlatform:
     def __init__(self, client: discord.Client, services: Services) -> None:
         self._client = client
         self._services = services
+        self.pace = Pace()
 
     async def post(self, due: Due) -> str:
         """A new message in the thread, which is made or taken out of the archive when need be."""
@@ -86,6 +88,7 @@ class DiscordPlatform:
     async def _with_files(self, due: Due, show: Callable[[str, list[discord.File]], Awaitable[str]]) -> str:
         """Show a reply with its pictures; without them where that is not allowed any more. Raises what `bot.replies` knows."""
         words = render.reply(due)
+        self.pace.spend(due.thread)
         try:
             return await show(words, await self._files(due))
         except discord.HTTPException as error:
@@ -118,6 +121,7 @@ class DiscordPlatform:
             turns.place, turn_id, heartbeat_seconds=self._services.settings.heartbeat_seconds
         )
         into = await self._thread(channel, thread, None)
+        self.pace.spend(thread)
         try:
             message = await into.send(
                 render.waiting(Update(place)),
@@ -135,6 +139,7 @@ class DiscordPlatform:
         files = []
         if update.progress is not None and update.progress.preview:
             files = [render.preview_file(update.progress.preview)]
+        self.pace.spend(thread)
         try:
             await message.edit(
                 content=render.waiting(update), attachments=files, view=render.buttons(turn_id, Status.RUNNING)
