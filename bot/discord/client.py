@@ -26,6 +26,7 @@ from bot.discord.missed import missed
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.waiting import Waiting
+from bot.listening import Listening
 from bot.replies import Replies
 from bot.services import Services, end
 from bot.sweeper import Sweeper
@@ -39,12 +40,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MESSAGES = frozenset({discord.MessageType.default, discord.MessageType.reply})
+OTHERS = re.compile(r"\s*(<@|@everyone|@here)")  # how a message begins that is meant for others, if not for the bot
 FETCH_SECONDS = 30.0
 CATCH_UP_PAUSES = (0, 2, 5, 15, 60, 300)
 ALIVE = "discord-alive"  # a file in the data folder
 AWAY = "I cannot take this in just now. Please try again in a moment."
 BROKEN = "Something went wrong on my side. Please try again."
 """Followed by a reference."""
+
+NO_INTENT = (
+    "Discord does not let the bot read all messages: switch on “Message Content Intent” under Bot in the developer portal, "
+    "or set LIKENESS_DISCORD_CONTENT to false."
+)
 
 Interaction = discord.Interaction["LikenessClient"]
 
@@ -62,7 +69,7 @@ class LikenessClient(discord.AutoShardedClient):
 
     def __init__(self, services: Services) -> None:
         super().__init__(
-            intents=intents(content=False),
+            intents=intents(content=services.settings.discord_content),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
@@ -72,6 +79,7 @@ class LikenessClient(discord.AutoShardedClient):
         self.turns = Turns(services, PLATFORM, self.fetch)
         self.characters = Characters(services)
         self.albums = Albums(services)
+        self.listening = Listening(services, PLATFORM)
         self.tree = app_commands.CommandTree(
             self,
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
@@ -136,20 +144,35 @@ class LikenessClient(discord.AutoShardedClient):
     # -- messages ------------------------------------------------------------------------------------------------------
 
     async def on_message(self, message: discord.Message) -> None:
-        """A mention, a reply to the bot, or a direct message is a turn."""
-        if message.author.bot or message.type not in MESSAGES or not self._is_meant(message):
+        """A mention, a reply to the bot, or a direct message is a turn; where people wish so, all that is said to it."""
+        if message.author.bot or message.type not in MESSAGES:
             return
         try:
+            if not await self._is_meant(message):
+                return
             await self._take(message)
         except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
             sentence = _failed(error, f"message {message.id}")
             with contextlib.suppress(discord.HTTPException):
                 await self._say(message, sentence)
 
-    def _is_meant(self, message: discord.Message) -> bool:
-        if message.guild is None:
+    async def _is_meant(self, message: discord.Message) -> bool:
+        assert self.user is not None
+        if message.guild is None or any(one.id == self.user.id for one in message.mentions):
             return True
-        return self.user is not None and any(one.id == self.user.id for one in message.mentions)
+        if not self.intents.message_content or not (message.content or message.attachments):
+            return False
+        replied = message.reference.resolved if message.reference is not None else None
+        if OTHERS.match(message.content) or (
+            isinstance(replied, discord.Message) and replied.author.id != self.user.id
+        ):
+            return False  # said to somebody else
+        if not await self.listening.to_every_message(str(message.guild.id)):
+            return False
+        channel: Channel = message.channel
+        if isinstance(channel, discord.PartialMessageable):
+            channel = await self._fetched(channel.id)
+        return isinstance(channel, discord.Thread) and channel.owner_id == self.user.id
 
     async def _take(self, message: discord.Message) -> None:
         channel: Channel = message.channel
@@ -296,3 +319,5 @@ async def run(services: Services) -> None:
             log.info("stopping")
         except discord.LoginFailure as error:
             raise NoToken("Discord does not know the token in LIKENESS_DISCORD_TOKEN.") from error
+        except discord.PrivilegedIntentsRequired as error:
+            raise NoToken(NO_INTENT) from error

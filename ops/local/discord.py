@@ -37,6 +37,7 @@ MEMBERS_MAY = discord.Permissions(
 ).value
 EVERYTHING = (discord.Permissions.all() & ~discord.Permissions(administrator=True)).value
 EPHEMERAL, LOADING = 64, 128
+CONTENT = discord.Intents(message_content=True).value
 TEXT, DIRECT, THREAD = 0, 1, 11  # types of channels
 LABEL, FILES = 18, 19  # types of components
 
@@ -72,6 +73,7 @@ class Session:
 
     id: str
     shard: tuple[int, int]
+    intents: int = 0
     sequence: int = 0
     sent: deque[Payload] = field(default_factory=lambda: deque(maxlen=REPLAYED))
     connection: Connection | None = None
@@ -121,6 +123,7 @@ class LocalDiscord:
         self.interactions: dict[str, Waiting] = {}  # by token
         self.requests: list[tuple[str, str]] = []  # method and path, in the order of arrival
         self.upload_limit = 10 * 2**20
+        self.content_allowed = False  # whether the application has the privileged intent
         self.limited = 0  # requests that were answered with 429
         self.sessions: dict[str, Session] = {}
         self._buckets: dict[str, deque[float]] = {}
@@ -347,6 +350,8 @@ class LocalDiscord:
                     await connection.send({"op": 11})
                 case 2 if payload["d"]["token"] != TOKEN:
                     await socket.close(code=4004)
+                case 2 if payload["d"]["intents"] & CONTENT and not self.content_allowed:
+                    await socket.close(code=4014)
                 case 2:
                     session = await self._identify(connection, payload["d"])
                 case 6:
@@ -357,7 +362,7 @@ class LocalDiscord:
 
     async def _identify(self, connection: Connection, said: Payload) -> Session:
         shard, shards = said.get("shard") or (0, 1)
-        session = Session(f"session-{self.new_id()}", (shard, shards), connection=connection)
+        session = Session(f"session-{self.new_id()}", (shard, shards), said["intents"], connection=connection)
         self.sessions[session.id] = session
         guilds = [number for number in self.guilds if _on_shard(number, session.shard)]
         await self._send(
@@ -402,13 +407,18 @@ class LocalDiscord:
         if message.get("flags", 0) & EPHEMERAL:
             return
         guild_id = channel.get("guild_id")
-        told = dict(message)
-        mentions_bot = any(one["id"] == str(BOT_ID) for one in message["mentions"])
-        if guild_id and not mentions_bot and message["author"]["id"] != str(BOT_ID):
-            told |= {"content": "", "attachments": [], "components": []}  # without the intent
-        if guild_id:
-            told |= {"guild_id": guild_id, "member": self._member()}
-        await self._tell(event, told, guild_id=int(guild_id) if guild_id else None)
+        more = {"guild_id": guild_id, "member": self._member()} if guild_id else {}
+        for session in list(self.sessions.values()):
+            if _on_shard(int(guild_id or 0), session.shard):
+                told = self._seen(message, content=bool(session.intents & CONTENT))
+                await self._send(session, event, told | more)
+
+    def _seen(self, message: Payload, *, content: bool) -> Payload:
+        """A message as the bot sees it: without the intent, others' words to others are left out."""
+        in_guild = "guild_id" in self.channels[int(message["channel_id"])]
+        to_bot = any(one["id"] == str(BOT_ID) for one in (*message["mentions"], message["author"]))
+        hidden = {"content": "", "attachments": [], "components": []}
+        return message | hidden if in_guild and not to_bot and not content else dict(message)
 
     def _whole_guild(self, number: int) -> Payload:
         own = [one for one in self.channels.values() if one.get("guild_id") == str(number)]
@@ -614,7 +624,8 @@ class LocalDiscord:
         after, before = int(query.get("after", 0)), int(query.get("before", 2**63))
         found = [one for one in self.messages[int(channel["id"])] if after < int(one["id"]) < before]
         limit = int(query.get("limit", 50))
-        return (found[:limit] if "after" in query else found[-limit:])[::-1]
+        chosen = (found[:limit] if "after" in query else found[-limit:])[::-1]
+        return [self._seen(one, content=self.content_allowed) for one in chosen]
 
     async def _post(self, request: web.Request, channel: Payload) -> web.Response:
         in_thread = channel["type"] == THREAD
@@ -667,7 +678,7 @@ class LocalDiscord:
         if message is None:
             raise Problem(10008)
         if request.method == "GET":
-            return _json(message)
+            return _json(self._seen(message, content=self.content_allowed))
         if channel["type"] == THREAD and channel["thread_metadata"]["archived"]:
             raise Problem(50083)
         if request.method == "DELETE":

@@ -81,6 +81,14 @@ async def test_what_people_say_to_each_other_is_none_of_its_business(town: Town)
     assert town.factory.count(*Status) == 1
 
 
+async def test_without_the_intent_what_mentions_nobody_has_no_words(town: Town, bot: LikenessClient) -> None:
+    said = await town.discord.say(town.ada, town.general, "good morning", pictures=[("me.png", png())])
+    channel = bot.get_channel(int(town.general["id"]))
+    assert isinstance(channel, library.TextChannel)
+    seen = await channel.fetch_message(int(said["id"]))
+    assert (seen.content, seen.attachments) == ("", [])
+
+
 async def test_a_message_that_arrives_twice_is_one_turn(town: Town) -> None:
     said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
     await town.thread(said)
