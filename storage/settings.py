@@ -101,7 +101,8 @@ class Settings(BaseSettings):
     discord_token: SecretStr | None = Field(None, description="Token of the bot, from Discord's developer portal.")
     discord_url: str = Field("", description="Address of a Discord on this machine, to try the bot out and for tests.")
     discord_content: bool = Field(
-        False, description="Whether Discord gave the bot the message content intent: needed to hear what mentions nobody."
+        False,
+        description="Whether Discord gave the bot the message content intent: needed to hear what mentions nobody.",
     )
 
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -25,6 +25,7 @@ from bot.discord import NoToken, render
 from bot.discord.missed import missed
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
+from bot.discord.tree import Tree
 from bot.discord.waiting import Waiting
 from bot.listening import Listening
 from bot.replies import Replies
@@ -80,7 +81,7 @@ class LikenessClient(discord.AutoShardedClient):
         self.characters = Characters(services)
         self.albums = Albums(services)
         self.listening = Listening(services, PLATFORM)
-        self.tree = app_commands.CommandTree(
+        self.tree = Tree(
             self,
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
@@ -95,9 +96,11 @@ class LikenessClient(discord.AutoShardedClient):
         """Before the gateway is opened: commands, buttons, and what runs beside the events."""
         from bot.discord.buttons import TurnButton
         from bot.discord.commands import Catalogue, add_commands
+        from bot.discord.menus import add_menus
 
         await self.tree.set_translator(Catalogue())
         add_commands(self.tree)
+        add_menus(self.tree)
         self.add_dynamic_items(TurnButton)
         self._background = [
             asyncio.create_task(self.replies.run()),
@@ -271,11 +274,16 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent; commands and buttons have handlers of their own."""
+        from bot.discord import menus
         from bot.discord.newcharacter import FORM, submitted
 
         data: Any = interaction.data or {}  # Any: of the many kinds of data only forms have these
-        if interaction.type is discord.InteractionType.modal_submit and data.get("custom_id") == FORM:
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        if data.get("custom_id") == FORM:
             await submitted(interaction)
+        else:
+            await menus.submitted(interaction, data.get("custom_id", ""))
 
     async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
         """What a command raised before it could answer by itself."""

@@ -6,7 +6,7 @@ still be sent after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import discord
@@ -26,8 +26,10 @@ PHOTOS = 10
 class NewCharacterForm(discord.ui.Modal):
     """What people fill in."""
 
-    def __init__(self, name: str = "") -> None:
-        super().__init__(title="A new character", custom_id=FORM, timeout=None)
+    def __init__(
+        self, name: str = "", *, title: str = "A new character", custom_id: str = FORM, photos: bool = True
+    ) -> None:
+        super().__init__(title=title, custom_id=custom_id, timeout=None)
         self.add_item(
             discord.ui.Label(
                 text="Name",
@@ -46,12 +48,9 @@ class NewCharacterForm(discord.ui.Modal):
                 ),
             )
         )
-        self.add_item(
-            discord.ui.Label(
-                text="Pictures of them",
-                component=discord.ui.FileUpload(custom_id="photos", max_values=PHOTOS, min_values=0, required=False),
-            )
-        )
+        if photos:
+            upload = discord.ui.FileUpload[Any](custom_id="photos", max_values=PHOTOS, min_values=0, required=False)
+            self.add_item(discord.ui.Label(text="Pictures of them", component=upload))
         self.add_item(
             discord.ui.Label(
                 text="For a real person", description=CONSENT, component=discord.ui.Checkbox(custom_id="consent")
@@ -61,15 +60,15 @@ class NewCharacterForm(discord.ui.Modal):
 
 async def submitted(interaction: Interaction) -> None:
     """A form that somebody sent."""
-    await interaction.client.answer(interaction, lambda: _create(interaction))
-
-
-async def _create(interaction: Interaction) -> str:
-    client, channel = interaction.client, interaction.channel
     data: dict[str, Any] = dict(interaction.data or {})  # Any: JSON as Discord has it
-    fields = dict(_fields(data.get("components", [])))
     files = data.get("resolved", {}).get("attachments", {})
-    links = [files[one]["url"] for one in fields.get("photos") or [] if one in files]
+    links = [files[one]["url"] for one in filled_in(interaction).get("photos") or [] if one in files]
+    await interaction.client.answer(interaction, lambda: create(interaction, links))
+
+
+async def create(interaction: Interaction, links: Sequence[str]) -> str:
+    """Make the character of a form that was sent, with the pictures behind links, and return what to say."""
+    client, channel, fields = interaction.client, interaction.channel, filled_in(interaction)
     assert channel is not None
     place = place_of(channel, interaction.guild, interaction.user, channel.id)
     workspace_id = await client.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
@@ -86,6 +85,12 @@ async def _create(interaction: Interaction) -> str:
         )
     except (CharacterProblem, PictureRefused, BlobsUnavailable, AttachmentGone) as error:
         return str(error)
+
+
+def filled_in(interaction: Interaction) -> dict[str, Any]:
+    """What was filled into a form, by the ids of the fields."""
+    data: dict[str, Any] = dict(interaction.data or {})  # Any: JSON as Discord has it
+    return dict(_fields(data.get("components", [])))
 
 
 def _fields(components: Any) -> Iterator[tuple[str, Any]]:

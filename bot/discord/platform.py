@@ -106,7 +106,7 @@ class DiscordPlatform:
         found = None
         try:
             async for message in self._channel(due.thread, due.workspace).history(after=since, limit=None):
-                ids = _buttons_of(message)
+                ids = buttons_of(message)
                 if message.author.id == self._client.user.id and render.mark_of(ids) == due.turn_id:
                     found = Found(str(message.id), render.is_reply(ids))
         except discord.NotFound:  # a thread that was not made yet
@@ -217,7 +217,7 @@ def _snowflake(turn_id: UUID) -> int:
     return max(0, milliseconds - 60_000 - DISCORD_EPOCH) << 22
 
 
-def _buttons_of(message: discord.Message) -> list[str | None]:
+def buttons_of(message: discord.Message) -> list[str | None]:
     """The ids of a message's buttons."""
     rows = [row.children for row in message.components if isinstance(row, discord.ActionRow)]
     return [getattr(item, "custom_id", None) for row in rows for item in row]

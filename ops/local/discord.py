@@ -40,6 +40,7 @@ EPHEMERAL, LOADING = 64, 128
 CONTENT = discord.Intents(message_content=True).value
 TEXT, DIRECT, THREAD = 0, 1, 11  # types of channels
 LABEL, FILES = 18, 19  # types of components
+MENU = 3  # type of a command in the menu of a message
 
 MESSAGES = {
     10003: (404, "Unknown Channel"),
@@ -299,6 +300,14 @@ class LocalDiscord:
         ]
         number = next((one["id"] for one in self.commands if one["name"] == command), "1")
         return await self._interact(user, channel, 2, {"id": number, "name": command, "type": 1, "options": given})
+
+    async def choose(self, user: Payload, message: Payload, name: str, *, moderator: bool = False) -> Waiting:
+        """Somebody chooses a command in the menu of a message; what is in the message comes along, intent or not."""
+        channel = self.channels[int(message["channel_id"])]
+        number = next(one["id"] for one in self.commands if one["name"] == name and one["type"] == MENU)
+        data = {"id": number, "name": name, "type": MENU, "target_id": message["id"]}
+        data["resolved"] = {"messages": {message["id"]: message}}
+        return await self._interact(user, channel, 2, data, moderator=moderator)
 
     async def send_form(
         self, user: Payload, form: Waiting, *, pictures: Iterable[tuple[str, bytes]] = (), **fields: str | bool
