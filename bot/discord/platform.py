@@ -24,12 +24,15 @@ from storage.deliveries import Due
 from storage.tables import Status
 
 DISCORD_EPOCH = 1_420_070_400_000  # milliseconds
-UPLOAD_LIMIT = 10 * 2**20  # bytes, where nothing else is known
+UPLOAD_LIMIT = 10 * 2**20  # bytes of a file, where nothing else is known
+SURELY_ALLOWED = 2 * 2**20  # where that was too much all the same
+REQUEST_LIMIT = 24 * 2**20  # bytes of all files of a message, with room for the rest of it
 TITLE = "Likeness"
 HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, MISSING_ACCESS, MISSING_PERMISSIONS = 10003, 10008, 50001, 50013
 ARCHIVED, LOCKED, TOO_OLD, HAS_THREAD = 50083, 160005, 30046, 160004
+TOO_LARGE = 413  # an HTTP status
 CANNOT_DM, WRONG_CHANNEL = 50007, 50024
 NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM, WRONG_CHANNEL})
 EDITED_FREELY = timedelta(minutes=55)  # from an hour on Discord lets a message be edited rarely, and makes one wait
@@ -89,11 +92,15 @@ class DiscordPlatform:
         """Show a reply with its pictures; without them where that is not allowed any more. Raises what `bot.replies` knows."""
         words = render.reply(due)
         self.pace.spend(due.thread)
-        try:
-            return await show(words, await self._files(due))
-        except discord.HTTPException as error:
-            if error.code != MISSING_PERMISSIONS or not due.pictures:
-                raise _gone(error) from error
+        for limit in (self._limit(due), SURELY_ALLOWED):
+            try:
+                return await show(words, await self._files(due, limit))
+            except discord.HTTPException as error:
+                if error.status == TOO_LARGE and due.pictures and limit > SURELY_ALLOWED:
+                    continue
+                if error.code != MISSING_PERMISSIONS or not due.pictures:
+                    raise _gone(error) from error
+                break
         try:
             return await show(render.words(words + NO_FILES), [])
         except discord.HTTPException as error:
@@ -189,10 +196,13 @@ class DiscordPlatform:
         except discord.HTTPException as error:
             raise _gone(error) from error
 
-    async def _files(self, due: Due) -> list[discord.File]:
-        limit = UPLOAD_LIMIT
-        if due.workspace.isdigit() and (guild := self._client.get_guild(int(due.workspace))) is not None:
-            limit = guild.filesize_limit
+    def _limit(self, due: Due) -> int:
+        """Bytes that each picture of a reply may have."""
+        guild = self._client.get_guild(int(due.workspace)) if due.workspace.isdigit() else None
+        limit = UPLOAD_LIMIT if guild is None else guild.filesize_limit
+        return min(limit, REQUEST_LIMIT // max(1, len(due.pictures)))
+
+    async def _files(self, due: Due, limit: int) -> list[discord.File]:
         kept = [await asyncio.to_thread(self._services.blobs.get, one.blob_key) for one in due.pictures]
         return [
             await asyncio.to_thread(render.picture_file, one, data, number, limit)

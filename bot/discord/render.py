@@ -21,6 +21,7 @@ from storage.tables import Status
 
 CONTENT = 2000  # characters of a message, at most
 ALT_TEXT = 1024
+NO_ALT_TEXT = "A picture that Likeness drew."
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
 
@@ -96,7 +97,7 @@ def picture_file(picture: DuePicture, data: bytes, number: int, limit: int) -> d
     if len(data) > limit:
         data, suffix = _smaller(data, limit), "jpg"
     name = f"likeness-{number}.{suffix}"
-    return discord.File(io.BytesIO(data), filename=name, description=picture.alt_text[:ALT_TEXT])
+    return discord.File(io.BytesIO(data), filename=name, description=(picture.alt_text or NO_ALT_TEXT)[:ALT_TEXT])
 
 
 def preview_file(preview: bytes) -> discord.File:

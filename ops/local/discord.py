@@ -239,10 +239,10 @@ class LocalDiscord:
         await self._tell("THREAD_UPDATE", thread, guild_id=int(thread["guild_id"]))
 
     async def delete_channel(self, channel: Payload) -> None:
-        """A channel or a thread is gone."""
-        number = int(channel["id"])
-        del self.channels[number]
-        del self.messages[number]
+        """A channel with its threads, or a thread, is gone."""
+        for one in [one for one in self.channels.values() if channel["id"] in (one["id"], one.get("parent_id"))]:
+            del self.channels[int(one["id"])]
+            del self.messages[int(one["id"])]
         event = "THREAD_DELETE" if channel["type"] == THREAD else "CHANNEL_DELETE"
         await self._tell(event, channel, guild_id=int(channel["guild_id"]))
 
@@ -578,7 +578,13 @@ class LocalDiscord:
                 return _json(_APPLICATION | {"owner": self.bot})
             case ["PUT", "applications", _, "commands"]:
                 self.commands = [
-                    {**command, "id": str(self.new_id()), "application_id": APPLICATION, "version": "1"}
+                    {
+                        "description": "",
+                        **command,
+                        "id": str(self.new_id()),
+                        "application_id": APPLICATION,
+                        "version": "1",
+                    }
                     for command in await request.json()
                 ]
                 return _json([{"default_member_permissions": None, **one} for one in self.commands])

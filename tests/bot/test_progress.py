@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 import redis.asyncio
-from sqlalchemy import delete, event, update
+from sqlalchemy import delete, event
+from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
 from bot.progress import Update, Watcher
@@ -133,7 +134,7 @@ async def test_a_turn_that_is_deleted_ends_the_watching(factory: Factory, watche
 
 
 def _delete(session: Session, turn_id: UUID) -> None:
-    session.execute(update(Conversation).values(head_id=None))
+    session.execute(change(Conversation).values(head_id=None))
     session.execute(delete(Delivery).where(Delivery.turn_id == turn_id))
     session.execute(delete(Turn).where(Turn.id == turn_id))
 

@@ -98,7 +98,7 @@ async def test_without_the_wish_only_mentions_count(
 
 
 async def test_what_the_server_wishes_is_not_asked_for_with_every_message(town: Town, bot: LikenessClient) -> None:
-    thread, _ = await thread_with_a_picture(town)
+    await thread_with_a_picture(town)
     workspace = town.guild["id"]
     assert not await bot.listening.to_every_message(workspace)
     wish(town)
