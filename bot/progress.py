@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -73,7 +73,7 @@ class Watcher:
         self._followed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def watch(self, turn_id: UUID) -> AsyncIterator[Update]:
+    async def watch(self, turn_id: UUID) -> AsyncGenerator[Update, None]:
         """Updates of a turn until it is final; the last one says so. It ends without when the turn was deleted.
 
         Whoever is slow to take them misses those that were overtaken, never the last.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -92,16 +91,17 @@ async def submitted(interaction: Interaction, custom_id: str) -> None:
     match = FORM.fullmatch(custom_id)
     if match is None:
         return
-    work: Callable[[], Awaitable[str | None]]
-    match match["what"]:
-        case "reference":
-            message_id = int(match["message"])
-            work = lambda: _create(interaction, custom_id, message_id)  # noqa: E731  (as the others)
-        case "branch":
-            work = lambda: _branch(interaction, UUID(match["about"]))  # noqa: E731
-        case _:
-            work = lambda: _report(interaction, UUID(match["about"]))  # noqa: E731
-    await interaction.client.answer(interaction, work)
+
+    async def obey() -> str | None:
+        match match["what"]:
+            case "reference":
+                return await _create(interaction, custom_id, int(match["message"]))
+            case "branch":
+                return await _branch(interaction, UUID(match["about"]))
+            case _:
+                return await _report(interaction, UUID(match["about"]))
+
+    await interaction.client.answer(interaction, obey)
 
 
 async def _create(interaction: Interaction, form_id: str, message_id: int) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
 
-if TYPE_CHECKING:
-    pass
-
 NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
 
 
-class Tree(app_commands.CommandTree["LikenessClient"]):
+class Tree(app_commands.CommandTree[discord.Client]):
     """All commands of a client."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:

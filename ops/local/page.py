@@ -136,7 +136,7 @@ class Page:
             "whisper": whisper,
             "modal": latest.modal if latest else None,
             "thinking": LOADING,
-            "menus": [one["name"] for one in self._discord.commands if one["type"] == MENU],
+            "menus": [one["name"] for one in self._discord.commands if one.get("type") == MENU],
             "opened": {one["id"] for one in self._all(channel) if int(one["id"]) in self._discord.channels},
         }
 
