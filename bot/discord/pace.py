@@ -24,15 +24,17 @@ class Pace:
 
     def spend(self, channel: str) -> None:
         """Note a request that is made now."""
+        for one in [one for one, spent in self._channels.items() if not self._lately(spent, CHANNEL[1])]:
+            del self._channels[one]
         now = self._clock()
+        self._lately(self._all, ALL[1])
         self._all.append(now)
         self._channels.setdefault(channel, deque()).append(now)
 
     def leaves_room(self, channel: str) -> bool:
         """Whether a request that could be left out still leaves room for others."""
-        for one in [one for one, spent in self._channels.items() if not self._lately(spent, CHANNEL[1])]:
-            del self._channels[one]
-        return self._lately(self._all, ALL[1]) < ALL[0] and len(self._channels.get(channel, ())) < CHANNEL[0]
+        here = self._lately(self._channels.get(channel, deque()), CHANNEL[1])
+        return here < CHANNEL[0] and self._lately(self._all, ALL[1]) < ALL[0]
 
     def _lately(self, spent: deque[float], seconds: float) -> int:
         """How many were made in the last seconds; the others are forgotten."""
