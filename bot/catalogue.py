@@ -1,6 +1,7 @@
 """Names and descriptions of commands in the languages that adapters offer. One catalogue for all of them.
 
-A name is one word in small letters, as chat platforms want it; a description has at most 100 characters.
+A name is one word in small letters, as chat platforms want it; a description has at most 100 characters. The menu of a message
+("menu.") has names of up to 32 characters and no descriptions.
 """
 
 from __future__ import annotations
@@ -211,6 +212,21 @@ _WORDS: dict[str, tuple[str, str, str, str, str]] = {
         "Ce que Likeness sait faire",
         "Likeness にできること",
     ),
+    "menu.reference": (
+        "Use as reference",
+        "Als Vorlage verwenden",
+        "Usar como referencia",
+        "Utiliser comme référence",
+        "参考にする",
+    ),
+    "menu.branch": (
+        "Draw from here",
+        "Von hier aus zeichnen",
+        "Dibujar desde aquí",
+        "Dessiner à partir d'ici",
+        "ここから描く",
+    ),
+    "menu.report": ("Report", "Melden", "Denunciar", "Signaler", "通報する"),
 }
 
 

@@ -98,6 +98,7 @@ class Chat:
         self._out = out
         self._turns = Turns(services, PLATFORM)
         self._replies = Replies(services, Pulled(PLATFORM))
+        self._watcher = progress.Watcher(services)
         self._thread = str(uuid4())
         self._ids: list[UUID | None] = []
 
@@ -109,6 +110,7 @@ class Chat:
         self._running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._running
+        await self._watcher.close()
 
     async def say(self, line: Line) -> Said:
         """Send one message and wait for its reply."""
@@ -175,7 +177,7 @@ class Chat:
             TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=self._console, transient=True
         ) as bar:
             task = bar.add_task("waiting", total=None)
-            async for update in progress.watch(self._services, receipt.turn_id):
+            async for update in self._watcher.watch(receipt.turn_id):
                 if update.progress is not None and update.progress.steps:
                     bar.update(
                         task,

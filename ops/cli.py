@@ -160,6 +160,28 @@ def migrate(
 
 
 @app.command()
+def reports(
+    limit: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 100,
+) -> None:
+    """List the pictures that people reported, newest first: when, where, which turn, by whom, and why."""
+    from storage import reports as kept
+    from storage.database import Database
+
+    database = Database(_settings().database_url)
+    try:
+        found = database.run(kept.listed, limit=limit)
+    finally:
+        database.close()
+    for one in found:
+        where = f"{one.platform} {one.workspace_name or one.workspace}"
+        typer.echo(
+            f"{one.at:%Y-%m-%d %H:%M}  {where}  turn {one.turn_id}  {one.reporter_name or one.reporter}: {one.reason}"
+        )
+    if not found:
+        typer.echo("Nobody reported anything.")
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
     engine: Engine = None,

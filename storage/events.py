@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 DELIVERIES = "likeness_deliveries"
 ENDED = "ended"
 PROGRESS_PAUSE = 0.02  # seconds between messages of one turn, at least: what a newer one overtakes is not sent
+SUBSCRIBE_SECONDS = 0.1  # after which whoever listens looks for turns that are followed since
 
 
 def notify_delivery(session: Session, platform: str, turn_id: UUID) -> None:
@@ -97,10 +98,22 @@ class ProgressSender:
                 log.warning("progress of %d turns was not sent: %s", len(latest), error)
 
 
-async def watch_progress(client: redis.asyncio.Redis, turn_id: UUID) -> AsyncIterator[Progress]:
-    """Progress of a turn from now on, without an end of its own. Raises `redis.RedisError` when the broker goes away."""
-    async with client.pubsub() as channel:
-        await channel.subscribe(_channel(turn_id))
-        async for message in channel.listen():
-            if message["type"] == "message":
-                yield Progress.from_json(message["data"])
+async def watch_progress(
+    client: redis.asyncio.Redis, followed: Callable[[], Collection[UUID]]
+) -> AsyncIterator[tuple[UUID, Progress]]:
+    """Progress of turns from now on, over one connection, until none is followed.
+
+    `followed` says which ones, and is asked again all the time. Raises `redis.RedisError` when the broker goes away.
+    """
+    subscribed: set[UUID] = set()
+    async with client.pubsub(ignore_subscribe_messages=True) as channel:
+        while wanted := set(followed()):
+            if added := wanted - subscribed:
+                await channel.subscribe(*map(_channel, added))
+            if dropped := subscribed - wanted:
+                await channel.unsubscribe(*map(_channel, dropped))
+            subscribed = wanted
+            message = await channel.get_message(timeout=SUBSCRIBE_SECONDS)
+            if message is not None and message["type"] == "message":
+                turn_id = UUID(message["channel"].decode().rpartition(":")[2])
+                yield turn_id, Progress.from_json(message["data"])

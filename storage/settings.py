@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     # Discord
     discord_token: SecretStr | None = Field(None, description="Token of the bot, from Discord's developer portal.")
     discord_url: str = Field("", description="Address of a Discord on this machine, to try the bot out and for tests.")
+    discord_content: bool = Field(
+        False,
+        description="Whether Discord gave the bot the message content intent: needed to hear what mentions nobody.",
+    )
 
     operators: Annotated[str, AfterValidator(_persons)] = Field(
         "", description="Who may pause workers and sees their hosts: persons such as discord:123, with commas."

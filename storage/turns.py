@@ -1146,35 +1146,49 @@ def known(session: Session, platform: str, workspace: str, turn_id: UUID) -> Kno
     return None if row is None else Known(*row)
 
 
-def place(session: Session, turn_id: UUID, *, heartbeat_seconds: float) -> Place:
-    """Where a turn stands in the queue, and an estimate from the latest finished turns of its engine."""
-    turn = session.execute(select(Turn.id, Turn.engine, Turn.status, Turn.started_at).where(Turn.id == turn_id)).one()
-    status = Status(turn.status)
-    workers = live_workers(session, heartbeat_seconds).get(turn.engine, 0)
-    if status.final:
-        return Place(status, 0, workers, 0.0)
-    ahead = 0
-    if status is not Status.RUNNING:
-        ahead = (
-            session.scalar(
-                select(func.count()).where(
-                    Turn.engine == turn.engine,
-                    Turn.status.in_([Status.RECEIVED, Status.QUEUED, Status.RUNNING]),
-                    Turn.id < turn_id,
-                )
-            )
-            or 0
-        )
-    recent = (
-        select(func.extract("epoch", Turn.finished_at - Turn.started_at).label("seconds"))
-        .where(Turn.engine == turn.engine, Turn.status == Status.DONE)
-        .order_by(Turn.finished_at.desc())
-        .limit(20)
-        .subquery()
+_PLACES = text(
+    """
+    WITH asked AS (
+        SELECT id, engine, status, extract(epoch FROM now() - started_at) AS running FROM turns WHERE id = ANY(:ids)
+    ),
+    engines AS (
+        SELECT one.engine, (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM (
+                SELECT extract(epoch FROM finished_at - started_at) AS seconds FROM turns
+                WHERE engine = one.engine AND status = 'done' ORDER BY finished_at DESC LIMIT 20) recent) AS usual
+        FROM (SELECT DISTINCT engine FROM asked WHERE status IN ('received', 'queued', 'running')) one
+    ),
+    waiting AS (
+        SELECT t.id, row_number() OVER (PARTITION BY t.engine ORDER BY t.id) - 1 AS ahead
+        FROM engines JOIN turns t ON t.engine = engines.engine AND t.status IN ('received', 'queued', 'running')
     )
-    usual = session.scalar(select(func.percentile_cont(0.5).within_group(recent.c.seconds)))
-    seconds = None
-    if usual is not None and workers:
-        running = session.scalar(select(func.extract("epoch", func.now() - turn.started_at))) if turn.started_at else 0
-        seconds = max(0.0, float(usual) * (1 + ahead / workers) - float(running or 0))
-    return Place(status, ahead, workers, seconds)
+    SELECT asked.id, asked.engine, asked.status, asked.running, engines.usual, coalesce(waiting.ahead, 0) AS ahead
+    FROM asked LEFT JOIN engines ON engines.engine = asked.engine LEFT JOIN waiting ON waiting.id = asked.id
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+def places(session: Session, turn_ids: Sequence[UUID], *, heartbeat_seconds: float) -> dict[UUID, Place]:
+    """Where turns stand in the queue, and estimates from the latest finished turns of their engines.
+
+    Two statements, however many turns are asked for. A turn that is not there any more is missing.
+    """
+    rows = session.execute(_PLACES, {"ids": list(turn_ids)}).all()
+    live = live_workers(session, heartbeat_seconds)
+    found = {}
+    for row in rows:
+        status, workers = Status(row.status), live.get(row.engine, 0)
+        if status.final:
+            found[row.id] = Place(status, 0, workers, 0.0)
+            continue
+        ahead = 0 if status is Status.RUNNING else int(row.ahead)
+        seconds = None
+        if row.usual is not None and workers:
+            seconds = max(0.0, float(row.usual) * (1 + ahead / workers) - float(row.running or 0))
+        found[row.id] = Place(status, ahead, workers, seconds)
+    return found
+
+
+def place(session: Session, turn_id: UUID, *, heartbeat_seconds: float) -> Place:
+    """Where one turn stands. Raises `KeyError` when it is not there."""
+    return places(session, [turn_id], heartbeat_seconds=heartbeat_seconds)[turn_id]

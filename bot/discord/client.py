@@ -26,8 +26,10 @@ from bot.discord import NoToken, render
 from bot.discord.missed import missed
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
+from bot.discord.tree import Tree
 from bot.discord.waiting import Waiting
 from bot.forgetme import Forgetting
+from bot.listening import Listening
 from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
@@ -42,12 +44,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MESSAGES = frozenset({discord.MessageType.default, discord.MessageType.reply})
+OTHERS = re.compile(r"\s*(<@|@everyone|@here)")  # how a message begins that is meant for others, if not for the bot
 FETCH_SECONDS = 30.0
 CATCH_UP_PAUSES = (0, 2, 5, 15, 60, 300)
 ALIVE = "discord-alive"  # a file in the data folder
 AWAY = "I cannot take this in just now. Please try again in a moment."
 BROKEN = "Something went wrong on my side. Please try again."
 """Followed by a reference."""
+
+NO_INTENT = (
+    "Discord does not let the bot read all messages: switch on “Message Content Intent” under Bot in the developer portal, "
+    "or set LIKENESS_DISCORD_CONTENT to false."
+)
 
 Interaction = discord.Interaction["LikenessClient"]
 
@@ -65,7 +73,7 @@ class LikenessClient(discord.AutoShardedClient):
 
     def __init__(self, services: Services) -> None:
         super().__init__(
-            intents=intents(content=False),
+            intents=intents(content=services.settings.discord_content),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_messages=None,
@@ -77,7 +85,8 @@ class LikenessClient(discord.AutoShardedClient):
         self.albums = Albums(services)
         self.choices = Choices(services)
         self.forgetting = Forgetting(services)
-        self.tree = app_commands.CommandTree(
+        self.listening = Listening(services, PLATFORM)
+        self.tree = Tree(
             self,
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
@@ -92,9 +101,11 @@ class LikenessClient(discord.AutoShardedClient):
         """Before the gateway is opened: commands, buttons, and what runs beside the events."""
         from bot.discord.buttons import TurnButton
         from bot.discord.commands import Catalogue, add_commands
+        from bot.discord.menus import add_menus
 
         await self.tree.set_translator(Catalogue())
         add_commands(self.tree)
+        add_menus(self.tree)
         self.add_dynamic_items(TurnButton)
         self._background = [
             asyncio.create_task(self.replies.run()),
@@ -141,20 +152,35 @@ class LikenessClient(discord.AutoShardedClient):
     # -- messages ------------------------------------------------------------------------------------------------------
 
     async def on_message(self, message: discord.Message) -> None:
-        """A mention, a reply to the bot, or a direct message is a turn."""
-        if message.author.bot or message.type not in MESSAGES or not self._is_meant(message):
+        """A mention, a reply to the bot, or a direct message is a turn; where people wish so, all that is said to it."""
+        if message.author.bot or message.type not in MESSAGES:
             return
         try:
+            if not await self._is_meant(message):
+                return
             await self._take(message)
         except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
             sentence = _failed(error, f"message {message.id}")
             with contextlib.suppress(discord.HTTPException):
                 await self._say(message, sentence)
 
-    def _is_meant(self, message: discord.Message) -> bool:
-        if message.guild is None:
+    async def _is_meant(self, message: discord.Message) -> bool:
+        assert self.user is not None
+        if message.guild is None or any(one.id == self.user.id for one in message.mentions):
             return True
-        return self.user is not None and any(one.id == self.user.id for one in message.mentions)
+        if not self.intents.message_content or not (message.content or message.attachments):
+            return False
+        replied = message.reference.resolved if message.reference is not None else None
+        if OTHERS.match(message.content) or (
+            isinstance(replied, discord.Message) and replied.author.id != self.user.id
+        ):
+            return False  # said to somebody else
+        if not await self.listening.to_every_message(str(message.guild.id)):
+            return False
+        channel: Channel = message.channel
+        if isinstance(channel, discord.PartialMessageable):
+            channel = await self._fetched(channel.id)
+        return isinstance(channel, discord.Thread) and channel.owner_id == self.user.id
 
     async def _take(self, message: discord.Message) -> None:
         channel: Channel = message.channel
@@ -280,13 +306,15 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent, or something in a menu; commands and buttons of turns have handlers of their own."""
-        from bot.discord import choices, forgetme, people
+        from bot.discord import choices, forgetme, menus, people
         from bot.discord.newcharacter import FORM, submitted
 
         data: Any = interaction.data or {}  # Any: of the many kinds of data only these have ids
         custom_id = str(data.get("custom_id", ""))
-        if interaction.type is discord.InteractionType.modal_submit and custom_id == FORM:
-            await submitted(interaction)
+        if interaction.type is discord.InteractionType.modal_submit:
+            if custom_id == FORM:
+                await submitted(interaction)
+            await menus.submitted(interaction, custom_id)
         for menu in (people, choices, forgetme):
             if (match := menu.ID.fullmatch(custom_id)) is not None:
                 await menu.used(interaction, match)
@@ -333,3 +361,5 @@ async def run(services: Services) -> None:
             log.info("stopping")
         except discord.LoginFailure as error:
             raise NoToken("Discord does not know the token in LIKENESS_DISCORD_TOKEN.") from error
+        except discord.PrivilegedIntentsRequired as error:
+            raise NoToken(NO_INTENT) from error

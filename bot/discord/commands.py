@@ -20,7 +20,6 @@ from bot.discord.newcharacter import NewCharacterForm
 from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of
 from storage.characters import NAME_LIMIT
 
-NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
 TEXT = 4000
 NOTHING_YET = "Nothing was drawn in this thread yet."
 TOO_LARGE = "It has {size:.0f} MB, which is more than may be uploaded here."
@@ -75,8 +74,8 @@ async def imagine(
     """In a thread or direct message its next turn; in a channel the beginning of a thread."""
     client, channel = interaction.client, interaction.channel
     text = naming(text, wishes.names_in(characters or ""))
-    if channel is None or (interaction.guild_id is not None and client.get_guild(interaction.guild_id) is None):
-        await interaction.response.send_message(NOT_HERE if channel is None else NOBODY_HOME, ephemeral=True)
+    if channel is None:
+        await interaction.response.send_message(NOT_HERE, ephemeral=True)
         return
     if (sentence := problem(channel, allowed_in(interaction))) is not None:
         await interaction.response.send_message(sentence, ephemeral=True)

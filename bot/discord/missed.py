@@ -1,7 +1,8 @@
 """Messages that arrived while no gateway session was there to tell of them: looked for over REST after a fresh start.
 
 What became a turn before is known by its id, and what was only answered by the answer, which is a reply to it: looking back
-too far costs nothing but time.
+too far costs nothing but time. What mentions nobody is taken only where the bot has said nothing since: it may be older than
+the wish to have such messages count.
 """
 
 from __future__ import annotations
@@ -59,6 +60,14 @@ async def _unanswered(
     except (discord.Forbidden, discord.NotFound) as error:
         log.info("channel %s cannot be looked at: %s", channel.id, error)
         return []
-    ours = [one for one in told if client.user is not None and one.author.id == client.user.id]
+    assert client.user is not None
+    me = client.user.id
+    ours = [one for one in told if one.author.id == me]
     answered = {one.reference.message_id for one in ours if one.reference is not None}
-    return [one for one in told if one.id not in answered]
+    last = max((one.id for one in ours), default=0)
+    direct = isinstance(channel, discord.DMChannel)
+    return [
+        one
+        for one in told
+        if one.id not in answered and (direct or one.id > last or any(who.id == me for who in one.mentions))
+    ]

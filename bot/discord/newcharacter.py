@@ -6,7 +6,7 @@ still be sent after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import discord
@@ -27,8 +27,10 @@ UNFIT = (CharacterProblem, PictureRefused, BlobsUnavailable, AttachmentGone)
 class NewCharacterForm(discord.ui.Modal):
     """What people fill in."""
 
-    def __init__(self, name: str = "") -> None:
-        super().__init__(title="A new character", custom_id=FORM, timeout=None)
+    def __init__(
+        self, name: str = "", *, title: str = "A new character", custom_id: str = FORM, photos: bool = True
+    ) -> None:
+        super().__init__(title=title, custom_id=custom_id, timeout=None)
         self.add_item(
             discord.ui.Label(
                 text="Name",
@@ -47,11 +49,13 @@ class NewCharacterForm(discord.ui.Modal):
                 ),
             )
         )
-        add_photos(self, required=False)
+        if photos:
+            add_photos(self, required=False)
+        add_consent(self)
 
 
 def add_photos(form: discord.ui.Modal, *, required: bool) -> None:
-    """The fields for pictures, and for the agreement of whoever is in them."""
+    """The field for pictures."""
     form.add_item(
         discord.ui.Label(
             text="Pictures of them",
@@ -60,6 +64,10 @@ def add_photos(form: discord.ui.Modal, *, required: bool) -> None:
             ),
         )
     )
+
+
+def add_consent(form: discord.ui.Modal) -> None:
+    """The field for the agreement of whoever is in the pictures."""
     form.add_item(
         discord.ui.Label(
             text="For a real person", description=CONSENT, component=discord.ui.Checkbox(custom_id="consent")
@@ -69,12 +77,13 @@ def add_photos(form: discord.ui.Modal, *, required: bool) -> None:
 
 async def submitted(interaction: Interaction) -> None:
     """A form that somebody sent."""
-    await interaction.client.answer(interaction, lambda: _create(interaction))
+    _, links = filled_in(interaction)
+    await interaction.client.answer(interaction, lambda: create(interaction, links))
 
 
-async def _create(interaction: Interaction) -> str:
-    client = interaction.client
-    fields, links = filled_in(interaction)
+async def create(interaction: Interaction, links: Sequence[str]) -> str:
+    """Make the character of a form that was sent, with the pictures behind links, and return what to say."""
+    client, (fields, _) = interaction.client, filled_in(interaction)
     workspace_id, conversation_id = await client.scope(interaction)
     try:
         return await client.characters.create(

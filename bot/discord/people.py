@@ -17,7 +17,7 @@ from PIL import Image
 
 from bot.characters import Author, CharacterView, Page
 from bot.discord.client import Interaction
-from bot.discord.newcharacter import UNFIT, add_photos, filled_in
+from bot.discord.newcharacter import UNFIT, add_consent, add_photos, filled_in
 from bot.discord.places import moderates
 from bot.turns import Who
 from storage.blobs import BlobError
@@ -205,6 +205,7 @@ def _rename_form(form_id: str) -> discord.ui.Modal:
 def _photo_form(form_id: str) -> discord.ui.Modal:
     form = discord.ui.Modal(title="More pictures", custom_id=form_id, timeout=None)
     add_photos(form, required=True)
+    add_consent(form)
     return form
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import discord
 
 from bot.discord import render
+from bot.discord.pace import Pace
 from bot.discord.places import PLATFORM
 from bot.progress import Update
 from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
@@ -22,12 +23,15 @@ from storage import conversations, turns
 from storage.deliveries import Due
 
 DISCORD_EPOCH = 1_420_070_400_000  # milliseconds
-UPLOAD_LIMIT = 10 * 2**20  # bytes, where nothing else is known
+UPLOAD_LIMIT = 10 * 2**20  # bytes of a file, where nothing else is known
+SURELY_ALLOWED = 2 * 2**20  # where that was too much all the same
+REQUEST_LIMIT = 24 * 2**20  # bytes of all files of a message, with room for the rest of it
 TITLE = "Likeness"
 HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 
 UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, MISSING_ACCESS, MISSING_PERMISSIONS = 10003, 10008, 50001, 50013
 ARCHIVED, LOCKED, TOO_OLD, HAS_THREAD = 50083, 160005, 30046, 160004
+TOO_LARGE = 413  # an HTTP status
 CANNOT_DM, WRONG_CHANNEL = 50007, 50024
 NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM, WRONG_CHANNEL})
 EDITED_FREELY = timedelta(minutes=55)  # from an hour on Discord lets a message be edited rarely, and makes one wait
@@ -42,6 +46,7 @@ class DiscordPlatform:
     def __init__(self, client: discord.Client, services: Services) -> None:
         self._client = client
         self._services = services
+        self.pace = Pace()
 
     async def post(self, due: Due) -> str:
         """A new message in the thread, which is made or taken out of the archive when need be."""
@@ -89,11 +94,16 @@ class DiscordPlatform:
     async def _with_files(self, due: Due, show: Callable[[str, list[discord.File]], Awaitable[str]]) -> str:
         """Show a reply with its pictures; without them where that is not allowed any more. Raises what `bot.replies` knows."""
         words = render.reply(due)
-        try:
-            return await show(words, await self._files(due))
-        except discord.HTTPException as error:
-            if error.code != MISSING_PERMISSIONS or not due.pictures:
-                raise _gone(error) from error
+        self.pace.spend(due.thread)
+        for limit in (self._limit(due), SURELY_ALLOWED):
+            try:
+                return await show(words, await self._files(due, limit))
+            except discord.HTTPException as error:
+                if error.status == TOO_LARGE and due.pictures and limit > SURELY_ALLOWED:
+                    continue
+                if error.code != MISSING_PERMISSIONS or not due.pictures:
+                    raise _gone(error) from error
+                break
         try:
             return await show(render.words(words + NO_FILES), [])
         except discord.HTTPException as error:
@@ -106,7 +116,7 @@ class DiscordPlatform:
         found = None
         try:
             async for message in self._channel(due.thread, due.workspace).history(after=since, limit=None):
-                ids = _buttons_of(message)
+                ids = buttons_of(message)
                 if message.author.id == self._client.user.id and render.mark_of(ids) == due.turn_id:
                     found = Found(str(message.id), render.is_reply(ids))
         except discord.NotFound:  # a thread that was not made yet
@@ -129,6 +139,7 @@ class DiscordPlatform:
             turns.place, turn_id, heartbeat_seconds=self._services.settings.heartbeat_seconds
         )
         into = await self._thread(channel, thread, None)
+        self.pace.spend(thread)
         try:
             message = await into.send(
                 render.waiting(Update(place)),
@@ -146,6 +157,7 @@ class DiscordPlatform:
         files = []
         if update.progress is not None and update.progress.preview:
             files = [render.preview_file(update.progress.preview)]
+        self.pace.spend(thread)
         try:
             await message.edit(content=render.waiting(update), attachments=files, view=render.waiting_buttons(turn_id))
         except discord.HTTPException as error:
@@ -193,10 +205,13 @@ class DiscordPlatform:
         except discord.HTTPException as error:
             raise _gone(error) from error
 
-    async def _files(self, due: Due) -> list[discord.File]:
-        limit = UPLOAD_LIMIT
-        if due.workspace.isdigit() and (guild := self._client.get_guild(int(due.workspace))) is not None:
-            limit = guild.filesize_limit
+    def _limit(self, due: Due) -> int:
+        """Bytes that each picture of a reply may have."""
+        guild = self._client.get_guild(int(due.workspace)) if due.workspace.isdigit() else None
+        limit = UPLOAD_LIMIT if guild is None else guild.filesize_limit
+        return min(limit, REQUEST_LIMIT // max(1, len(due.pictures)))
+
+    async def _files(self, due: Due, limit: int) -> list[discord.File]:
         kept = [await asyncio.to_thread(self._services.blobs.get, one.blob_key) for one in due.pictures]
         return [
             await asyncio.to_thread(render.picture_file, one, data, number, limit, of=len(due.pictures))
@@ -221,7 +236,7 @@ def _snowflake(turn_id: UUID) -> int:
     return max(0, milliseconds - 60_000 - DISCORD_EPOCH) << 22
 
 
-def _buttons_of(message: discord.Message) -> list[str | None]:
+def buttons_of(message: discord.Message) -> list[str | None]:
     """The ids of a message's buttons."""
     rows = [row.children for row in message.components if isinstance(row, discord.ActionRow)]
     return [getattr(item, "custom_id", None) for row in rows for item in row]

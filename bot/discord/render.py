@@ -21,6 +21,7 @@ from storage.tables import Kind, Status
 
 CONTENT = 2000  # characters of a message, at most
 ALT_TEXT = 1024
+NO_ALT_TEXT = "A picture that Likeness drew."
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
 
@@ -120,7 +121,9 @@ def picture_file(picture: DuePicture, data: bytes, number: int, limit: int, of: 
     if len(data) > limit:
         data, suffix = _smaller(data, limit), "jpg"
     name = f"likeness-{number}.{suffix}"
-    alt_text = picture.alt_text if of == 1 else f"Picture {number} of {of}. {picture.alt_text}"
+    alt_text = picture.alt_text or NO_ALT_TEXT
+    if of > 1:
+        alt_text = f"Picture {number} of {of}. {alt_text}"
     return discord.File(io.BytesIO(data), filename=name, description=alt_text[:ALT_TEXT])
 
 

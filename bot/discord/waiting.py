@@ -1,7 +1,8 @@
 """Waiting for a picture: the placeholder, and its previews as the drawing goes on.
 
 Previews are edits of the message that will be the reply. One that was under way while the turn ended may arrive after the
-reply, even one that another process made; so whoever made it has the reply shown once more.
+reply, even one that another process made; so whoever made it has the reply shown once more. Where Discord's limits come
+near, previews are left out.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import aclosing
 from uuid import UUID
 
 import discord
 
 from bot.discord.platform import DiscordPlatform
-from bot.progress import Update, watch
+from bot.progress import Update, Watcher
 from bot.replies import MessageGone, MessageTooOld, Replies, ThreadGone
 from bot.services import Services, end
 from storage import deliveries
@@ -22,8 +24,7 @@ from storage.tables import Status
 
 log = logging.getLogger(__name__)
 
-FOLLOWED = 40  # turns whose drawing one process shows at once; the others have their countdown, and their reply
-EDIT_SECONDS = 1.5  # between two edits of one message: Discord allows five in five seconds for a whole channel
+EDIT_SECONDS = 1.5  # between two edits of one message, at least
 
 
 class Waiting:
@@ -33,8 +34,8 @@ class Waiting:
         self._services = services
         self._replies = replies
         self._platform = platform
+        self._watcher = Watcher(services)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._followed = 0
 
     def follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         """Show that the turn waits, and how it is drawn, until it has ended."""
@@ -45,16 +46,13 @@ class Waiting:
     async def close(self) -> None:
         """Stop showing; the replies come all the same."""
         await end(self._tasks)
+        await self._watcher.close()
 
     async def _follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         try:
             message_id = await self._replies.post_placeholder(turn_id, channel, thread)
-            if message_id is not None and self._followed < FOLLOWED:
-                self._followed += 1
-                try:
-                    await self._previews(turn_id, thread, message_id)
-                finally:
-                    self._followed -= 1
+            if message_id is not None:
+                await self._previews(turn_id, thread, message_id)
         except (MessageGone, MessageTooOld, ThreadGone) as error:
             log.info("nobody sees how turn %s waits: %s", turn_id, error)
         except Exception:  # waiting is only shown; the reply comes by itself
@@ -65,17 +63,20 @@ class Waiting:
         last = time.monotonic()
         shown: Update | None = None
         try:
-            async for update in watch(self._services, turn_id):
-                if update.place.status.final:
-                    break
-                if time.monotonic() - last < EDIT_SECONDS or not _worth_showing(update, shown):
-                    continue
-                shown, edited = update, True
-                try:
-                    await self._platform.show_progress(turn_id, thread, message_id, update)
-                except discord.HTTPException as error:
-                    log.info("a preview of turn %s was not shown: %s", turn_id, error)
-                last = time.monotonic()
+            async with aclosing(self._watcher.watch(turn_id)) as updates:
+                async for update in updates:
+                    if update.place.status.final:
+                        break
+                    if time.monotonic() - last < EDIT_SECONDS or not _worth_showing(update, shown):
+                        continue
+                    if not self._platform.pace.leaves_room(thread):
+                        continue
+                    shown, edited = update, True
+                    try:
+                        await self._platform.show_progress(turn_id, thread, message_id, update)
+                    except discord.HTTPException as error:
+                        log.info("a preview of turn %s was not shown: %s", turn_id, error)
+                    last = time.monotonic()
         finally:
             if edited:
                 await self._services.database.arun(deliveries.show_again, turn_id)

@@ -34,7 +34,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from bot.characters import Characters
-from bot.progress import Update, in_words, watch
+from bot.progress import Update, Watcher, in_words
 from bot.replies import Pulled, Replies
 from bot.services import Services, end
 from bot.sweeper import Sweeper
@@ -84,6 +84,7 @@ class Studio:
         self._services = services
         self._turns = Turns(services, PLATFORM)
         self._characters = Characters(services)
+        self._watcher = Watcher(services)
         self._secret = form_secret(token)
         self._notes: OrderedDict[str, str] = OrderedDict()
         self._templates = Environment(
@@ -108,6 +109,7 @@ class Studio:
             yield
         finally:
             await end(tasks)
+            await self._watcher.close()
             await self._turns.settle()
             await self._services.close()
 
@@ -183,7 +185,7 @@ class Studio:
             raise HTTPException(404)
 
         async def stream() -> AsyncIterator[str]:
-            async for update in watch(self._services, turn_id):
+            async for update in self._watcher.watch(turn_id):
                 name = "final" if update.place.status.final else "update"
                 yield f"event: {name}\ndata: {json.dumps(_told(update))}\n\n"
 

@@ -37,8 +37,10 @@ MEMBERS_MAY = discord.Permissions(
 ).value
 EVERYTHING = (discord.Permissions.all() & ~discord.Permissions(administrator=True)).value
 EPHEMERAL, LOADING, LAYOUT = 64, 128, 1 << 15  # flags of messages; the last: of components alone
+CONTENT = discord.Intents(message_content=True).value
 TEXT, DIRECT, THREAD = 0, 1, 11  # types of channels
 LABEL, FILES = 18, 19  # types of components
+MENU = 3  # type of a command in the menu of a message
 IN_LAYOUTS = frozenset({9, 10, 11, 12, 13, 14, 17})  # types that only a message of components alone may have
 COMPONENTS, DISPLAYED, CUSTOM_ID, OPTIONS, CHOICES, ATTACHED = 40, 4000, 100, 25, 25, 10  # at most
 
@@ -74,6 +76,7 @@ class Session:
 
     id: str
     shard: tuple[int, int]
+    intents: int = 0
     sequence: int = 0
     sent: deque[Payload] = field(default_factory=lambda: deque(maxlen=REPLAYED))
     connection: Connection | None = None
@@ -126,6 +129,7 @@ class LocalDiscord:
         self.interactions: dict[str, Waiting] = {}  # by token
         self.requests: list[tuple[str, str]] = []  # method and path, in the order of arrival
         self.upload_limit = 10 * 2**20
+        self.content_allowed = False  # whether the application has the privileged intent
         self.limited = 0  # requests that were answered with 429
         self.sessions: dict[str, Session] = {}
         self._buckets: dict[str, deque[float]] = {}
@@ -240,10 +244,10 @@ class LocalDiscord:
         await self._tell("THREAD_UPDATE", thread, guild_id=int(thread["guild_id"]))
 
     async def delete_channel(self, channel: Payload) -> None:
-        """A channel or a thread is gone."""
-        number = int(channel["id"])
-        del self.channels[number]
-        del self.messages[number]
+        """A channel with its threads, or a thread, is gone."""
+        for one in [one for one in self.channels.values() if channel["id"] in (one["id"], one.get("parent_id"))]:
+            del self.channels[int(one["id"])]
+            del self.messages[int(one["id"])]
         event = "THREAD_DELETE" if channel["type"] == THREAD else "CHANNEL_DELETE"
         await self._tell(event, channel, guild_id=int(channel["guild_id"]))
 
@@ -335,6 +339,14 @@ class LocalDiscord:
         resolved = {"users": users, "members": {one: {**self._member(), "permissions": "0"} for one in users}}
         return {"id": number, "name": name, "type": 1, "options": given, "resolved": resolved}
 
+    async def use_menu(self, user: Payload, message: Payload, name: str, *, moderator: bool = False) -> Waiting:
+        """Somebody chooses a command in the menu of a message; what is in the message comes along, intent or not."""
+        channel = self.channels[int(message["channel_id"])]
+        number = next(one["id"] for one in self.commands if one["name"] == name and one["type"] == MENU)
+        data = {"id": number, "name": name, "type": MENU, "target_id": message["id"]}
+        data["resolved"] = {"messages": {message["id"]: message}}
+        return await self._interact(user, channel, 2, data, moderator=moderator)
+
     async def send_form(
         self, user: Payload, form: Waiting, *, pictures: Iterable[tuple[str, bytes]] = (), **fields: str | bool
     ) -> Waiting:
@@ -385,6 +397,8 @@ class LocalDiscord:
                     await connection.send({"op": 11})
                 case 2 if payload["d"]["token"] != TOKEN:
                     await socket.close(code=4004)
+                case 2 if payload["d"]["intents"] & CONTENT and not self.content_allowed:
+                    await socket.close(code=4014)
                 case 2:
                     session = await self._identify(connection, payload["d"])
                 case 6:
@@ -395,7 +409,7 @@ class LocalDiscord:
 
     async def _identify(self, connection: Connection, said: Payload) -> Session:
         shard, shards = said.get("shard") or (0, 1)
-        session = Session(f"session-{self.new_id()}", (shard, shards), connection=connection)
+        session = Session(f"session-{self.new_id()}", (shard, shards), said["intents"], connection=connection)
         self.sessions[session.id] = session
         guilds = [number for number in self.guilds if _on_shard(number, session.shard)]
         await self._send(
@@ -440,13 +454,18 @@ class LocalDiscord:
         if message.get("flags", 0) & EPHEMERAL:
             return
         guild_id = channel.get("guild_id")
-        told = dict(message)
-        mentions_bot = any(one["id"] == str(BOT_ID) for one in message["mentions"])
-        if guild_id and not mentions_bot and message["author"]["id"] != str(BOT_ID):
-            told |= {"content": "", "attachments": [], "components": []}  # without the intent
-        if guild_id:
-            told |= {"guild_id": guild_id, "member": self._member()}
-        await self._tell(event, told, guild_id=int(guild_id) if guild_id else None)
+        more = {"guild_id": guild_id, "member": self._member()} if guild_id else {}
+        for session in list(self.sessions.values()):
+            if _on_shard(int(guild_id or 0), session.shard):
+                told = self._seen(message, content=bool(session.intents & CONTENT))
+                await self._send(session, event, told | more)
+
+    def _seen(self, message: Payload, *, content: bool) -> Payload:
+        """A message as the bot sees it: without the intent, others' words to others are left out."""
+        in_guild = "guild_id" in self.channels[int(message["channel_id"])]
+        to_bot = any(one["id"] == str(BOT_ID) for one in (*message["mentions"], message["author"]))
+        hidden = {"content": "", "attachments": [], "components": []}
+        return message | hidden if in_guild and not to_bot and not content else dict(message)
 
     def _whole_guild(self, number: int) -> Payload:
         own = [one for one in self.channels.values() if one.get("guild_id") == str(number)]
@@ -615,7 +634,13 @@ class LocalDiscord:
                 return _json(_APPLICATION | {"owner": self.bot})
             case ["PUT", "applications", _, "commands"]:
                 self.commands = [
-                    {**command, "id": str(self.new_id()), "application_id": APPLICATION, "version": "1"}
+                    {
+                        "description": "",
+                        **command,
+                        "id": str(self.new_id()),
+                        "application_id": APPLICATION,
+                        "version": "1",
+                    }
                     for command in await request.json()
                 ]
                 return _json([{"default_member_permissions": None, **one} for one in self.commands])
@@ -670,7 +695,8 @@ class LocalDiscord:
         after, before = int(query.get("after", 0)), int(query.get("before", 2**63))
         found = [one for one in self.messages[int(channel["id"])] if after < int(one["id"]) < before]
         limit = int(query.get("limit", 50))
-        return (found[:limit] if "after" in query else found[-limit:])[::-1]
+        chosen = (found[:limit] if "after" in query else found[-limit:])[::-1]
+        return [self._seen(one, content=self.content_allowed) for one in chosen]
 
     async def _post(self, request: web.Request, channel: Payload) -> web.Response:
         in_thread = channel["type"] == THREAD
@@ -723,7 +749,7 @@ class LocalDiscord:
         if message is None:
             raise Problem(10008)
         if request.method == "GET":
-            return _json(message)
+            return _json(self._seen(message, content=self.content_allowed))
         if channel["type"] == THREAD and channel["thread_metadata"]["archived"]:
             raise Problem(50083)
         if request.method == "DELETE":

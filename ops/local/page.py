@@ -13,7 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from ops.local.discord import BOT_ID, DIRECT, EPHEMERAL, LOADING, THREAD, LocalDiscord, Payload, Waiting, walk
+from ops.local.discord import BOT_ID, DIRECT, EPHEMERAL, LOADING, MENU, THREAD, LocalDiscord, Payload, Waiting, walk
 
 
 class Page:
@@ -35,7 +35,7 @@ class Page:
         app.router.add_get("/", self._home)
         app.router.add_get("/channels/{channel}", self._channel)
         app.router.add_get("/channels/{channel}/messages", self._messages)
-        for what in ("say", "press", "slash", "form"):
+        for what in ("say", "press", "choose", "slash", "form"):
             app.router.add_post(f"/channels/{{channel}}/{what}", getattr(self, f"_{what}"))
 
     async def _home(self, _: web.Request) -> web.Response:
@@ -78,6 +78,12 @@ class Page:
             await self._discord.choose(self._me(request), message, what.split(":")[1], str(form["value"]))
         else:
             await self._discord.press(self._me(request), message, what)
+        return self._back(request)
+
+    async def _choose(self, request: web.Request) -> web.Response:
+        form, channel = await self._fields(request), self._shown(request)
+        message = next(one for one in self._all(channel) if one["id"] == form["message"])
+        await self._discord.use_menu(self._me(request), message, str(form["what"]))
         return self._back(request)
 
     async def _slash(self, request: web.Request) -> web.Response:
@@ -146,6 +152,7 @@ class Page:
             "whisper": whisper,
             "modal": latest.modal if latest else None,
             "thinking": LOADING,
+            "menus": [one["name"] for one in self._discord.commands if one.get("type") == MENU],
             "opened": {one["id"] for one in self._all(channel) if int(one["id"]) in self._discord.channels},
         }
 

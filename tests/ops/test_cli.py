@@ -16,7 +16,9 @@ import pytest
 import migrations
 from ops.check_migrations import differences
 from ops.stack import Stack, free_port, running_stack
+from storage import reports
 from storage.settings import Settings
+from tests.factory import Factory
 from tests.processes import until
 
 
@@ -213,3 +215,12 @@ def test_discord_without_a_token_says_what_is_missing(tmp_path: Path, system: di
     assert run.returncode == 1
     assert "LIKENESS_DISCORD_TOKEN" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_reports_are_listed_for_operators(tmp_path: Path, system: dict[str, str], factory: Factory) -> None:
+    assert "Nobody reported anything." in likeness(tmp_path, "reports", **system).stdout
+    receipt = factory.receive()
+    told = {"source_id": "one", "author": "ben", "author_name": "Ben", "reason": "That is me."}
+    factory.database.run(reports.report, receipt.workspace_id, receipt.turn_id, **told)
+    run = likeness(tmp_path, "reports", **system)
+    assert f"test guild  turn {receipt.turn_id}  Ben: That is me." in run.stdout

@@ -113,6 +113,17 @@ async def test_a_menu_that_discord_would_refuse_is_refused(
     assert answer.json()["code"] == 50035
 
 
+async def test_the_menu_of_a_message_reaches_the_bot(
+    discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient
+) -> None:
+    discord.commands = [{"id": "7", "name": "Report", "type": 3}]
+    (ada,) = [one for one in discord.members.values() if not one["bot"]]
+    message = await discord.say(ada, general, "look", pictures=[("me.png", b"picture")])
+    page = await browser.post(f"/channels/{general['id']}/choose", data={"message": message["id"], "what": "Report"})
+    assert "Report" in page.text
+    assert len(discord.interactions) == 1
+
+
 async def test_a_form_of_another_page_is_refused(
     discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient
 ) -> None:

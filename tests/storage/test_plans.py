@@ -102,7 +102,7 @@ def test_the_life_of_a_turn(large: Database) -> None:
         assert claim is not None
         assert large.run(turns.renew, claim.turn_id, claim.fencing, lease_seconds=10)
         assert factory.finish(claim).valid
-        large.run(turns.place, second.turn_id, heartbeat_seconds=5)
+        large.run(turns.places, [first.turn_id, second.turn_id], heartbeat_seconds=5)
         assert large.run(turns.cancel, second.workspace_id, second.turn_id)
         due = large.run(deliveries.lease, "test", uuid4(), seconds=30)
         large.run(deliveries.postpone, due[0].turn_id, uuid4(), "later")

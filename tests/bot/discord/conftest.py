@@ -68,14 +68,15 @@ class Town:
         reply: str = "A portrait of Olivia.",
         alt_text: str = "Olivia.",
         configurations: Sequence[str] = ("",),
+        data: bytes = b"",
     ) -> None:
         """Finish a claimed turn with a picture, or with as many as there are configurations."""
         pictures = []
         for colour, configuration in zip(("red", "green", "blue", "black"), configurations, strict=False):
-            data = png(colour)
-            key = key_for(claim.workspace_id, "pictures", data, ".png")
-            self.services.blobs.put(key, data, content_type="image/png")
-            blob = StoredBlob(key, len(data), "image/png")
+            picture = data or png(colour)
+            key = key_for(claim.workspace_id, "pictures", picture, ".png")
+            self.services.blobs.put(key, picture, content_type="image/png")
+            blob = StoredBlob(key, len(picture), "image/png")
             pictures.append(DrawnPicture(blob, 8, 8, alt_text, configuration=configuration))
         outcome = Outcome(Status.DONE, reply, tuple(pictures))
         assert self.factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid

@@ -81,6 +81,14 @@ async def test_what_people_say_to_each_other_is_none_of_its_business(town: Town)
     assert town.factory.count(*Status) == 1
 
 
+async def test_without_the_intent_what_mentions_nobody_has_no_words(town: Town, bot: LikenessClient) -> None:
+    said = await town.discord.say(town.ada, town.general, "good morning", pictures=[("me.png", png())])
+    channel = bot.get_channel(int(town.general["id"]))
+    assert isinstance(channel, library.TextChannel)
+    seen = await channel.fetch_message(int(said["id"]))
+    assert (seen.content, seen.attachments) == ("", [])
+
+
 async def test_a_message_that_arrives_twice_is_one_turn(town: Town) -> None:
     said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
     await town.thread(said)
@@ -191,12 +199,26 @@ async def test_a_channel_that_is_deleted_meanwhile_costs_only_its_own_reply(town
     await town.shown(await town.thread(other))
 
 
-async def test_a_dropped_connection_loses_and_doubles_nothing(town: Town) -> None:
+async def test_a_dropped_connection_is_resumed_and_loses_and_doubles_nothing(town: Town) -> None:
+    (session,) = town.discord.sessions.values()
+    before = await town.discord.say(town.ada, town.general, f"{ME} Max")
+    await town.thread(before)
     await town.discord.drop()
     said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
     await town.thread(said)
-    await town.queued()
-    assert town.factory.count(*Status) == 1
+    await town.queued(2)
+    assert town.factory.texts() == ["Max", "Olivia"]
+    assert list(town.discord.sessions) == [session.id], "it went on, and did not begin anew"
+
+
+async def test_what_was_said_in_a_session_that_was_lost_is_caught_up(town: Town) -> None:
+    (lost,) = town.discord.sessions
+    await town.discord.drop(resumable=False)
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    assert not town.discord.sessions, "nobody was told of it"
+    await town.thread(said)
+    assert lost not in town.discord.sessions
+    assert town.factory.texts() == ["Olivia"]
 
 
 async def test_two_processes_make_one_turn_and_one_reply(town: Town, services: Services) -> None:
@@ -222,6 +244,7 @@ async def test_many_replies_at_once_keep_to_the_limits(town: Town, bot: Likeness
         town.draw()
     await until(lambda: len([one for one in town.discord.told_in(thread) if one["attachments"]]) == 7, 25)
     assert len(town.discord.told_in(thread)) == 7
+    assert town.discord.limited, "Discord asked to wait, and was obeyed"
 
 
 async def test_what_was_said_while_nobody_listened_is_taken_after_a_fresh_start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -68,3 +69,20 @@ async def test_a_reply_that_was_written_over_by_a_late_preview_is_shown_once_mor
     town.factory.database.run(deliveries.show_again, turn_id)
     await until(lambda: shown["content"] == "Here she is." and shown["attachments"])
     assert len(town.discord.told_in(thread)) == 1
+
+
+@pytest.mark.usefixtures("soon")
+async def test_previews_are_left_out_before_they_cost_the_replies_their_room(town: Town) -> None:
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    thread = await town.thread(said)
+    (placeholder,) = await town.told(thread)
+    claim = town.claim()
+    sender = ProgressSender(town.services.settings.broker_url)
+    for step in range(60):
+        sender.send(claim.turn_id, Progress("drawing", step, 60, "", png()))
+        await asyncio.sleep(0.03)
+    edits = [path for method, path in town.discord.requests if method == "PATCH" and thread["id"] in path]
+    assert 1 <= len(edits) <= 3
+    town.finish(claim, "Here she is.")
+    await until(lambda: placeholder["content"] == "Here she is.", 2)
+    assert not town.discord.limited
