@@ -172,13 +172,13 @@ class Outcome:
     status: Status
     reply: str
     pictures: tuple[DrawnPicture, ...] = ()
-    chosen: int = 0  # which of them history keeps, unless somebody picks another
     introduces: tuple[Introduced, ...] = ()
     record: StoredBlob | None = None
     segment: StoredBlob | None = None
     fingerprint: str = ""
     tokens_read: int = 0
     tokens_reused: int = 0
+    chosen: int = 0  # which of the pictures history keeps, unless somebody picks another
 
 
 @dataclass(frozen=True, slots=True)

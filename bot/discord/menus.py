@@ -7,6 +7,7 @@ in the database until the form is sent.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from typing import Any
@@ -29,6 +30,7 @@ NO_PICTURES = "There is no picture in that message. Choose a message with pictur
 NOT_OURS = "That is none of my pictures. Choose a message in which I show one."
 PICTURES_GONE = "I cannot see the pictures of that message any more. Please choose it once more."
 GONE = "This picture is not known any more."
+SOON = (0, 0.2, 0.5, 1.0)  # seconds: the links are kept while the form is open already
 REASON = 1000  # characters of a report, at most
 REPORTED = (
     "Thank you. I kept your report: those who run me can read your reason, which picture it is about, and that it was you. "
@@ -107,8 +109,13 @@ async def submitted(interaction: Interaction, custom_id: str) -> None:
 async def _create(interaction: Interaction, form_id: str, message_id: int) -> str:
     client, channel = interaction.client, interaction.channel
     workspace_id = await client.turns.workspace(PLATFORM, workspace_of(interaction), _name_of(interaction))
-    details = await client.services.database.arun(forms.kept, workspace_id, form_id)
-    links: list[str] = details["links"] if details is not None else []
+    links: list[str] = []
+    for pause in SOON:
+        await asyncio.sleep(pause)
+        details = await client.services.database.arun(forms.kept, workspace_id, form_id)
+        if details is not None:
+            links = details["links"]
+            break
     if not links and isinstance(channel, discord.abc.Messageable):
         with contextlib.suppress(discord.HTTPException):
             links = _pictures(await channel.fetch_message(message_id))

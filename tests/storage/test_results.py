@@ -27,7 +27,7 @@ def finish(
 ) -> UUID:
     assert claim is not None
     record = StoredBlob(f"record-{claim.turn_id}", 1, "application/octet-stream")
-    outcome = Outcome(Status.DONE, "Here it is.", pictures, chosen, record=record, fingerprint="one")
+    outcome = Outcome(Status.DONE, "Here it is.", pictures, chosen=chosen, record=record, fingerprint="one")
     assert factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
     return claim.turn_id
 

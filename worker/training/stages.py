@@ -43,7 +43,7 @@ HEADS_COUNT = 3.0  # times as much as the rest of a picture, in the painter's er
 NOISY = 0.5  # shift of the logit of times towards noise, where a picture is made of its tokens and not of itself
 CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a face
 FACES = 0.3  # weight of what faces show
-STORIES_A_MINUTE = 160  # of which personalization paints some pictures: as many as it can look at
+STORIES_A_MINUTE = 50  # of which personalization paints some pictures: each of them a few times
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
 TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
 
