@@ -13,10 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measures
+from benchmarks import measures, on_discord
 from benchmarks.measures import Figures
-from benchmarks.system import System, system
-from ops.stack import Stack
+from benchmarks.system import System, stack_with_commit_times, system
 
 RESULTS = Path(__file__).parent / "results.json"
 TARGETS: dict[str, tuple[str, float]] = {
@@ -28,6 +27,13 @@ TARGETS: dict[str, tuple[str, float]] = {
     "flood_ratio": ("≤", 2.0),
     "claim_growth": ("≤", 1.5),
     "preview_seconds_p50": ("≤", 2.5),
+    "mention_ms_p99": ("≤", 250.0),
+    "mentions_lost": ("≤", 0.0),
+    "interaction_ms_p99": ("≤", 250.0),
+    "interactions_lost": ("≤", 0.0),
+    "discord_reply_ratio_p50": ("≤", 1.3),
+    "discord_rss_mb": ("≤", 180.0),
+    "discord_ready_s": ("≤", 3.0),
 }
 
 
@@ -40,6 +46,10 @@ def benchmarks(*, quick: bool) -> dict[str, tuple[str, Callable[[System], Figure
         "claim": ("echo", partial(measures.claim_growth, large=100_000 if quick else 1_000_000)),
         "preview": ("preview", partial(measures.preview, count=6 if quick else 20)),
         "memory": ("echo", measures.bot_memory),
+        "mentions": ("echo", partial(on_discord.mentions, seconds=10 if quick else 60)),
+        "interactions": ("echo", partial(on_discord.interactions, seconds=10 if quick else 60)),
+        "discord-reply": ("echo", partial(on_discord.reply_latency, count=60 if quick else 300)),
+        "discord-guilds": ("echo", partial(on_discord.many_guilds, guilds=1000)),
     }
 
 
@@ -55,7 +65,7 @@ def main() -> None:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(chosen)}")
     figures: Figures = {}
     console = Console()
-    with tempfile.TemporaryDirectory() as folder, Stack.start(Path(folder)) as stack:
+    with tempfile.TemporaryDirectory() as folder, stack_with_commit_times(Path(folder)) as stack:
         for name, (engine, measure) in chosen.items():
             if given.only and name not in given.only:
                 continue

@@ -76,6 +76,15 @@ class System:
 
 
 @contextmanager
+def stack_with_commit_times(folder: Path) -> Iterator[Stack]:
+    """A stack in a folder, whose Postgres keeps when each transaction was committed; it asks for a restart to do so."""
+    with Stack.start(folder) as stack, psycopg.connect(plain(stack.database_url), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    with Stack.start(folder) as stack:
+        yield stack
+
+
+@contextmanager
 def system(stack: Stack, name: str, engine: str = "echo") -> Iterator[System]:
     """An empty, migrated database of this name, and an emptied broker."""
     with psycopg.connect(plain(stack.database_url), autocommit=True) as connection:

@@ -187,8 +187,8 @@ class Replies:
             except Exception:
                 await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, None)
                 raise
-            await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, message_id)
-            self._wake.set()
+            if await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, message_id):
+                self._wake.set()
         return message_id
 
 

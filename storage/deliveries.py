@@ -168,13 +168,15 @@ def lease_placeholder(session: Session, turn_id: UUID, owner: UUID, *, seconds: 
 
 
 @single
-def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: str | None) -> None:
-    """Note which message is the placeholder, if any, and give the lease back so that the reply can follow at once."""
-    session.execute(
+def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: str | None) -> bool:
+    """Note which message is the placeholder, if any, and give the lease back. Returns whether the reply is due by now."""
+    due_at = session.scalar(
         update(Delivery)
         .where(Delivery.turn_id == turn_id, Delivery.lease_owner == owner)
         .values(message_id=message_id, lease_owner=None, lease_until=None)
+        .returning(Delivery.due_at)
     )
+    return due_at is not None
 
 
 @single

@@ -226,6 +226,19 @@ _ARRIVE = text(
     """
 )
 
+# Every mention in a channel begins a conversation, so this is no rare way: one statement, and one trip.
+_MEET = text(
+    """
+    WITH person AS (
+        INSERT INTO persons (id, workspace_id, external_id, name) VALUES (:person_id, :workspace_id, :author, :name)
+        ON CONFLICT DO NOTHING
+    )
+    INSERT INTO conversations (id, workspace_id, channel, thread)
+    VALUES (:conversation_id, :workspace_id, :channel, :thread)
+    ON CONFLICT DO NOTHING
+    """
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("workspace_id", "person_id", "conversation_id")))
+
 # One statement, after the conversation's lock. The shared lock on the parent makes a finish that happens just now wait
 # for us, or us for it: so the turn either sees that its line has ended, or is seen and made ready by that ending. A line
 # has ended when its last turn is final and was ready itself: a turn may be refused or cancelled while one before it runs.
@@ -373,8 +386,8 @@ def _arrive(session: Session, request: Request) -> Any:
     row = session.execute(_ARRIVE, where).one_or_none()
     if row is None:
         workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
-        person(session, workspace_id, request.author, request.author_name)
-        conversation(session, workspace_id, request.channel, request.thread)
+        ids = {"workspace_id": workspace_id, "person_id": uuid7(), "conversation_id": uuid7()}
+        session.execute(_MEET, {**where, **ids, "name": request.author_name})
         row = session.execute(_ARRIVE, where).one()
     return row
 

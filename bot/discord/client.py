@@ -10,7 +10,7 @@ import contextlib
 import logging
 import re
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from uuid_utils.compat import uuid7
 from bot.albums import Albums
 from bot.characters import Characters
 from bot.discord import NoToken, render
-from bot.discord.missed import missed
+from bot.discord.missed import missed, missed_in
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.tree import Tree
@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 MESSAGES = frozenset({discord.MessageType.default, discord.MessageType.reply})
 OTHERS = re.compile(r"\s*(<@|@everyone|@here)")  # how a message begins that is meant for others, if not for the bot
 FETCH_SECONDS = 30.0
+GUILDS_SECONDS = (
+    0.5  # between two servers that the gateway tells of at the start; what comes later is caught up by itself
+)
 CATCH_UP_PAUSES = (0, 2, 5, 15, 60, 300)
 ALIVE = "discord-alive"  # a file in the data folder
 AWAY = "I cannot take this in just now. Please try again in a moment."
@@ -76,6 +79,7 @@ class LikenessClient(discord.AutoShardedClient):
             intents=intents(content=services.settings.discord_content),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=GUILDS_SECONDS,
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
         )
@@ -96,6 +100,7 @@ class LikenessClient(discord.AutoShardedClient):
         self.replies = Replies(services, self.platform)
         self.waiting = Waiting(services, self.replies, self.platform)
         self._background: list[asyncio.Task[None]] = []
+        self._starting: set[int] = set()  # shards whose servers are just being told
 
     async def setup_hook(self) -> None:
         """Before the gateway is opened: commands, buttons, and what runs beside the events."""
@@ -125,6 +130,7 @@ class LikenessClient(discord.AutoShardedClient):
     async def _live(self) -> None:
         """Touch a file while the gateway is there: what a health check looks at."""
         sign = self.services.settings.data_dir / ALIVE
+        await self.wait_until_ready()
         while True:
             if self.is_ready() and not self.is_closed() and sign.parent.is_dir():
                 await asyncio.to_thread(sign.touch)
@@ -137,12 +143,28 @@ class LikenessClient(discord.AutoShardedClient):
         except discord.HTTPException as error:
             log.warning("the commands could not be announced: %s", error)
 
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """A fresh start of a session: its servers are told next."""
+        self._starting.add(shard_id)
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """All of them were told, or none came for a while."""
+        self._starting.discard(shard_id)
+
     async def on_ready(self) -> None:
         """After a fresh start: take what was said while nobody listened."""
+        await self._catch_up(lambda: missed(self, self.services))
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """A server that Discord could not serve for a while, or that came late: the same for it alone."""
+        if guild.shard_id not in self._starting:
+            await self._catch_up(lambda: missed_in(self, guild))
+
+    async def _catch_up(self, look: Callable[[], AsyncIterator[discord.Message]]) -> None:
         for pause in CATCH_UP_PAUSES:
             await asyncio.sleep(pause)
             try:
-                async for message in missed(self, self.services):
+                async for message in look():
                     await self.on_message(message)
             except (DatabaseUnavailable, discord.HTTPException) as error:
                 log.warning("what was missed cannot be looked for yet: %s", error)
@@ -320,11 +342,11 @@ class LikenessClient(discord.AutoShardedClient):
                 await menu.used(interaction, match)
 
     async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
-        """What a command raised before it could answer by itself."""
+        """What a command raised before it could answer by itself. Where it was deferred, that message says so."""
         sentence = _failed(getattr(error, "original", error), f"interaction {interaction.id}")
         with contextlib.suppress(discord.HTTPException):
             if interaction.response.is_done():
-                await interaction.followup.send(sentence, ephemeral=True)
+                await interaction.edit_original_response(content=sentence)
             else:
                 await interaction.response.send_message(sentence, ephemeral=True)
 

@@ -28,18 +28,25 @@ async def missed(client: discord.Client, services: Services) -> AsyncIterator[di
 
     Raises `DatabaseUnavailable` or `discord.HTTPException`; then it is worth another try.
     """
-    since = datetime.now(UTC) - BACK
     for guild in client.guilds:
-        channels: list[discord.TextChannel | discord.Thread] = [*guild.text_channels, *guild.threads]
-        for channel in channels:
-            allowed = channel.permissions_for(guild.me)
-            if (channel.last_message_id or 0) > time_snowflake(since) and allowed.read_message_history:
-                for message in await _unanswered(client, channel, since):
-                    yield message
+        async for message in missed_in(client, guild):
+            yield message
+    since = datetime.now(UTC) - BACK
     for channel_id in await services.database.arun(conversations.direct_channels, PLATFORM):
         direct = await _direct(client, channel_id)
         if direct is not None:
             for message in await _unanswered(client, direct, since):
+                yield message
+
+
+async def missed_in(client: discord.Client, guild: discord.Guild) -> AsyncIterator[discord.Message]:
+    """Those of one server. Raises `discord.HTTPException`."""
+    since = datetime.now(UTC) - BACK
+    channels: list[discord.TextChannel | discord.Thread] = [*guild.text_channels, *guild.threads]
+    for channel in channels:
+        allowed = channel.permissions_for(guild.me)
+        if (channel.last_message_id or 0) > time_snowflake(since) and allowed.read_message_history:
+            for message in await _unanswered(client, channel, since):
                 yield message
 
 

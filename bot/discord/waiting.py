@@ -24,6 +24,8 @@ from storage.tables import Status
 
 log = logging.getLogger(__name__)
 
+AT_ONCE_SECONDS = 0.1  # a turn that ends within these needs no placeholder: its reply is one request, and sooner there
+POSTED_AT_ONCE = 8  # placeholders: they share connections to the database with messages that have to be taken in
 EDIT_SECONDS = 1.5  # between two edits of one message, at least
 
 
@@ -36,6 +38,7 @@ class Waiting:
         self._platform = platform
         self._watcher = Watcher(services)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._posting = asyncio.Semaphore(POSTED_AT_ONCE)
 
     def follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         """Show that the turn waits, and how it is drawn, until it has ended."""
@@ -50,7 +53,9 @@ class Waiting:
 
     async def _follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         try:
-            message_id = await self._replies.post_placeholder(turn_id, channel, thread)
+            await asyncio.sleep(AT_ONCE_SECONDS)
+            async with self._posting:
+                message_id = await self._replies.post_placeholder(turn_id, channel, thread)
             if message_id is not None:
                 await self._previews(turn_id, thread, message_id)
         except (MessageGone, MessageTooOld, ThreadGone) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import mimetypes
 import time
 import zlib
 from collections import deque
@@ -105,9 +106,11 @@ class Waiting:
     channel_id: int
     created: float
     answered: bool = False
+    answered_at: float | None = None
     ephemeral: bool = False
     message: Payload | None = None
     modal: Payload | None = None
+    user_id: str = ""
     choices: list[Payload] | None = None
     pressed: Payload | None = None  # the message that it came from
 
@@ -183,7 +186,7 @@ class LocalDiscord:
     async def guild(self, name: str) -> Payload:
         """A new server with the bot in it."""
         number = self.new_id()
-        roles = [_role(number, "@everyone", MEMBERS_MAY), _role(self.new_id(), "Likeness", EVERYTHING)]
+        roles = [role(number, "@everyone", MEMBERS_MAY), role(self.new_id(), "Likeness", EVERYTHING)]
         self.guilds[number] = {
             **{"id": str(number), "name": name, "owner_id": "1", "roles": roles, "emojis": [], "stickers": []},
             **{"features": [], "member_count": 2, "verification_level": 0, "default_message_notifications": 0},
@@ -192,7 +195,7 @@ class LocalDiscord:
             **{"afk_timeout": 300, "unavailable": False, "joined_at": self._now(), "voice_states": [], "presences": []},
             **{"stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": []},
         }
-        await self._tell("GUILD_CREATE", self._whole_guild(number), guild_id=number)
+        await self._tell("GUILD_CREATE", self._whole_guild(number, []), guild_id=number)
         return self.guilds[number]
 
     async def leave(self, guild: Payload) -> None:
@@ -202,6 +205,15 @@ class LocalDiscord:
             self.permissions[int(one["id"])] = 0
         del self.guilds[number]
         await self._tell("GUILD_DELETE", {"id": guild["id"]}, guild_id=number)
+
+    async def outage(self, guild: Payload) -> None:
+        """Discord cannot serve a server for a while, and says so."""
+        await self._tell("GUILD_DELETE", {"id": guild["id"], "unavailable": True}, guild_id=int(guild["id"]))
+
+    async def recover(self, guild: Payload) -> None:
+        """It can again: the server is told anew, with what its channels hold by now."""
+        own = [one for one in self.channels.values() if one.get("guild_id") == guild["id"]]
+        await self._tell("GUILD_CREATE", self._whole_guild(int(guild["id"]), own), guild_id=int(guild["id"]))
 
     async def channel(self, guild: Payload, name: str) -> Payload:
         """A new text channel."""
@@ -218,6 +230,20 @@ class LocalDiscord:
             },
             "CHANNEL_CREATE",
         )
+
+    async def thread(self, message: Payload, name: str) -> Payload:
+        """A new thread that starts from a message."""
+        parent = self.channels[int(message["channel_id"])]
+        thread = {
+            **{"id": message["id"], "type": THREAD, "guild_id": parent["guild_id"], "parent_id": parent["id"]},
+            **{"name": name[:100], "owner_id": str(BOT_ID), "message_count": 0, "member_count": 1, "flags": 0},
+            **{"last_message_id": None, "rate_limit_per_user": 0},
+            "thread_metadata": {
+                **{"archived": False, "locked": False, "auto_archive_duration": 1440},
+                "archive_timestamp": self._now(),
+            },
+        }
+        return await self._add(thread, "THREAD_CREATE")
 
     def direct(self, user: Payload) -> Payload:
         """The direct messages between somebody and the bot."""
@@ -421,8 +447,11 @@ class LocalDiscord:
                 **{"application": {"id": APPLICATION, "flags": 0}, "shard": [shard, shards]},
             },
         )
+        channels: dict[str, list[Payload]] = {}
+        for one in self.channels.values():
+            channels.setdefault(one.get("guild_id", ""), []).append(one)
         for number in guilds:
-            await self._send(session, "GUILD_CREATE", self._whole_guild(number))
+            await self._send(session, "GUILD_CREATE", self._whole_guild(number, channels.get(str(number), [])))
         return session
 
     async def _resume(self, connection: Connection, said: Payload) -> Session | None:
@@ -467,8 +496,8 @@ class LocalDiscord:
         hidden = {"content": "", "attachments": [], "components": []}
         return message | hidden if in_guild and not to_bot and not content else dict(message)
 
-    def _whole_guild(self, number: int) -> Payload:
-        own = [one for one in self.channels.values() if one.get("guild_id") == str(number)]
+    def _whole_guild(self, number: int, own: list[Payload]) -> Payload:
+        """A guild as the gateway tells of it, with its own channels and threads."""
         return {
             **self.guilds[number],
             "channels": [one for one in own if one["type"] == TEXT],
@@ -492,7 +521,9 @@ class LocalDiscord:
         moderator: bool = False,
     ) -> Waiting:
         number = self.new_id()
-        waiting = Waiting(str(number), f"token-{number}", int(channel["id"]), self.clock(), pressed=message)
+        waiting = Waiting(
+            str(number), f"token-{number}", int(channel["id"]), self.clock(), user_id=user["id"], pressed=message
+        )
         self.interactions[waiting.token] = waiting
         guild_id = channel.get("guild_id")
         payload: Payload = {
@@ -521,7 +552,7 @@ class LocalDiscord:
             raise Problem(40060)
         body, files = await self._body(request)
         kind, data = body["type"], body.get("data") or {}
-        waiting.answered = True
+        waiting.answered, waiting.answered_at = True, self.clock()
         if kind in (4, 5):
             flags = data.get("flags", 0) | (LOADING if kind == 5 else 0)
             waiting.ephemeral = bool(flags & EPHEMERAL)
@@ -729,20 +760,12 @@ class LocalDiscord:
 
     async def _open_thread(self, channel: Payload, starter: str, name: str) -> web.Response:
         self._need(channel, "create_public_threads")
-        if not any(one["id"] == starter for one in self.messages[int(channel["id"])]):
+        message = next((one for one in self.messages[int(channel["id"])] if one["id"] == starter), None)
+        if message is None:
             raise Problem(10008)
         if int(starter) in self.channels:
             raise Problem(160004)
-        thread = {
-            **{"id": starter, "type": THREAD, "guild_id": channel["guild_id"], "parent_id": channel["id"]},
-            **{"name": name[:100], "owner_id": str(BOT_ID), "message_count": 0, "member_count": 1, "flags": 0},
-            **{"last_message_id": None, "rate_limit_per_user": 0},
-            "thread_metadata": {
-                **{"archived": False, "locked": False, "auto_archive_duration": 1440},
-                "archive_timestamp": self._now(),
-            },
-        }
-        return _json(await self._add(thread, "THREAD_CREATE"))
+        return _json(await self.thread(message, name))
 
     async def _with_message(self, request: web.Request, channel: Payload, number: str) -> web.Response:
         message = next((one for one in self.messages[int(channel["id"])] if one["id"] == number), None)
@@ -802,7 +825,8 @@ class LocalDiscord:
 
     async def _attachment(self, request: web.Request) -> web.Response:
         data = self.files.get(request.match_info["name"])
-        return web.Response(status=404) if data is None else web.Response(body=data, content_type="image/png")
+        kind = mimetypes.guess_type(request.path)[0] or "application/octet-stream"
+        return web.Response(status=404) if data is None else web.Response(body=data, content_type=kind)
 
     def _change(self, message: Payload, body: Payload, files: list[Payload]) -> None:
         for name in ("content", "components"):
@@ -879,7 +903,7 @@ class _Limited(Exception):
         self.bucket, self.seconds = bucket, seconds
 
 
-def _role(number: int, name: str, permissions: int) -> Payload:
+def role(number: int, name: str, permissions: int) -> Payload:
     return {
         **{"id": str(number), "name": name, "permissions": str(permissions), "position": 0, "color": 0, "flags": 0},
         **{"hoist": False, "managed": False, "mentionable": False},

@@ -350,3 +350,11 @@ async def test_what_was_answered_is_not_answered_again_after_a_restart(
         said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
         await town.thread(said)
     assert len(town.discord.told_in(town.general)) == 1
+
+
+async def test_what_was_said_in_a_server_that_discord_could_not_serve_for_a_while_is_taken(town: Town) -> None:
+    await town.discord.outage(town.guild)
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia", told=False)
+    await town.discord.recover(town.guild)
+    await town.thread(said)
+    assert town.factory.texts() == ["Olivia"]

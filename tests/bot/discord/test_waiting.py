@@ -8,6 +8,7 @@ import time
 import pytest
 
 from bot.discord import render, waiting
+from bot.discord.client import LikenessClient
 from bot.progress import Update
 from storage import deliveries
 from storage.deliveries import DuePicture
@@ -69,6 +70,22 @@ async def test_a_reply_that_was_written_over_by_a_late_preview_is_shown_once_mor
     town.factory.database.run(deliveries.show_again, turn_id)
     await until(lambda: shown["content"] == "Here she is." and shown["attachments"])
     assert len(town.discord.told_in(thread)) == 1
+
+
+async def test_a_turn_that_ends_at_once_is_one_request_in_its_thread(
+    town: Town, bot: LikenessClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "AT_ONCE_SECONDS", 1.0)
+    said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
+    await town.queued()
+    town.draw()
+    thread = await town.thread(said)
+    await town.shown(thread)
+    await until(lambda: not bot.waiting._tasks)
+    messages = [
+        method for method, path in town.discord.requests if path.startswith(f"channels/{thread['id']}/messages")
+    ]
+    assert messages == ["POST"]
 
 
 @pytest.mark.usefixtures("soon")
