@@ -117,6 +117,11 @@ class Factory:
         """What the turns ask for, oldest first."""
         return self.database.run(lambda session: list(session.scalars(select(Turn.text).order_by(Turn.id))))
 
+    def ids(self, *statuses: Status) -> list[UUID]:
+        """The turns in these states, oldest first."""
+        query = select(Turn.id).where(Turn.status.in_(statuses)).order_by(Turn.id)
+        return self.database.run(lambda session: list(session.scalars(query)))
+
     def agreed(self) -> list[str]:
         """Who agreed that faces are taken from pictures that they uploaded, by name."""
 

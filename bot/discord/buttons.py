@@ -68,8 +68,8 @@ class TurnButton(
                 said = await turns.delete(known.workspace_id, known.turn_id, source_of(interaction), who)
             case "up" | "down":
                 likes = self._what == "up"
-                await turns.vote(known, str(user.id), user.display_name, likes=likes)
-                said = f"Thank you. I noted that you {'like' if likes else 'do not like'} it."
+                noted = await turns.vote(known, str(user.id), user.display_name, likes=likes)
+                said = f"Thank you. I noted that you {'like' if likes else 'do not like'} it." if noted else GONE
             case _:
                 said = GONE
         return said

@@ -95,15 +95,10 @@ async def imagine(
     await interaction.response.defer(thinking=True)
     starter = await interaction.original_response()
     place = place_of(channel, interaction.guild, interaction.user, starter.id)
-    try:
-        if (other := await wishes.other_aspect(interaction, aspect)) is not None:
-            await interaction.delete_original_response()
-            await interaction.followup.send(other, ephemeral=True)
-            return
-        answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
-    except Exception:
-        await interaction.delete_original_response()
-        raise
+    if (other := await wishes.other_aspect(interaction, aspect)) is not None:
+        await interaction.edit_original_response(content=other)
+        return
+    answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
     said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
     await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
 

@@ -38,6 +38,27 @@ def png(colour: str = "red", size: int = 8) -> bytes:
     return buffer.getvalue()
 
 
+def finish_with_picture(
+    services: Services,
+    factory: Factory,
+    claim: Claim,
+    reply: str,
+    alt_text: str,
+    configurations: Sequence[str] = ("",),
+    data: bytes = b"",
+) -> None:
+    """Finish a claimed turn as a worker does that has drawn something."""
+    pictures = []
+    for colour, configuration in zip(("red", "green", "blue", "black"), configurations, strict=False):
+        picture = data or png(colour)
+        key = key_for(claim.workspace_id, "pictures", picture, ".png")
+        services.blobs.put(key, picture, content_type="image/png")
+        blob = StoredBlob(key, len(picture), "image/png")
+        pictures.append(DrawnPicture(blob, 8, 8, alt_text, configuration=configuration))
+    outcome = Outcome(Status.DONE, reply, tuple(pictures))
+    assert factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
+
+
 @dataclass
 class Town:
     """A server and who is in it."""
@@ -71,15 +92,7 @@ class Town:
         data: bytes = b"",
     ) -> None:
         """Finish a claimed turn with a picture, or with as many as there are configurations."""
-        pictures = []
-        for colour, configuration in zip(("red", "green", "blue", "black"), configurations, strict=False):
-            picture = data or png(colour)
-            key = key_for(claim.workspace_id, "pictures", picture, ".png")
-            self.services.blobs.put(key, picture, content_type="image/png")
-            blob = StoredBlob(key, len(picture), "image/png")
-            pictures.append(DrawnPicture(blob, 8, 8, alt_text, configuration=configuration))
-        outcome = Outcome(Status.DONE, reply, tuple(pictures))
-        assert self.factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
+        finish_with_picture(self.services, self.factory, claim, reply, alt_text, configurations, data)
 
     def file_of(self, waiting: Waiting) -> bytes:
         """The file that an interaction was answered with."""
