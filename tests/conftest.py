@@ -24,6 +24,7 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """CI runs on a machine that has everything: a test that is skipped there has not been run anywhere."""
     parser.addoption("--forbid-skips", action="store_true", help="count a skipped test as failed")
+    parser.addoption("--write-screenshots", action="store_true", help="write the pictures of docs/images anew")
 
 
 @pytest.hookimpl(wrapper=True)

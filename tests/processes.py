@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -24,7 +25,7 @@ from storage.tables import Worker
 def environment(settings: Settings) -> dict[str, str]:
     """`LIKENESS_*` variables that make a process read the same settings."""
     return {
-        f"LIKENESS_{name.upper()}": str(value)
+        f"LIKENESS_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         for name, value in settings.model_dump().items()
         if name in settings.model_fields_set and value is not None and name != "_env_file"
     }

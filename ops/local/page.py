@@ -5,6 +5,7 @@ It is for this machine only: it asks for no password, and takes forms only from 
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from html import escape
 from typing import Any
@@ -14,6 +15,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from ops.local.discord import BOT_ID, DIRECT, EPHEMERAL, LOADING, MENU, THREAD, LocalDiscord, Payload, Waiting, walk
+
+COLOURS = ("#0f7b6c", "#a8477d", "#9a5b13", "#3d6fb4", "#7a4fa3")
+
+ICONS = {
+    "🔁": "M4 10V9a3 3 0 0 1 3-3h11l-3-3m3 3-3 3M20 14v1a3 3 0 0 1-3 3H6l3 3m-3-3 3-3",
+    "↩️": "M9 14 4 9l5-5M4 9h10a5.5 5.5 0 0 1 0 11h-3",
+    "👍": "M7 11v9H4v-9h3Zm0 0 4-8c1.6 0 2.5 1 2.5 2.5V9H19c1.3 0 2.2 1.2 2 2.4l-1.1 6.9A2 2 0 0 1 17.9 20H7",
+    "👎": "M7 13V4H4v9h3Zm0 0 4 8c1.6 0 2.5-1 2.5-2.5V15H19c1.3 0 2.2-1.2 2-2.4l-1.1-6.9A2 2 0 0 0 17.9 4H7",
+    "✖️": "M6 6l12 12M18 6 6 18",
+    "🗑️": "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
+    "🔍": "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13Zm4.7-1.8L21 21M8 10.5h5M10.5 8v5",
+    "🔀": "M3 7h3c5 0 6 10 11 10h4m-3-3 3 3-3 3M3 17h3c1.6 0 2.8-1 3.8-2.4M13.2 9.4C14.2 8 15.4 7 17 7h4m-3-3 3 3-3 3",
+}
+"""Paths of 24 × 24 for the emoji of buttons: not every machine has a font with these."""
 
 
 class Page:
@@ -28,14 +43,22 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"words": self._words, "walk": walk}
+        self._templates.filters |= {
+            "words": self._words,
+            "colour": _colour,
+            "walk": walk,
+            "is_picture": _is_picture,
+            "without_shown": _without_shown,
+        }
+        self._templates.globals["icons"] = ICONS
+        self._dismissed: set[str] = set()
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes, before the server starts."""
         app.router.add_get("/", self._home)
         app.router.add_get("/channels/{channel}", self._channel)
         app.router.add_get("/channels/{channel}/messages", self._messages)
-        for what in ("say", "press", "choose", "slash", "form"):
+        for what in ("say", "press", "choose", "form", "dismiss"):
             app.router.add_post(f"/channels/{{channel}}/{what}", getattr(self, f"_{what}"))
 
     async def _home(self, _: web.Request) -> web.Response:
@@ -48,6 +71,8 @@ class Page:
         return self._page(
             "discord.html",
             channel=shown,
+            title=shown.get("name", "Likeness"),
+            here_as=lambda one: self._here_as(shown, one),
             channels=[one for one in self._discord.channels.values() if one["type"] != THREAD],
             threads=[one for one in self._discord.channels.values() if one["type"] == THREAD],
             guild=next(iter(self._discord.guilds.values())),
@@ -62,9 +87,12 @@ class Page:
 
     async def _say(self, request: web.Request) -> web.Response:
         form, channel = await self._fields(request), self._shown(request)
-        text = (
-            str(form["text"]) if channel["type"] == DIRECT else str(form["text"]).replace("@Likeness", f"<@{BOT_ID}>")
-        )
+        text = str(form["text"]).strip()
+        if text.startswith("/"):
+            await self._slash(self._me(request), channel, text)
+            return self._back(request)
+        if channel["type"] != DIRECT:
+            text = text.replace("@Likeness", f"<@{BOT_ID}>")
         target = next((one for one in self._all(channel) if one["id"] == form.get("reply_to")), None)
         await self._discord.say(self._me(request), channel, text, reply_to=target, pictures=_pictures(form, "pictures"))
         return self._back(request)
@@ -86,19 +114,18 @@ class Page:
         await self._discord.use_menu(self._me(request), message, str(form["what"]))
         return self._back(request)
 
-    async def _slash(self, request: web.Request) -> web.Response:
-        form, channel = await self._fields(request), self._shown(request)
-        name, _, text = str(form["command"]).strip().removeprefix("/").partition(" ")
+    async def _slash(self, me: Payload, channel: Payload, text: str) -> None:
+        """A command and, where it has an option for words, all that follows as these."""
+        name, _, words = text.removeprefix("/").partition(" ")
         command = next((one for one in self._discord.commands if one["name"] == name), None)
-        inner, _, rest = text.partition(" ")
+        inner, _, rest = words.partition(" ")
         for one in command.get("options", []) if command is not None else []:
             if one["type"] == 1 and one["name"] == inner:
-                name, text, command = f"{name} {inner}", rest, one
+                name, words, command = f"{name} {inner}", rest, one
         if command is not None:
             first = next((one for one in command.get("options", []) if one["type"] in (3, 4, 6)), None)
-            options = {first["name"]: self._value(first["type"], text.strip())} if first and text.strip() else {}
-            await self._discord.slash(self._me(request), channel, name, **options)
-        return self._back(request)
+            options = {first["name"]: self._value(first["type"], words.strip())} if first and words.strip() else {}
+            await self._discord.slash(me, channel, name, **options)
 
     def _value(self, kind: int, text: str) -> str | int | Payload:
         """What was typed for an option: words, a number, or somebody by name."""
@@ -108,11 +135,18 @@ class Page:
         return int(text) if kind == 4 and text.isdigit() else text
 
     async def _form(self, request: web.Request) -> web.Response:
-        fields, waiting = await self._fields(request), self._latest(self._shown(request))
+        fields, waiting = await self._fields(request), self._latest(request)
         if waiting is not None and waiting.modal is not None:
             ids = [one["component"]["custom_id"] for one in waiting.modal["components"]]
             told = {one: str(fields[one]) for one in ids if isinstance(fields.get(one), str)}
             await self._discord.send_form(self._me(request), waiting, pictures=_pictures(fields, "photos"), **told)
+        return self._back(request)
+
+    async def _dismiss(self, request: web.Request) -> web.Response:
+        """Away with what only this person sees."""
+        await self._fields(request)
+        latest = self._latest(request)
+        self._dismissed |= {latest.id} if latest is not None else set()
         return self._back(request)
 
     async def _fields(self, request: web.Request) -> Any:  # Any: aiohttp's multidict of fields and files
@@ -134,18 +168,26 @@ class Page:
         people = {one["id"]: one for one in self._discord.members.values() if not one["bot"]}
         return people.get(request.query.get("as", ""), next(iter(people.values())))
 
-    def _latest(self, channel: Payload) -> Waiting | None:
-        """The latest interaction in a channel."""
+    def _here_as(self, channel: Payload, one: Payload) -> str:
+        """The address of a channel for somebody else; their own direct messages in place of another's."""
+        shown = self._discord.direct(one) if channel["type"] == DIRECT else channel
+        return f"/channels/{shown['id']}?as={one['id']}"
+
+    def _latest(self, request: web.Request) -> Waiting | None:
+        """This person's latest interaction in a channel."""
+        where, who = int(self._shown(request)["id"]), self._me(request)["id"]
         every = reversed(self._discord.interactions.values())
-        return next((one for one in every if one.channel_id == int(channel["id"])), None)
+        return next((one for one in every if (one.channel_id, one.user_id) == (where, who)), None)
 
     def _all(self, channel: Payload) -> list[Payload]:
         return self._discord.messages[int(channel["id"])]
 
     def _told(self, request: web.Request) -> dict[str, Any]:  # Any: what templates show
-        """Messages, and what only the latest presser sees."""
+        """Messages, and what only this person sees."""
         channel = self._shown(request)
-        latest = self._latest(channel)
+        latest = self._latest(request)
+        if latest is not None and latest.id in self._dismissed:
+            latest = None
         whisper = latest.message if latest and latest.message and latest.message["flags"] & EPHEMERAL else None
         return {
             "messages": self._all(channel),
@@ -163,7 +205,9 @@ class Page:
         """The little of Discord's markup that the bot uses: mentions, small print, countdowns, headings, bold words."""
         words = escape(text)
         for number, user in self._discord.members.items():
-            words = re.sub(rf"&lt;@!?{number}&gt;", f"<b>@{escape(user['global_name'])}</b>", words)
+            words = re.sub(
+                rf"&lt;@!?{number}&gt;", f'<span class="mention">@{escape(user["global_name"])}</span>', words
+            )
         words = re.sub(r"&lt;t:(\d+):R&gt;", r'<time data-at="\1">soon</time>', words)
         words = re.sub(r"^### (.*)$", r"<strong>\1</strong>", words, flags=re.MULTILINE)
         words = re.sub(r"\\([*_`~|])", r"\1", re.sub(r"(?<!\\)\*\*(.+?)\*\*", r"<b>\1</b>", words))
@@ -175,3 +219,18 @@ def _pictures(form: Any, name: str) -> list[tuple[str, bytes]]:  # Any: as above
     """The files of a field."""
     files = [one for one in form.getall(name, []) if isinstance(one, web.FileField) and one.filename]
     return [(one.filename, one.file.read()) for one in files]
+
+
+def _colour(author: Payload) -> str:
+    """A colour of somebody's own."""
+    return "#5865f2" if author["bot"] else COLOURS[int(author["id"]) % len(COLOURS)]
+
+
+def _is_picture(file: Payload) -> bool:
+    return (mimetypes.guess_type(file["filename"])[0] or "").startswith("image/")
+
+
+def _without_shown(files: list[Payload], components: list[Payload]) -> list[Payload]:
+    """The files of a message that its components do not show anyway."""
+    media = [one["media"] for part in walk(components) for one in (part, *part.get("items", [])) if "media" in one]
+    return [one for one in files if one["url"] not in {shown["url"] for shown in media}]

@@ -11,18 +11,23 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from ops.local.discord import TOKEN, LocalDiscord, Payload
 from ops.processes import Process
 from ops.stack import Stack
 from storage.database import Database
 from storage.settings import Settings
-from storage.tables import Status
+from storage.tables import Status, Turn
 from tests.bot.discord.conftest import ME, until
 from tests.factory import Factory
 from tests.processes import environment, running_worker
+from tests.stand_ins.s3 import S3Server, s3_client, s3_server
 
 
 @pytest.fixture
@@ -60,9 +65,10 @@ async def answered(discord: LocalDiscord, thread: Payload, count: int) -> list[P
     """The bot's messages in a thread, when so many of them show a picture."""
 
     def pictures() -> int:
-        return sum(bool(one["attachments"]) for one in discord.told_in(thread))
+        files = [file["filename"] for one in discord.told_in(thread) for file in one["attachments"]]
+        return sum(name.startswith("likeness-") for name in files)  # the others are previews
 
-    await until(lambda: pictures() >= count, 30)
+    await until(lambda: pictures() >= count, 60)
     return discord.told_in(thread)
 
 
@@ -92,3 +98,80 @@ async def test_a_conversation_survives_the_death_of_bot_and_worker(
         assert len(discord.told_in(thread)) == len(messages) == 3
         await discord.say(ada, thread, f"{ME} undo")
         await until(lambda: discord.told_in(thread)[-1]["content"].startswith("Undone"), 20)
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[S3Server]:
+    """An S3 server with an empty bucket."""
+    with s3_server(tmp_path / "s3") as server:
+        yield server
+
+
+@pytest.fixture
+def with_pictures(settings: Settings, bucket: S3Server) -> Settings:
+    """The preview engine with few steps, and blobs in the bucket. Longer leases, since loading and drawing take time."""
+    return settings.model_copy(
+        update={
+            **{"engine": "preview", "preview_steps": 6, "worker_threads": 1, "lease_seconds": 4.0},
+            **{"delivery_seconds": 4.0, "blobs_url": f"s3://{bucket.bucket}", "s3_endpoint_url": bucket.url},
+            **{"s3_region": "us-east-1", "s3_access_key": bucket.access_key},
+            "s3_secret_key": SecretStr(bucket.secret_key),
+        }
+    )
+
+
+def _tree(session: Session) -> list[tuple[str, str | None]]:
+    """What each turn asks for, and what the turn before it asked for."""
+    rows = session.execute(select(Turn.id, Turn.text, Turn.parent_id).order_by(Turn.id)).all()
+    texts = {row.id: row.text for row in rows}
+    return [(row.text, texts.get(row.parent_id)) for row in rows]
+
+
+@pytest.mark.timeout(300)
+async def test_a_story_of_olivia_with_an_undo_and_a_branch_survives_both_deaths(
+    stack: Stack, with_pictures: Settings, database: Database, discord: LocalDiscord, bucket: S3Server
+) -> None:
+    factory, settings = Factory(database), with_pictures
+    guild = await discord.guild("Storytellers")
+    general, ada = await discord.channel(guild, "general"), discord.person("Ada")
+    with running_bot(stack, settings, discord) as bot:
+        with running_worker(stack, settings, database) as worker:
+            await until(lambda: discord.sessions and discord.commands, 30)
+            form = await discord.slash(ada, general, "newcharacter", name="Olivia")
+            await until(lambda: form.modal is not None)
+            made = await discord.send_form(ada, form, description="red curly hair and round glasses")
+            await until(lambda: made.message is not None and "can be drawn by name" in made.message["content"])
+            said = await discord.say(ada, general, f"{ME} Olivia on the beach")
+            await until(lambda: discord.thread_of(said), 20)
+            thread = discord.thread_of(said)
+            assert thread is not None
+            (first,) = await answered(discord, thread, 1)
+            await discord.say(ada, thread, f"{ME} Olivia at night")
+            await answered(discord, thread, 2)
+            await discord.say(ada, thread, f"{ME} Olivia laughing")
+            await until(lambda: factory.count(Status.RUNNING), 20)
+            worker.signal(signal.SIGKILL, group=True)
+        with running_worker(stack, settings, database, "worker2"):
+            third = (await answered(discord, thread, 3))[-1]
+            undone = await discord.press(ada, third, "undo")
+            await until(lambda: undone.message is not None and "Undone" in undone.message["content"])
+            await discord.say(ada, thread, f"{ME} Olivia in the snow")
+            await until(lambda: factory.count(*Status) == 4)
+            bot.signal(signal.SIGKILL, group=True)
+            await discord.say(ada, thread, "Olivia in the city", reply_to=first)
+            with running_bot(stack, settings, discord):
+                await until(lambda: factory.count(Status.DONE) == 5, 90)
+                await answered(discord, thread, 5)
+                await asyncio.sleep(2)  # time for a second reply to show itself, if there were one
+    replies = discord.told_in(thread)
+    assert len(replies) == 5
+    assert all(len(one["attachments"]) == 1 and one["attachments"][0]["description"] for one in replies)
+    assert database.run(_tree) == [
+        ("Olivia on the beach", None),
+        ("Olivia at night", "Olivia on the beach"),
+        ("Olivia laughing", "Olivia at night"),
+        ("Olivia in the snow", "Olivia at night"),
+        ("Olivia in the city", "Olivia on the beach"),
+    ]
+    kept = s3_client(bucket).list_objects_v2(Bucket=bucket.bucket)["Contents"]
+    assert sum("/pictures/" in f"/{one['Key']}" and one["Size"] > 1000 for one in kept) >= 5

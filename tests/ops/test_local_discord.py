@@ -46,9 +46,23 @@ async def test_what_is_written_is_shown_and_mentions_the_bot(
 async def test_a_command_reaches_the_bot(discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient) -> None:
     text = {"name": "text", "type": 3, "description": ""}
     discord.commands = [{"id": "7", "name": "imagine", "type": 1, "description": "Draw", "options": [text]}]
-    await browser.post(f"/channels/{general['id']}/slash", data={"command": "/imagine Olivia at night"})
-    await browser.post(f"/channels/{general['id']}/slash", data={"command": "/unknown"})
+    for words in ("/imagine Olivia at night", "/unknown"):
+        await browser.post(f"/channels/{general['id']}/say", data={"text": words})
     assert len(discord.interactions) == 1
+    assert not discord.messages[int(general["id"])]
+
+
+async def test_a_whisper_is_seen_by_its_person_alone_until_it_is_dismissed(
+    discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient
+) -> None:
+    ada, ben = (one for one in (*discord.members.values(), discord.person("Ben")) if not one["bot"])
+    waiting = await discord.slash(ada, general, "help")
+    waiting.message = discord._message(general, discord.bot, "Tell me whom to draw.") | {"flags": 64}
+    channel = f"/channels/{general['id']}"
+    assert "whom to draw" in (await browser.get(channel, params={"as": ada["id"]})).text
+    assert "whom to draw" not in (await browser.get(channel, params={"as": ben["id"]})).text
+    dismissed = await browser.post(f"{channel}/dismiss", params={"as": ada["id"]})
+    assert "whom to draw" not in dismissed.text
 
 
 async def test_a_command_of_a_group_reaches_the_bot_with_what_was_typed_for_it(
@@ -64,7 +78,7 @@ async def test_a_command_of_a_group_reaches_the_bot_with_what_was_typed_for_it(
     block = {"name": "block", "type": 1, "options": [{"name": "user", "type": 6}]}
     discord.commands = [{"id": "7", "name": "likeness", "type": 1, "description": "", "options": [quota, block]}]
     for typed in ("/likeness quota 3", "/likeness block @Ada"):
-        await browser.post(f"/channels/{general['id']}/slash", data={"command": typed})
+        await browser.post(f"/channels/{general['id']}/say", data={"text": typed})
     ada = next(one for one in discord.members.values() if one["global_name"] == "Ada")
     assert used == [("likeness quota", {"turns": 3}), ("likeness block", {"user": ada})]
 
@@ -72,7 +86,8 @@ async def test_a_command_of_a_group_reaches_the_bot_with_what_was_typed_for_it(
 async def test_a_menu_that_one_person_sees_is_shown_and_chosen_from(
     discord: LocalDiscord, general: Payload, browser: httpx.AsyncClient
 ) -> None:
-    waiting = await discord.slash(discord.members[int(discord.person("Ben")["id"])], general, "characters")
+    ben = discord.person("Ben")
+    waiting = await discord.slash(ben, general, "characters")
     options = [{"label": "Olivia", "value": "o"}]
     components = [
         {"type": 10, "content": "### Olivia\n**red** \\*hair\\*"},
@@ -82,14 +97,13 @@ async def test_a_menu_that_one_person_sees_is_shown_and_chosen_from(
     body = {"type": 4, "data": {"flags": EPHEMERAL | LAYOUT, "components": components}}
     api = f"/api/v10/interactions/{waiting.id}/{waiting.token}/callback"
     assert (await browser.post(api, json=body)).status_code == 200
-    page = await browser.get(f"/channels/{general['id']}")
+    page = await browser.get(f"/channels/{general['id']}", params={"as": ben["id"]})
     assert "<strong>Olivia</strong><br><b>red</b> *hair*" in page.text
     assert waiting.message is not None
     used = {"message": waiting.message["id"], "what": "likeness:people-page:1"}
-    await browser.post(f"/channels/{general['id']}/press", data=used)
-    await browser.post(
-        f"/channels/{general['id']}/press", data=used | {"what": "likeness:people-choose:0", "value": "o"}
-    )
+    press = f"/channels/{general['id']}/press?as={ben['id']}"
+    await browser.post(press, data=used)
+    await browser.post(press, data=used | {"what": "likeness:people-choose:0", "value": "o"})
     assert [one.pressed for one in discord.interactions.values()] == [None, waiting.message, waiting.message]
 
 

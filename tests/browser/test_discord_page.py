@@ -1,0 +1,155 @@
+"""The page of `likeness local-discord` as somebody uses it who tries the bot: in a browser, with the preview engine behind it.
+
+With --write-screenshots its pictures become those of docs/discord.md.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from ops.stack import free_port
+
+IMAGES = Path("docs/images")
+LARGEST = 150_000  # bytes of a screenshot
+START_SECONDS, PICTURE_SECONDS = 90, 90
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page with the bot and a worker behind it, as the command starts them."""
+    folder, port = tmp_path_factory.mktemp("local"), free_port()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("LIKENESS_")}
+    variables |= {"LIKENESS_DATA_DIR": str(folder / "data"), "PYTHONUNBUFFERED": "1"}
+    with (folder / "said").open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ops.cli", "local-discord", "--port", str(port), "--engine", "preview"],
+            env=variables,
+            stdout=said,
+            stderr=said,
+        )
+    try:
+        end = time.monotonic() + START_SECONDS
+        while "A Discord with the bot in it" not in (words := (folder / "said").read_text()):
+            assert process.poll() is None, words
+            assert time.monotonic() < end, words
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.fixture
+def page(chromium: Browser, local: str) -> Iterator[Page]:
+    """A page that has opened the address; it fails the test when its console shows an error."""
+    context = chromium.new_context(viewport={"width": 1040, "height": 860})
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    errors: list[str] = []
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(local)
+    yield opened
+    context.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def shoot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Takes a screenshot, small enough for the repository, and keeps it where that was asked for."""
+
+    def take(page: Page, name: str) -> None:
+        with Image.open(io.BytesIO(page.screenshot())) as opened:
+            drawn = opened.convert("RGB").quantize(192, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        drawn.save(buffer, "PNG", optimize=True)
+        assert 10_000 < buffer.tell() < LARGEST
+        if request.config.getoption("--write-screenshots"):
+            (IMAGES / f"discord-{name}.png").write_bytes(buffer.getvalue())
+
+    return take
+
+
+def say(page: Page, words: str) -> None:
+    page.get_by_role("textbox", name="Message").or_(page.get_by_role("combobox", name="Message")).fill(words)
+    page.keyboard.press("Enter")
+
+
+def pictures(page: Page, count: int) -> None:
+    """Wait until so many pictures are there, with alt texts, each with its buttons."""
+    expect(page.get_by_role("button", name="Again", exact=True)).to_have_count(count, timeout=PICTURE_SECONDS * 1000)
+    shown = page.get_by_role("article").get_by_role("img")
+    expect(shown).to_have_count(count)
+    assert all(len(one.get_attribute("alt") or "") > 10 for one in shown.all())
+    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 100)")
+
+
+@pytest.mark.timeout(400)
+def test_a_mention_a_second_turn_a_character_and_buttons(page: Page, shoot: Callable[[Page, str], None]) -> None:
+    say(page, "/newcharacter Olivia")
+    form = page.get_by_role("dialog", name="A new character")
+    expect(form.get_by_label("Name", exact=True)).to_have_value("Olivia")
+    form.get_by_label(re.compile("What they look like")).fill("red curly hair, round glasses")
+    page.emulate_media(color_scheme="light")
+    shoot(page, "newcharacter")
+    form.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("Olivia can be drawn by name now")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_text("Olivia can be drawn by name now")).to_have_count(0)
+
+    say(page, "@Likeness Olivia on the beach")
+    page.get_by_role("link", name="Open the thread").click()
+    expect(page.get_by_role("heading", name="Olivia on the beach")).to_be_visible()
+    pictures(page, 1)
+    say(page, "@Likeness Olivia at night")
+    pictures(page, 2)
+    page.emulate_media(color_scheme="dark")
+    shoot(page, "thread")
+
+    page.get_by_role("button", name="up", exact=True).last.click()
+    expect(page.get_by_text("you like it")).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("radio", name="reply to this").first.check()
+    say(page, "Olivia laughing")
+    pictures(page, 3)
+    expect(page.locator(".quote")).to_contain_text("Likeness")
+    say(page, "/history")
+    expect(page.get_by_alt_text(re.compile("Framed pictures"))).to_be_visible(timeout=30_000)
+    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 100)")
+    shoot(page, "history")
+    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("button", name="Undo").last.click()
+    expect(page.get_by_text("Undone.")).to_be_visible()
+
+
+def test_the_page_is_usable_by_keyboard_on_a_phone_and_in_the_dark(page: Page) -> None:
+    expect(page.get_by_label("Message", exact=True)).to_be_focused()
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("(document.activeElement.innerText || document.activeElement.name || '').trim()"))
+    assert {"# general", "# stories", "Likeness", "Ada", "Ben", "text", "pictures", "Send"} <= reached
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    backgrounds = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        backgrounds.append(sum(int(channel) for channel in re.findall(r"\d+", colour)[:3]))
+    assert backgrounds[0] > 650
+    assert backgrounds[1] < 200
