@@ -328,7 +328,7 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent, or something in a menu; commands and buttons of turns have handlers of their own."""
-        from bot.discord import choices, forgetme, menus, people
+        from bot.discord import characters, forgetme, menus, preferences
         from bot.discord.newcharacter import FORM, submitted
 
         data: Any = interaction.data or {}  # Any: of the many kinds of data only these have ids
@@ -337,7 +337,7 @@ class LikenessClient(discord.AutoShardedClient):
             if custom_id == FORM:
                 await submitted(interaction)
             await menus.submitted(interaction, custom_id)
-        for menu in (people, choices, forgetme):
+        for menu in (characters, preferences, forgetme):
             if (match := menu.ID.fullmatch(custom_id)) is not None:
                 await menu.used(interaction, match)
 

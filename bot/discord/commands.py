@@ -11,13 +11,13 @@ import discord
 from discord import app_commands
 
 from bot import catalogue
-from bot.characters import naming
 from bot.commands import HELP, Command
-from bot.discord import choices, people, wishes
+from bot.discord import characters as pages
 from bot.discord import forgetme as forgetting
+from bot.discord import preferences
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
-from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of
+from bot.discord.places import NOT_HERE, PLATFORM, moderates, place_of, source_of
 from storage.characters import NAME_LIMIT
 
 TEXT = 4000
@@ -48,6 +48,7 @@ def name_of(key: str) -> app_commands.locale_str:
 def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     """All commands, on the tree of a client."""
     from bot.discord.admin import likeness
+    from bot.discord.imagine import imagine
 
     commands: list[app_commands.Command[Any, Any, Any]] = [
         *(imagine, newcharacter, undo, characters, history, export, settings, forgetme, help_),
@@ -55,62 +56,6 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     for command in commands:
         tree.add_command(command)
     tree.add_command(likeness)
-
-
-@app_commands.command(name=name_of("imagine"), description=name_of("imagine.about"))
-@app_commands.describe(
-    text=name_of("imagine.text"),
-    seed=name_of("imagine.seed"),
-    characters=name_of("imagine.characters"),
-    aspect=name_of("imagine.aspect"),
-)
-async def imagine(
-    interaction: Interaction,
-    text: app_commands.Range[str, 1, TEXT],
-    seed: app_commands.Range[int, 0, 2**31 - 1] | None = None,
-    characters: app_commands.Range[str, 1, wishes.LONGEST] | None = None,
-    aspect: str | None = None,
-) -> None:
-    """In a thread or direct message its next turn; in a channel the beginning of a thread."""
-    client, channel = interaction.client, interaction.channel
-    text = naming(text, wishes.names_in(characters or ""))
-    if channel is None:
-        await interaction.response.send_message(NOT_HERE, ephemeral=True)
-        return
-    if (sentence := problem(channel, allowed_in(interaction))) is not None:
-        await interaction.response.send_message(sentence, ephemeral=True)
-        return
-    if interaction.guild is None or isinstance(channel, discord.Thread):
-        place = place_of(channel, interaction.guild, interaction.user, channel.id)
-
-        async def draw() -> str | None:
-            if (other := await wishes.other_aspect(interaction, aspect)) is not None:
-                return other
-            answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
-            return answer.text if answer is not None else None
-
-        await client.answer(interaction, draw)
-        return
-    # The answer itself becomes the message that the thread starts from; everybody sees it.
-    await interaction.response.defer(thinking=True)
-    starter = await interaction.original_response()
-    place = place_of(channel, interaction.guild, interaction.user, starter.id)
-    if (other := await wishes.other_aspect(interaction, aspect)) is not None:
-        await interaction.edit_original_response(content=other)
-        return
-    answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
-    said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
-    await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
-
-
-@imagine.autocomplete("characters")
-async def _characters(interaction: Interaction, written: str) -> list[app_commands.Choice[str]]:
-    return await wishes.characters(interaction, written)
-
-
-@imagine.autocomplete("aspect")
-async def _aspect(interaction: Interaction, _: str) -> list[app_commands.Choice[str]]:
-    return await wishes.aspects(interaction)
 
 
 @app_commands.command(name=name_of("newcharacter"), description=name_of("newcharacter.about"))
@@ -132,7 +77,7 @@ async def characters(interaction: Interaction) -> None:
     if interaction.channel is None:
         await interaction.response.send_message(NOT_HERE, ephemeral=True)
         return
-    await people.show(interaction)
+    await pages.show(interaction)
 
 
 @app_commands.command(name=name_of("settings"), description=name_of("settings.about"))
@@ -141,7 +86,7 @@ async def settings(interaction: Interaction) -> None:
     if interaction.channel is None:
         await interaction.response.send_message(NOT_HERE, ephemeral=True)
         return
-    await choices.show(interaction)
+    await preferences.show(interaction)
 
 
 @app_commands.command(name=name_of("forgetme"), description=name_of("forgetme.about"))

@@ -10,8 +10,8 @@ from typing import Any
 
 import discord
 
+from bot.discord.characters import Menu
 from bot.discord.client import Interaction
-from bot.discord.people import Menu
 from bot.discord.places import PLATFORM, workspace_of
 from bot.forgetme import NOTHING
 

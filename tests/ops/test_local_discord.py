@@ -91,8 +91,11 @@ async def test_a_menu_that_one_person_sees_is_shown_and_chosen_from(
     options = [{"label": "Olivia", "value": "o"}]
     components = [
         {"type": 10, "content": "### Olivia\n**red** \\*hair\\*"},
-        {"type": 1, "components": [{"type": 2, "style": 2, "label": "Next", "custom_id": "likeness:people-page:1"}]},
-        {"type": 1, "components": [{"type": 3, "custom_id": "likeness:people-choose:0", "options": options}]},
+        {
+            "type": 1,
+            "components": [{"type": 2, "style": 2, "label": "Next", "custom_id": "likeness:characters-page:1"}],
+        },
+        {"type": 1, "components": [{"type": 3, "custom_id": "likeness:characters-choose:0", "options": options}]},
     ]
     body = {"type": 4, "data": {"flags": EPHEMERAL | LAYOUT, "components": components}}
     api = f"/api/v10/interactions/{waiting.id}/{waiting.token}/callback"
@@ -100,10 +103,10 @@ async def test_a_menu_that_one_person_sees_is_shown_and_chosen_from(
     page = await browser.get(f"/channels/{general['id']}", params={"as": ben["id"]})
     assert "<strong>Olivia</strong><br><b>red</b> *hair*" in page.text
     assert waiting.message is not None
-    used = {"message": waiting.message["id"], "what": "likeness:people-page:1"}
+    used = {"message": waiting.message["id"], "what": "likeness:characters-page:1"}
     press = f"/channels/{general['id']}/press?as={ben['id']}"
     await browser.post(press, data=used)
-    await browser.post(press, data=used | {"what": "likeness:people-choose:0", "value": "o"})
+    await browser.post(press, data=used | {"what": "likeness:characters-choose:0", "value": "o"})
     assert [one.pressed for one in discord.interactions.values()] == [None, waiting.message, waiting.message]
 
 

@@ -1,4 +1,4 @@
-"""What `/imagine` offers while it is being written: names of characters, and sizes that the engine can draw.
+"""`/imagine`, and what it offers while it is being written: names of characters, and sizes that the engine can draw.
 
 Offers are made within Discord's three seconds or not at all, and only from the workspace and the thread that they are for.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 from math import gcd
 
+import discord
 from discord import app_commands
 
+from bot.characters import naming
 from bot.discord.client import Interaction
-from bot.discord.places import PLATFORM, place_of
+from bot.discord.commands import TEXT, name_of
+from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, place_of, problem, source_of
 from storage.database import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
@@ -20,7 +23,54 @@ OFFERED = 25  # choices at once, each of so many characters at most
 LONGEST = 100
 
 
-async def characters(interaction: Interaction, written: str) -> list[app_commands.Choice[str]]:
+@app_commands.command(name=name_of("imagine"), description=name_of("imagine.about"))
+@app_commands.describe(
+    text=name_of("imagine.text"),
+    seed=name_of("imagine.seed"),
+    characters=name_of("imagine.characters"),
+    aspect=name_of("imagine.aspect"),
+)
+async def imagine(
+    interaction: Interaction,
+    text: app_commands.Range[str, 1, TEXT],
+    seed: app_commands.Range[int, 0, 2**31 - 1] | None = None,
+    characters: app_commands.Range[str, 1, LONGEST] | None = None,
+    aspect: str | None = None,
+) -> None:
+    """In a thread or direct message its next turn; in a channel the beginning of a thread."""
+    client, channel = interaction.client, interaction.channel
+    text = naming(text, _names_in(characters or ""))
+    if channel is None:
+        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        return
+    if (sentence := problem(channel, allowed_in(interaction))) is not None:
+        await interaction.response.send_message(sentence, ephemeral=True)
+        return
+    if interaction.guild is None or isinstance(channel, discord.Thread):
+        place = place_of(channel, interaction.guild, interaction.user, channel.id)
+
+        async def draw() -> str | None:
+            if (other := await _other_aspect(interaction, aspect)) is not None:
+                return other
+            answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
+            return answer.text if answer is not None else None
+
+        await client.answer(interaction, draw)
+        return
+    # The answer itself becomes the message that the thread starts from; everybody sees it.
+    await interaction.response.defer(thinking=True)
+    starter = await interaction.original_response()
+    place = place_of(channel, interaction.guild, interaction.user, starter.id)
+    if (other := await _other_aspect(interaction, aspect)) is not None:
+        await interaction.edit_original_response(content=other)
+        return
+    answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
+    said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
+    await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
+
+
+@imagine.autocomplete("characters")
+async def _characters(interaction: Interaction, written: str) -> list[app_commands.Choice[str]]:
     """What the last of the names that were written so far may become, before it the names that are whole."""
     *whole, begun = [" ".join(one.split()) for one in written.split(",")]
     place = _place(interaction)
@@ -37,12 +87,13 @@ async def characters(interaction: Interaction, written: str) -> list[app_command
     return [app_commands.Choice(name=one, value=one) for one in offers if len(one) <= LONGEST][:OFFERED]
 
 
-def names_in(chosen: str) -> list[str]:
+def _names_in(chosen: str) -> list[str]:
     """The names that were chosen, each once."""
     return list(dict.fromkeys(name for one in chosen.split(",") if (name := " ".join(one.split()))))
 
 
-async def aspects(interaction: Interaction) -> list[app_commands.Choice[str]]:
+@imagine.autocomplete("aspect")
+async def _aspects(interaction: Interaction, _: str) -> list[app_commands.Choice[str]]:
     """The size that what draws here draws in; it says so where there is no other."""
     try:
         sizes = await _sizes(interaction)
@@ -52,7 +103,7 @@ async def aspects(interaction: Interaction) -> list[app_commands.Choice[str]]:
     return [app_commands.Choice(name=f"{_in_words(size)}: all pictures here are", value=_value(size)) for size in sizes]
 
 
-async def other_aspect(interaction: Interaction, aspect: str | None) -> str | None:
+async def _other_aspect(interaction: Interaction, aspect: str | None) -> str | None:
     """Why a picture cannot have a size, as a sentence; None when it can, or when nothing was chosen."""
     if aspect is None:
         return None

@@ -23,7 +23,7 @@ from bot.turns import Who
 from storage.blobs import BlobError
 from storage.characters import NAME_LIMIT
 
-ID = re.compile(r"likeness:people-(?P<what>[a-z]+)(?::(?P<character>[0-9a-f]{32}))?:(?P<page>[0-9]{1,4})")
+ID = re.compile(r"likeness:characters-(?P<what>[a-z]+)(?::(?P<character>[0-9a-f]{32}))?:(?P<page>[0-9]{1,4})")
 SIZE = 5  # characters on a page: a message has at most 40 components and 4,000 characters
 SIDE, LARGE = 160, 512  # pixels of a picture, on a page and alone
 SHORT = 200  # characters of a description on a page
@@ -37,7 +37,7 @@ Menu = tuple[discord.ui.LayoutView, list[discord.File]]
 
 def custom_id(what: str, page: int, character_id: UUID | None = None) -> str:
     """The id of a button, a menu or a form: what it does, with whom, and which page it came from."""
-    return f"likeness:people-{what}{f':{character_id.hex}' if character_id else ''}:{page}"
+    return f"likeness:characters-{what}{f':{character_id.hex}' if character_id else ''}:{page}"
 
 
 async def show(interaction: Interaction) -> None:

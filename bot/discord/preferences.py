@@ -10,12 +10,12 @@ from typing import Any
 
 import discord
 
+from bot.discord.characters import Menu
 from bot.discord.client import Interaction
-from bot.discord.people import Menu
 from bot.preferences import NoSuchEngine
 from storage.preferences import Preferences
 
-ID = re.compile(r"likeness:choices-(?P<what>[a-z]+):(?P<value>[a-z]*)")
+ID = re.compile(r"likeness:preferences-(?P<what>[a-z]+):(?P<value>[a-z]*)")
 USUAL = "the usual one"  # what a menu says of choosing nothing
 NOT_YOURS = "Only somebody who may manage this server can change that."
 
@@ -91,7 +91,9 @@ def menu(
         view.add_item(discord.ui.ActionRow(_engines("here", "this thread", usual, engines, held.conversation_engine)))
     if not direct:
         turned, label = ("off", "Only what means me") if held.every_message else ("on", "Count every message")
-        button: discord.ui.Button[Any] = discord.ui.Button(label=label, custom_id=f"likeness:choices-every:{turned}")
+        button: discord.ui.Button[Any] = discord.ui.Button(
+            label=label, custom_id=f"likeness:preferences-every:{turned}"
+        )
         view.add_item(discord.ui.ActionRow(button))
     return view
 
@@ -103,4 +105,6 @@ def _engines(
     options += [
         discord.SelectOption(label=engine, value=f":{engine}", default=engine == chosen) for engine in engines[:24]
     ]
-    return discord.ui.Select(custom_id=f"likeness:choices-{what}:", placeholder=f"Engine of {place}", options=options)
+    return discord.ui.Select(
+        custom_id=f"likeness:preferences-{what}:", placeholder=f"Engine of {place}", options=options
+    )

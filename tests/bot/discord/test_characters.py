@@ -124,7 +124,7 @@ async def test_another_server_and_direct_messages_see_none_of_them(town: Town) -
 
 async def chosen(town: Town, who: Payload, channel: Payload, character_id: UUID) -> Waiting:
     waiting = await listed(town, who, channel)
-    await town.discord.choose(who, shown(waiting), "people-choose", character_id.hex)
+    await town.discord.choose(who, shown(waiting), "characters-choose", character_id.hex)
     await until(lambda: "All characters" in buttons_of(shown(waiting)))
     return waiting
 
@@ -144,23 +144,23 @@ async def test_whoever_asked_for_the_turn_renames_promotes_and_deletes_whom_it_i
     assert buttons_of(shown(waiting)) == ["Rename", "Add photos", "Use everywhere", "Delete", "All characters"]
     await bot.close()
     async with running(Services.open(services.settings)):
-        form = await town.discord.press(town.ada, shown(waiting), "people-rename")
+        form = await town.discord.press(town.ada, shown(waiting), "characters-rename")
         await until(lambda: form.modal is not None)
         await town.discord.send_form(town.ada, form, name="1984")
         await says(waiting, "begins with a letter")
         await town.discord.send_form(town.ada, form, name="Livia")
         await says(waiting, "Renamed.")
-        await town.discord.press(town.ada, shown(waiting), "people-promote")
+        await town.discord.press(town.ada, shown(waiting), "characters-promote")
         await says(waiting, "Known everywhere")
         assert "Use everywhere" not in buttons_of(shown(waiting))
-        await town.discord.press(town.ada, shown(waiting), "people-delete")
+        await town.discord.press(town.ada, shown(waiting), "characters-delete")
         await says(waiting, "Delete Livia?")
-        await town.discord.press(town.ada, shown(waiting), "people-one")
+        await town.discord.press(town.ada, shown(waiting), "characters-one")
         await until(lambda: "Rename" in buttons_of(shown(waiting)))
         assert names_of(await listed(town, town.ben, town.general)) == ["Livia"]
-        await town.discord.press(town.ada, shown(waiting), "people-delete")
+        await town.discord.press(town.ada, shown(waiting), "characters-delete")
         await says(waiting, "Delete Livia?")
-        await town.discord.press(town.ada, shown(waiting), "people-really")
+        await town.discord.press(town.ada, shown(waiting), "characters-really")
         await says(waiting, "Deleted.")
         assert names_of(await listed(town, town.ben, town.general)) == []
 
@@ -170,10 +170,10 @@ async def test_anybody_may_look_and_only_a_moderator_change_what_others_made(tow
     waiting = await chosen(town, town.ben, town.general, max_)
     assert buttons_of(shown(waiting)) == ["All characters"]
     owner = await chosen(town, town.ada, town.general, max_)
-    await town.discord.press(town.ada, shown(owner), "people-delete")
+    await town.discord.press(town.ada, shown(owner), "characters-delete")
     await says(owner, "Delete Max?")
     as_ben = dict(shown(owner))
-    refused = await town.discord.press(town.ben, as_ben, "people-really")
+    refused = await town.discord.press(town.ben, as_ben, "characters-really")
     await says(refused, "Only whoever made this character")
     assert names_of(await listed(town, town.ada, town.general)) == ["Max"]
 
@@ -181,9 +181,9 @@ async def test_anybody_may_look_and_only_a_moderator_change_what_others_made(tow
 async def test_a_moderator_deletes_what_others_made(town: Town) -> None:
     max_ = await make(town, "Max", by=town.ada["id"])
     waiting = await chosen(town, town.ada, town.general, max_)
-    await town.discord.press(town.ada, shown(waiting), "people-delete")
+    await town.discord.press(town.ada, shown(waiting), "characters-delete")
     await says(waiting, "Delete Max?")
-    await town.discord.press(town.ben, shown(waiting), "people-really", moderator=True)
+    await town.discord.press(town.ben, shown(waiting), "characters-really", moderator=True)
     await says(waiting, "Deleted.")
     assert names_of(await listed(town, town.ada, town.general)) == []
 
@@ -192,7 +192,7 @@ async def test_a_moderator_deletes_what_others_made(town: Town) -> None:
 async def photographed(town: Town) -> tuple[Waiting, Waiting]:
     """Ada's Max, chosen, and the form for his pictures."""
     waiting = await chosen(town, town.ada, town.general, await make(town, "Max", by=town.ada["id"]))
-    form = await town.discord.press(town.ada, shown(waiting), "people-photo")
+    form = await town.discord.press(town.ada, shown(waiting), "characters-photo")
     await until(lambda: form.modal is not None)
     return waiting, form
 

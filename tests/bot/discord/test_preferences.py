@@ -14,7 +14,7 @@ from storage import preferences, turns
 from storage.tables import Person, Status, Worker
 from tests.bot.discord.conftest import ME, Town, running, until
 from tests.bot.discord.test_interactions import first_picture
-from tests.bot.discord.test_people import introduced, make, says, shown, words_of
+from tests.bot.discord.test_characters import introduced, make, says, shown, words_of
 
 
 def start_worker(town: Town, engine: str, *sizes: tuple[int, int], stopping: bool = False) -> None:
@@ -46,7 +46,7 @@ async def test_anybody_sees_the_settings_and_only_who_manages_the_server_changes
     assert [one for one in walk(shown(seen)["components"]) if "custom_id" in one] == []
     town.discord.managers.add((town.guild["id"], town.ada["id"]))
     waiting = await used(town, town.ada, town.general, "settings")
-    refused = await town.discord.choose(town.ben, shown(waiting) | {}, "choices-engine", ":better")
+    refused = await town.discord.choose(town.ben, shown(waiting) | {}, "preferences-engine", ":better")
     await says(refused, "Only somebody who may manage this server")
     assert "**Engine of this server:** the usual one" in words_of(refused)
 
@@ -61,18 +61,18 @@ async def test_the_engine_of_a_server_draws_where_a_thread_has_none_of_its_own(
     town.discord.managers.add((town.guild["id"], town.ada["id"]))
     waiting = await used(town, town.ada, thread, "settings")
     engines = [":", ":better", ":quick"]
-    assert menus_of(waiting) == {"choices-engine": engines, "choices-here": engines}
+    assert menus_of(waiting) == {"preferences-engine": engines, "preferences-here": engines}
     await bot.close()
     async with running(Services.open(services.settings)):
-        await town.discord.choose(town.ada, shown(waiting), "choices-engine", ":better")
+        await town.discord.choose(town.ada, shown(waiting), "preferences-engine", ":better")
         await says(waiting, "**Engine of this server:** better")
         await town.discord.say(town.ben, town.general, f"{ME} Max")
         await town.discord.say(town.ben, thread, f"{ME} at night")
         await town.queued(2)
         assert [town.factory.claim(engine="better") is not None for _ in range(3)] == [True, True, False]
-        await town.discord.choose(town.ada, shown(waiting), "choices-here", ":quick")
+        await town.discord.choose(town.ada, shown(waiting), "preferences-here", ":quick")
         await says(waiting, "**Engine of this thread:** quick")
-        await town.discord.choose(town.ada, shown(waiting), "choices-engine", ":")
+        await town.discord.choose(town.ada, shown(waiting), "preferences-engine", ":")
         await says(waiting, "**Engine of this server:** the usual one")
         await town.discord.say(town.ben, town.general, f"{ME} Zoe")
         await town.queued()
@@ -83,7 +83,7 @@ async def test_an_engine_that_left_meanwhile_is_not_chosen(town: Town) -> None:
     start_worker(town, "better")
     waiting = await used(town, town.ada, town.discord.direct(town.ada), "settings")
     town.factory.database.run(lambda session: session.execute(Worker.__table__.delete()))
-    await town.discord.choose(town.ada, shown(waiting), "choices-engine", ":better")
+    await town.discord.choose(town.ada, shown(waiting), "preferences-engine", ":better")
     await says(waiting, "No machine that runs better is there")
     assert "direct messages:** the usual one" in words_of(waiting)
 
@@ -96,10 +96,10 @@ async def test_whether_every_message_counts_is_kept_for_the_server(town: Town) -
     def kept() -> object:
         return town.factory.database.run(preferences.workspace_settings, here).get("every_message")
 
-    await town.discord.press(town.ada, shown(waiting), "choices-every")
+    await town.discord.press(town.ada, shown(waiting), "preferences-every")
     await says(waiting, "thread of mine** counts.")
     assert kept() is True
-    await town.discord.press(town.ada, shown(waiting), "choices-every")
+    await town.discord.press(town.ada, shown(waiting), "preferences-every")
     await says(waiting, "counts only where it means me")
     assert kept() is None
 
