@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from bot.characters import CharacterView, Page
-from bot.discord import people
+from bot.discord import characters as pages
 from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import Payload, Waiting, walk
@@ -107,7 +107,7 @@ async def test_two_hundred_characters_are_forty_pages(town: Town) -> None:
     assert "page 1 of 40" in words_of(waiting)
     assert buttons_of(shown(waiting)) == ["Next"]
     for page in range(1, 40):
-        await town.discord.press(town.ada, shown(waiting), people.custom_id("page", page))
+        await town.discord.press(town.ada, shown(waiting), pages.custom_id("page", page))
         await says(waiting, f"page {page + 1} of 40")
     assert names_of(waiting)[-1] == "Person 199"
     assert buttons_of(shown(waiting)) == ["Before"]
@@ -231,11 +231,11 @@ async def test_photos_without_an_agreement_end_the_one_there_was(
 
 def test_a_page_fits_whatever_people_wrote() -> None:
     odd = [CharacterView(UUID(int=one), "*" * 40, "[*_" * 166, everywhere=False, picture=None) for one in range(5)]
-    view, _ = people.listing(Page(tuple(odd), 9998, 9999, 5), [png()] * 5, "x" * 200)
+    view, _ = pages.listing(Page(tuple(odd), 9998, 9999, 5), [png()] * 5, "x" * 200)
     assert view.content_length() <= 4000
     assert view.total_children_count <= 40
-    whole, _ = people.one(odd[0], png(), 9999, "x" * 200, sure=True)
+    whole, _ = pages.one(odd[0], png(), 9999, "x" * 200, sure=True)
     assert whole.content_length() <= 4000
     ids = [getattr(one, "custom_id", "") for one in [*view.walk_children(), *whole.walk_children()]]
     assert all(len(one) <= 100 for one in ids)
-    assert all(people.ID.fullmatch(one) for one in ids if one)
+    assert all(pages.ID.fullmatch(one) for one in ids if one)
