@@ -100,7 +100,6 @@ class Replies:
     def __init__(self, services: Services, platform: Platform) -> None:
         self._services = services
         self._platform = platform
-        self._owner = uuid4()
         self._wake = asyncio.Event()
         self._wake.set()  # what fell due while no bot ran is shown at once
         self._busy: set[asyncio.Task[None]] = set()
@@ -143,21 +142,22 @@ class Replies:
             if free <= 0:
                 await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
                 continue
+            owner = uuid4()  # of this attempt: an earlier one, whose lease was taken, must not end it
             due = await self._services.database.arun(
                 deliveries.lease,
                 self._platform.name,
-                self._owner,
+                owner,
                 seconds=self._services.settings.delivery_seconds,
                 limit=free,
             )
             for one in due:
-                task = asyncio.create_task(self._show(one))
+                task = asyncio.create_task(self._show(one, owner))
                 self._busy.add(task)
                 task.add_done_callback(self._busy.discard)
             if len(due) < free:
                 return
 
-    async def _show(self, due: Due) -> None:
+    async def _show(self, due: Due, owner: UUID) -> None:
         database = self._services.database
         try:
             async with asyncio.timeout(self._services.settings.delivery_seconds * 0.8):
@@ -167,16 +167,17 @@ class Replies:
             await database.arun(deliveries.abandon, due.turn_id, str(error))
         except TimeoutError:  # what was cut off may yet appear: the lease runs out before anybody looks for it
             log.warning("showing the reply of turn %s took too long", due.turn_id)
+            await database.arun(deliveries.delay, due.turn_id, owner)
         except Exception as error:  # whatever an adapter raises, the reply is still owed
             log.exception("the reply of turn %s was not shown and will be tried again", due.turn_id)
-            await database.arun(deliveries.postpone, due.turn_id, self._owner, repr(error))
+            await database.arun(deliveries.postpone, due.turn_id, owner, repr(error))
         else:
-            await database.arun(deliveries.delivered, due.turn_id, self._owner, message_id)
+            await database.arun(deliveries.delivered, due.turn_id, owner, message_id)
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str | None:
         """Show that a turn waits, and return the message's id; None where its reply is due already, or another does it."""
-        seconds = self._services.settings.delivery_seconds
-        leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, self._owner, seconds=seconds)
+        seconds, owner = self._services.settings.delivery_seconds, uuid4()
+        leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, owner, seconds=seconds)
         message_id: str | None = None
         if leased:
             try:
@@ -185,22 +186,24 @@ class Replies:
             except TimeoutError:
                 raise  # it may yet appear: the lease runs out before anybody looks for it
             except Exception:
-                await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, None)
+                await self._services.database.arun(deliveries.keep_placeholder, turn_id, owner, None)
                 raise
-            if await self._services.database.arun(deliveries.keep_placeholder, turn_id, self._owner, message_id):
+            if await self._services.database.arun(deliveries.keep_placeholder, turn_id, owner, message_id):
                 self._wake.set()
         return message_id
 
 
-async def show(platform: Platform, due: Due) -> str:
+async def show(platform: Platform, due: Due) -> str | None:
     """Show one reply and return its message's id, without ever leaving two.
 
     A placeholder becomes the reply by an edit. Where none is known, or it cannot be edited any more, an earlier attempt may
-    have posted already: then that is the reply. Of a deleted turn whatever was shown is taken away.
+    have posted already: then that is the reply. One that stood there before and is gone was removed by somebody, and stays
+    away. Of a deleted turn whatever was shown is taken away, and nothing is returned.
     """
     if due.deleted:
-        return await _take_away(platform, due)
-    found: Found | None = None
+        await _take_away(platform, due)
+        return None
+    stale: str | None = None
     message_id = due.message_id
     if message_id is None and due.attempts:
         found = await platform.find(due)
@@ -210,21 +213,26 @@ async def show(platform: Platform, due: Due) -> str:
     if message_id is not None:
         try:
             await platform.edit(due, message_id)
-        except (MessageGone, MessageTooOld):
+        except (MessageGone, MessageTooOld) as error:
+            if due.shown:
+                return message_id
             found = await platform.find(due) if due.attempts else None
             if found is not None and found.is_reply:
                 return found.message_id
+            stale = message_id if isinstance(error, MessageTooOld) else None
         else:
             return message_id
-    return await platform.post(due)
+    posted = await platform.post(due)
+    if stale is not None:
+        with contextlib.suppress(MessageGone):
+            await platform.remove(due, stale)
+    return posted
 
 
-async def _take_away(platform: Platform, due: Due) -> str:
-    message_id = due.message_id
-    if message_id is None:
-        found = await platform.find(due)
-        message_id = found.message_id if found is not None else None
-    if message_id is not None:
+async def _take_away(platform: Platform, due: Due) -> None:
+    """Remove what is known, and what an attempt has left that was cut off by the deletion."""
+    found = await platform.find(due)
+    for message_id in {due.message_id, found.message_id if found is not None else None} - {None}:
+        assert message_id is not None
         with contextlib.suppress(MessageGone):
             await platform.remove(due, message_id)
-    return message_id or ""

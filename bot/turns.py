@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 
 from bot.commands import HELP, Command, parse
 from bot.services import Services
-from storage import characters, conversations, deliveries, turns, votes
+from storage import characters, deliveries, turns, votes
 from storage.blobs import BlobMissing, key_for
 from storage.intake import PictureRefused, check_picture
 from storage.tables import Audit, Conversation, Kind, Status, Turn, Workspace
@@ -272,7 +272,7 @@ def _again(session: Session, request: Request) -> Request:
     target = request.reply_to
     if target is None:
         found = _find(session, request)
-        target = found[2] if found else None
+        target = turns.standing(session, *found[::2]) if found else None
     return replace(request, kind=Kind.AGAIN, reply_to=target)
 
 
@@ -336,8 +336,8 @@ def _undo(
     if who is not None and not who.may_end(session, turn):
         return MINE
     turns.undo(session, workspace_id, conversation_id)
-    left = [status for _, status in conversations.path(session, workspace_id, _head(session, conversation_id))]
-    return "Undone. We are back at the picture before." if Status.DONE in left else "Undone. We start afresh."
+    left = turns.undoable(session, workspace_id, conversation_id)
+    return "Undone. We start afresh." if left is None else "Undone. We are back at the picture before."
 
 
 def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
@@ -358,13 +358,11 @@ def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str,
         return GONE
     if not who.owns(session, turn):
         return MINE
-    if turns.delete_turn(session, workspace_id, turn_id):
+    gone = turns.delete_turn(session, workspace_id, turn_id)
+    if gone:
         by = turns.person(session, workspace_id, who.author)
         what = {"turn": str(turn_id)}
         session.add(Audit(workspace_id=workspace_id, source_id=source_id, person_id=by, action="delete", details=what))
-        deliveries.take_away(session, turn_id)
+    for one in gone or [turn_id]:  # what was deleted before may still be shown
+        deliveries.take_away(session, one)
     return DELETED
-
-
-def _head(session: Session, conversation_id: UUID) -> UUID | None:
-    return session.scalar(select(Conversation.head_id).where(Conversation.id == conversation_id))

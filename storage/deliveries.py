@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
+from storage import events
 from storage.database import single
 from storage.tables import Delivery, Kind, Status, Workspace
 
@@ -49,6 +50,7 @@ class Due:
     picks: int = 0  # how many variations there are to pick from
     compares: bool = False  # whether two configurations drew it, to be voted on
     deleted: bool = False  # by a person: what was shown is to go
+    shown: bool = False  # whether it stood there before: if it is gone now, somebody has removed it
 
 
 _LEASE = text(
@@ -63,11 +65,12 @@ _LEASE = text(
             ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
         ) picked
         WHERE deliveries.turn_id = picked.turn_id
-        RETURNING deliveries.turn_id, deliveries.due_at, deliveries.message_id, deliveries.attempts
+        RETURNING deliveries.turn_id, deliveries.due_at, deliveries.message_id, deliveries.attempts,
+                  deliveries.shown_at IS NOT NULL AS shown
     )
     SELECT t.id, t.conversation_id, t.workspace_id, w.external_id, c.channel, c.thread, t.source_id, t.status, t.reply, t.kind,
            t.deleted_at IS NOT NULL AS deleted, t.kind = 'variations' AND t.picked_at IS NULL AS unpicked,
-           leased.message_id, leased.attempts,
+           leased.message_id, leased.attempts, leased.shown,
            (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text) ORDER BY p.position)
             FROM pictures p WHERE p.turn_id = t.id AND (p.chosen OR t.picked_at IS NULL)) AS pictures,
            EXISTS (SELECT FROM pictures p WHERE p.turn_id = t.id AND p.configuration <> '') AS compares
@@ -100,6 +103,7 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
             picks=len(row.pictures or ()) if row.unpicked else 0,
             compares=row.compares,
             deleted=row.deleted,
+            shown=row.shown,
         )
         for row in rows
     ]
@@ -107,15 +111,16 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
 
 _DELIVERED = text(
     """
-    UPDATE deliveries SET message_id = :message_id, delivered_at = now(), lease_owner = NULL, lease_until = NULL, problem = ''
+    UPDATE deliveries SET message_id = :message_id, delivered_at = now(), shown_at = coalesce(shown_at, now()),
+        lease_owner = NULL, lease_until = NULL, problem = ''
     WHERE turn_id = :turn_id AND delivered_at IS NULL AND lease_owner = :owner
     """
 )
 
 
 @single
-def delivered(session: Session, turn_id: UUID, owner: UUID, message_id: str) -> None:
-    """The reply stands in the thread, as whoever holds the lease has seen."""
+def delivered(session: Session, turn_id: UUID, owner: UUID, message_id: str | None) -> None:
+    """The reply stands in the thread, as whoever holds the lease has seen; None where it was taken away."""
     session.execute(_DELIVERED, {"turn_id": turn_id, "owner": owner, "message_id": message_id})
 
 
@@ -179,23 +184,35 @@ def keep_placeholder(session: Session, turn_id: UUID, owner: UUID, message_id: s
     return due_at is not None
 
 
-@single
-def show_again(session: Session, turn_id: UUID) -> None:
-    """Have a reply edited in once more, shown already or just being shown: something may be written over it meanwhile."""
+def delay(session: Session, turn_id: UUID, owner: UUID) -> None:
+    """An attempt was cut off and may yet get through: its lease runs out first, and others that are due come before it."""
     session.execute(
         update(Delivery)
-        .where(Delivery.turn_id == turn_id, Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
-        .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
+        .where(Delivery.turn_id == turn_id, Delivery.lease_owner == owner)
+        .values(due_at=func.now() + timedelta(seconds=RETRY_SECONDS[-2]))
     )
+
+
+def show_again(session: Session, turn_id: UUID) -> None:
+    """Have a reply edited in once more, shown already or just being shown: something may be written over it meanwhile."""
+    _fall_due(session, turn_id, Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
 
 
 def take_away(session: Session, turn_id: UUID) -> None:
     """Have what was shown of a deleted turn taken away, even what somebody is showing just now."""
-    session.execute(
+    _fall_due(session, turn_id)
+
+
+def _fall_due(session: Session, turn_id: UUID, *which: ColumnElement[bool]) -> None:
+    """Have a reply shown anew, whoever shows it just now."""
+    platform = session.scalar(
         update(Delivery)
-        .where(Delivery.turn_id == turn_id)
+        .where(Delivery.turn_id == turn_id, *which)
         .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
+        .returning(Delivery.platform)
     )
+    if platform is not None:
+        events.notify_delivery(session, platform, turn_id)
 
 
 def turn_of_message(session: Session, platform: str, workspace: str, message_id: str) -> UUID | None:

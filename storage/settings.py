@@ -117,6 +117,12 @@ class Settings(BaseSettings):
 
     # Discord
     discord_token: SecretStr | None = Field(None, description="Token of the bot, from Discord's developer portal.")
+    discord_rate: float = Field(
+        45.0,
+        gt=0,
+        le=50,
+        description="Requests a second that one bot process makes of Discord, at most; the processes of one token share 50.",
+    )
     discord_url: str = Field("", description="Address of a Discord on this machine, to try the bot out and for tests.")
     discord_content: bool = Field(
         False,

@@ -391,6 +391,7 @@ class Delivery(Base):
     lease_owner: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
+    shown_at: Mapped[datetime | None]  # for the first time; it may fall due again, to be changed or taken away
     problem: Mapped[str] = mapped_column(server_default="")
 
 

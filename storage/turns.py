@@ -25,6 +25,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     delete,
+    exists,
     func,
     select,
     text,
@@ -881,37 +882,73 @@ def pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int) -> 
     return True
 
 
-def delete_turn(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
+def delete_turn(session: Session, workspace_id: UUID, turn_id: UUID) -> list[UUID]:
     """Forget a turn, for whoever asked for it: words, pictures, record and references go, and its place in the tree stays.
 
-    One that has not ended is cancelled first. A head is moved before it. False: there is no such turn, or it is gone.
+    With it go what was enlarged of it, those whom it introduced and no other picture shows, and the segments of the
+    conversation, which are computed over it. One that has not ended is cancelled first. A head is moved before it. Returns
+    the turns that went; none where there is no such turn, or it went before.
     """
     conversation_id = session.scalar(
         select(Turn.conversation_id).where(Turn.workspace_id == workspace_id, Turn.id == turn_id)
     )
     if conversation_id is None:
-        return False
+        return []
     here = session.execute(
-        select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
+        select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     ).scalar_one()
-    cancel(session, workspace_id, turn_id)
+    enlarged = session.scalars(
+        select(Turn.id).where(Turn.parent_id == turn_id, Turn.kind == Kind.ENLARGE, Turn.deleted_at.is_(None))
+    ).all()
+    _end(session, [turn_id, *enlarged], Status.CANCELLED, "Cancelled.", workspace_id=workspace_id)
     turn = _locked(session, workspace_id, turn_id)
     if turn is None or turn.deleted_at is not None:
-        return False
+        return []
     if here.head_id == turn_id:
         here.head_id = turn.parent_id
     if here.title == _title(turn.text):
         here.title = ""
-    for table in (Picture, Record, Segment, Reference):
-        session.execute(delete(table).where(table.workspace_id == workspace_id, table.turn_id == turn_id))
-    turn.text, turn.reply, turn.attachments, turn.deleted_at = "", "Deleted.", [], func.now()
-    session.flush()
-    return True
+    gone = [turn_id, *enlarged]
+    for table in (Picture, Record, Reference):
+        session.execute(delete(table).where(table.workspace_id == workspace_id, table.turn_id.in_(gone)))
+    others = select(Turn.id).where(Turn.conversation_id == conversation_id)
+    session.execute(delete(Segment).where(Segment.workspace_id == workspace_id, Segment.turn_id.in_(others)))
+    session.execute(
+        update(Character)
+        .where(
+            Character.workspace_id == workspace_id,
+            Character.turn_id == turn_id,
+            ~exists().where(Appearance.character_id == Character.id),
+        )
+        .values(deleted_at=func.coalesce(Character.deleted_at, func.now()), description="")
+    )
+    session.execute(
+        update(Turn).where(Turn.id.in_(gone)).values(text="", reply="Deleted.", attachments=[], deleted_at=func.now())
+    )
+    return gone
+
+
+def standing(session: Session, workspace_id: UUID, turn_id: UUID | None) -> UUID | None:
+    """The turn itself, or the nearest before it that was not deleted."""
+    while turn_id is not None:
+        row = session.execute(
+            select(Turn.parent_id, Turn.deleted_at).where(Turn.workspace_id == workspace_id, Turn.id == turn_id)
+        ).one()
+        if row.deleted_at is None:
+            break
+        turn_id = row.parent_id
+    return turn_id
 
 
 def _locked(session: Session, workspace_id: UUID, turn_id: UUID) -> Turn | None:
     return session.execute(
-        select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id).with_for_update(key_share=True)
+        select(Turn)
+        .where(Turn.workspace_id == workspace_id, Turn.id == turn_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     ).scalar_one_or_none()
 
 

@@ -276,18 +276,28 @@ class Drawer:
                 for number in range(VARIATIONS)
             ]
             return [Drawn(Kept(one, (), 1)) for one in drawings]
-        own = self._draw(claim, reading, lease)
         if self._compared is None or not claim.options.get(admin.COMPARE) or not reading.draws:
-            return [Drawn(own)]
-        other = self._compared.draw(
-            self._compared.read(history, message),
-            turn_id=claim.turn_id,
-            seed=claim.seed,
-            on_step=self._stepper(claim, reading, lease),
-        )
+            return [Drawn(self._draw(claim, reading, lease))]
+        return self._two(claim, history, message, reading, lease)
+
+    def _two(self, claim: Claim, history: History, message: ChatMessage, reading: Reading, lease: Lease) -> list[Drawn]:
+        """The turn by both configurations. Neither is drawn again for the guard, and no preview tells which is which."""
+        assert self._compared is not None
+        on_step = self._stepper(claim, reading, lease)
+
+        def unseen(step: Step) -> None:
+            on_step(replace(step, preview=None))
+
+        own = self._engine.draw(reading, turn_id=claim.turn_id, seed=claim.seed, on_step=unseen)
+        try:
+            theirs = self._compared.read(history, message)
+            other = self._compared.draw(theirs, turn_id=claim.turn_id, seed=claim.seed, on_step=unseen)
+        except Exception:  # whatever breaks the comparison, the turn has its picture
+            log.exception("turn %s could not be drawn by %s", claim.turn_id, self._compared_name)
+            return [Drawn(Kept(own, (), 1))]
         if other.picture is None:
-            return [Drawn(own)]
-        return [Drawn(own, self._engine_name), Drawn(Kept(other, (), 1), self._compared_name)]
+            return [Drawn(Kept(own, (), 1))]
+        return [Drawn(Kept(own, (), 1), self._engine_name), Drawn(Kept(other, (), 1), self._compared_name)]
 
     def _draw(self, claim: Claim, reading: Reading, lease: Lease) -> Kept[Drawing]:
         """Draw, and draw again with other seeds as often as the guard wants and may."""

@@ -55,9 +55,9 @@ async def used(interaction: Interaction, match: re.Match[str]) -> None:
     if character_id is None:
         await interaction.client.show(interaction, lambda: _listed(interaction, page))
     elif what == "rename":
-        await interaction.response.send_modal(_rename_form(custom_id("renamed", page, character_id)))
+        await interaction.client.ask(interaction, _rename_form(custom_id("renamed", page, character_id)))
     elif what == "photo":
-        await interaction.response.send_modal(_photo_form(custom_id("photographed", page, character_id)))
+        await interaction.client.ask(interaction, _photo_form(custom_id("photographed", page, character_id)))
     else:
         await interaction.client.show(interaction, lambda: _done(interaction, what, page, character_id))
 

@@ -24,6 +24,7 @@ from bot.albums import Albums
 from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed, missed_in
+from bot.discord.pace import Throttle
 from bot.discord.places import PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.tree import Tree
@@ -99,6 +100,7 @@ class LikenessClient(discord.AutoShardedClient):
         self.platform = DiscordPlatform(self, services)
         self.replies = Replies(services, self.platform)
         self.waiting = Waiting(services, self.replies, self.platform)
+        self._keep_to(Throttle(services.settings.discord_rate))
         self._background: list[asyncio.Task[None]] = []
         self._starting: set[int] = set()  # shards whose servers are just being told
 
@@ -118,6 +120,17 @@ class LikenessClient(discord.AutoShardedClient):
             asyncio.create_task(self._announce()),
             asyncio.create_task(self._live()),
         ]
+
+    def _keep_to(self, throttle: Throttle) -> None:
+        """Have all requests wait for their turn, but answers to interactions, which Discord does not count."""
+        request = self.http.request
+
+        async def paced(route: discord.http.Route, **given: Any) -> Any:  # Any: as discord.py has it
+            if not route.path.startswith(("/interactions/", "/webhooks/")):
+                await throttle.turn()
+            return await request(route, **given)
+
+        self.http.request = paced  # type: ignore[method-assign]  # discord.py has no other place for it
 
     async def close(self) -> None:
         """End everything; what was received stays, and is delivered by the next process."""
@@ -197,12 +210,18 @@ class LikenessClient(discord.AutoShardedClient):
             isinstance(replied, discord.Message) and replied.author.id != self.user.id
         ):
             return False  # said to somebody else
+        channel: Channel = message.channel
+        if not isinstance(channel, discord.PartialMessageable) and not self._owns(channel):
+            return False
         if not await self.listening.to_every_message(str(message.guild.id)):
             return False
-        channel: Channel = message.channel
-        if isinstance(channel, discord.PartialMessageable):
-            channel = await self._fetched(channel.id)
-        return isinstance(channel, discord.Thread) and channel.owner_id == self.user.id
+        return self._owns(
+            await self._fetched(channel.id) if isinstance(channel, discord.PartialMessageable) else channel
+        )
+
+    def _owns(self, channel: Channel) -> bool:
+        """Whether it is a thread that this bot has made."""
+        return isinstance(channel, discord.Thread) and self.user is not None and channel.owner_id == self.user.id
 
     async def _take(self, message: discord.Message) -> None:
         channel: Channel = message.channel
@@ -325,6 +344,11 @@ class LikenessClient(discord.AutoShardedClient):
         if interaction.guild_id is not None and not isinstance(channel, discord.Thread):
             return workspace_id, None
         return workspace_id, await self.turns.conversation(workspace_id, place.channel, place.thread)
+
+    async def ask(self, interaction: Interaction, form: discord.ui.Modal) -> None:
+        """Open a form. The client need not keep it: what is sent is read in `on_interaction`."""
+        form.stop()
+        await interaction.response.send_modal(form)
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """A form that was sent, or something in a menu; commands and buttons of turns have handlers of their own."""

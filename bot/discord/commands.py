@@ -62,7 +62,7 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
 @app_commands.describe(name=name_of("newcharacter.name"))
 async def newcharacter(interaction: Interaction, name: app_commands.Range[str, 1, NAME_LIMIT] | None = None) -> None:
     """In a thread somebody of that conversation, elsewhere of the whole server."""
-    await interaction.response.send_modal(NewCharacterForm(name or ""))
+    await interaction.client.ask(interaction, NewCharacterForm(name or ""))
 
 
 @app_commands.command(name=name_of("undo"), description=name_of("undo.about"))

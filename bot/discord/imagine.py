@@ -66,7 +66,10 @@ async def imagine(
         return
     answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
     said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
-    await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
+    try:
+        await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
+    except discord.HTTPException as error:  # the turn is taken in, and its reply comes whatever stands above it
+        log.warning("the message that a thread starts from stays empty: %s", error)
 
 
 @imagine.autocomplete("characters")

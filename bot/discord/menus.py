@@ -55,7 +55,7 @@ async def reference(interaction: Interaction, message: discord.Message) -> None:
         return
     title = _title(interaction, "menu.reference")
     form_id = f"likeness:form:reference:{interaction.id:x}:{message.id}"
-    await interaction.response.send_modal(NewCharacterForm(title=title, custom_id=form_id, photos=False))
+    await interaction.client.ask(interaction, NewCharacterForm(title=title, custom_id=form_id, photos=False))
     turns, database = interaction.client.turns, interaction.client.services.database
     workspace_id = await turns.workspace(PLATFORM, workspace_of(interaction), _name_of(interaction))
     await database.arun(forms.keep, workspace_id, form_id, {"links": links})
@@ -85,7 +85,7 @@ async def _ask(
     )
     words = discord.ui.TextInput[Any](custom_id="text", style=discord.TextStyle.paragraph, max_length=most)
     form.add_item(discord.ui.Label(text=label, component=words))
-    await interaction.response.send_modal(form)
+    await interaction.client.ask(interaction, form)
 
 
 async def submitted(interaction: Interaction, custom_id: str) -> None:

@@ -63,16 +63,17 @@ async def _shown(interaction: Interaction, said: str = "") -> Menu:
         in_thread=conversation_id is not None and not direct,
         direct=direct,
         changeable=_may_change(interaction),
+        hears=interaction.client.intents.message_content,
     ), []
 
 
 def menu(
-    held: Preferences, engines: list[str], said: str, *, in_thread: bool, direct: bool, changeable: bool
+    held: Preferences, engines: list[str], said: str, *, in_thread: bool, direct: bool, changeable: bool, hears: bool
 ) -> discord.ui.LayoutView:
     """What holds, in words, and for who may change it the menus."""
     view = discord.ui.LayoutView(timeout=None)
     place = "your direct messages" if direct else "this server"
-    every = "counts" if held.every_message else "counts only where it means me, by a mention or a reply"
+    every = "counts" if held.every_message and hears else "counts only where it means me, by a mention or a reply"
     lines = [said, f"**Engine of {place}:** {held.workspace_engine or USUAL}"]
     if in_thread:
         lines.append(f"**Engine of this thread:** {held.conversation_engine or f'that of {place}'}")
@@ -89,7 +90,7 @@ def menu(
     if engines and in_thread:
         usual = f"that of {place}"
         view.add_item(discord.ui.ActionRow(_engines("here", "this thread", usual, engines, held.conversation_engine)))
-    if not direct:
+    if not direct and hears:
         turned, label = ("off", "Only what means me") if held.every_message else ("on", "Count every message")
         button: discord.ui.Button[Any] = discord.ui.Button(
             label=label, custom_id=f"likeness:preferences-every:{turned}"

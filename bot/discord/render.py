@@ -77,17 +77,21 @@ def buttons(due: Due) -> discord.ui.View:
     delete = ("delete", "Delete", "🗑️")
     if due.status is not Status.DONE:
         rows = [[("undo", "Undo", "↩️")] if due.status is Status.REFUSED else [("again", "Try again", "🔁")]]
-    elif due.kind is Kind.ENLARGE or not due.pictures:
+    elif due.kind is Kind.ENLARGE:
         rows = [[delete]]
+    elif not due.pictures:
+        rows = [[("again", "Again", "🔁"), ("undo", "Undo", "↩️"), delete]]
     elif due.picks:
         rows = [[(f"pick{number}", f"Take {number}", "") for number in range(1, due.picks + 1)]]
         rows.append([("variations", "Others", "🔀"), ("undo", "Undo", "↩️"), delete])
     else:
-        rows = [[("again", "Again", "🔁"), ("variations", "Variations", "🔀"), ("larger", "Larger", "🔍")]]
+        rows = [[("again", "Again", "🔁"), ("variations", "Variations", "🔀")]]
         if due.compares:
             rows.insert(0, [("better1", "The first is better", "1️⃣"), ("better2", "The second is better", "2️⃣")])
-        rows[-1].append(("undo", "Undo", "↩️"))
-        rows.append([*([] if due.compares else [("up", "", "👍"), ("down", "", "👎")]), delete])
+            rows[-1] += [("undo", "Undo", "↩️"), delete]
+        else:
+            rows[-1] += [("larger", "Larger", "🔍"), ("undo", "Undo", "↩️")]
+            rows.append([("up", "", "👍"), ("down", "", "👎"), delete])
     return _view(due.turn_id, rows)
 
 

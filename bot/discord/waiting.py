@@ -12,6 +12,7 @@ import logging
 import time
 from contextlib import aclosing
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import discord
 
@@ -39,6 +40,9 @@ class Waiting:
         self._watcher = Watcher(services)
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting = asyncio.Semaphore(POSTED_AT_ONCE)
+        self._threads: WeakValueDictionary[str, asyncio.Lock] = (
+            WeakValueDictionary()
+        )  # one at a time: Discord may hold it up
 
     def follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         """Show that the turn waits, and how it is drawn, until it has ended."""
@@ -54,7 +58,7 @@ class Waiting:
     async def _follow(self, turn_id: UUID, channel: str, thread: str) -> None:
         try:
             await asyncio.sleep(AT_ONCE_SECONDS)
-            async with self._posting:
+            async with self._threads.setdefault(thread, asyncio.Lock()), self._posting:
                 message_id = await self._replies.post_placeholder(turn_id, channel, thread)
             if message_id is not None:
                 await self._previews(turn_id, thread, message_id)

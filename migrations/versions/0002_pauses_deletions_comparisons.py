@@ -20,11 +20,13 @@ def upgrade() -> None:
     op.add_column("turns", sa.Column("options", options, server_default="{}", nullable=False))
     op.add_column("turns", sa.Column("picked_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("turns", sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("deliveries", sa.Column("shown_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("pictures", sa.Column("configuration", sa.String(), server_default="", nullable=False))
 
 
 def downgrade() -> None:
     op.drop_column("pictures", "configuration")
+    op.drop_column("deliveries", "shown_at")
     op.drop_column("turns", "deleted_at")
     op.drop_column("turns", "picked_at")
     op.drop_column("turns", "options")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.replies import Found, MessageGone, MessageTooOld, Replies, ThreadGone
 from bot.services import Services
-from storage import deliveries
+from storage import deliveries, turns
 from storage.deliveries import Due
 from storage.tables import Delivery
 from tests.factory import Factory
@@ -46,6 +47,11 @@ class Board:
             if turn_id == due.turn_id:
                 return Found(key, is_reply=words != "waiting")
         return None
+
+    async def remove(self, due: Due, message_id: str) -> None:
+        self.calls.append("remove")
+        if self.messages.pop(message_id, None) is None:
+            raise MessageGone(message_id)
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         return self._keep("placeholder", turn_id, "waiting")
@@ -91,6 +97,12 @@ async def until_delivered(factory: Factory, turn_id: UUID, seconds: float = 8) -
         while (row := delivery(factory, turn_id)).delivered_at is None:
             await asyncio.sleep(0.02)
     return row
+
+
+async def until(condition: Callable[[], object], seconds: float = 8) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 def finish_one(factory: Factory) -> None:
@@ -234,5 +246,38 @@ async def test_a_placeholder_too_old_to_be_edited_is_followed_by_the_reply(
         board.too_old = True
         finish_one(factory)
         row = await until_delivered(factory, receipt.turn_id)
-    assert board.texts() == ["waiting", "Here it is."]
+        await until(lambda: board.texts() == ["Here it is."])
     assert row.message_id == "message-1"
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_what_was_shown_of_a_deleted_turn_goes(
+    factory: Factory, services: Services, board: Board, *, noted: bool
+) -> None:
+    receipt = factory.receive()
+    finish_one(factory)
+    async with running(services, board):
+        await until_delivered(factory, receipt.turn_id)
+        if not noted:
+            factory.forget_delivery(receipt.turn_id)
+        factory.database.run(turns.delete_turn, receipt.workspace_id, receipt.turn_id)
+        factory.database.run(deliveries.take_away, receipt.turn_id)
+        await until(lambda: not board.messages)
+        row = await until_delivered(factory, receipt.turn_id)
+    assert row.message_id is None
+    assert board.calls.count("post") == 1
+
+
+async def test_an_attempt_whose_lease_was_taken_ends_no_later_one(
+    factory: Factory, services: Services, board: Board
+) -> None:
+    """A reply is being shown when it falls due once more: what comes of the first attempt says nothing of the second."""
+    receipt = factory.receive()
+    finish_one(factory)
+    one, other = UUID(int=1), UUID(int=2)
+    for owner in (one, other):
+        assert factory.database.run(deliveries.lease, "test", owner, seconds=30)
+        factory.database.run(deliveries.take_away, receipt.turn_id)
+    assert factory.database.run(deliveries.lease, "test", other, seconds=30)
+    factory.database.run(deliveries.delivered, receipt.turn_id, one, "message-0")
+    assert not factory.delivered(receipt.turn_id)

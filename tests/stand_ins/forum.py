@@ -41,6 +41,7 @@ class Forum:
             Route("/threads/{thread}", self._list, methods=["GET"]),
             Route("/threads/{thread}", self._post, methods=["POST"]),
             Route("/messages/{message}", self._edit, methods=["PUT"]),
+            Route("/messages/{message}", self._remove, methods=["DELETE"]),
         ]
         config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
         self._server = uvicorn.Server(config)
@@ -87,6 +88,10 @@ class Forum:
                 return JSONResponse(message)
         return Response(status_code=404)
 
+    async def _remove(self, request: Request) -> Response:
+        self.messages = [one for one in self.messages if one["id"] != request.path_params["message"]]
+        return Response(status_code=204)
+
 
 class ForumPlatform:
     """The adapter: posts, edits, and finds its own messages by their mark."""
@@ -118,6 +123,10 @@ class ForumPlatform:
             if message["mark"] == str(due.turn_id):
                 return Found(str(message["id"]), is_reply=message["text"] != WAITING)
         return None
+
+    async def remove(self, due: Due, message_id: str) -> None:
+        """A message goes; one that is gone already is no harm."""
+        await self._client.delete(f"/messages/{message_id}")
 
     async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
         """A message that says it waits."""

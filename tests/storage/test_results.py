@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from storage import admin, conversations, deliveries, turns, votes
 from storage.tables import Conversation, Kind, Picture, Record, Reference, Segment, Status, Workspace
-from storage.turns import Claim, DrawnPicture, Outcome, StoredBlob
+from storage.turns import Claim, DrawnPicture, Introduced, Outcome, Shown, StoredBlob
 from tests.factory import Factory
 
 
@@ -130,6 +131,42 @@ def test_the_head_moves_before_a_deleted_turn_and_a_running_one_is_cancelled(fac
     assert head(factory) == first.turn_id
     assert factory.status(second.turn_id) is Status.CANCELLED
     assert not factory.finish(claim).valid
+
+
+def test_with_a_deleted_picture_go_what_was_enlarged_of_it_and_who_was_in_no_other(factory: Factory) -> None:
+    first = factory.receive("Olivia and Max")
+    claim = factory.claim()
+    assert claim is not None
+    introduces = (Introduced("Olivia", "red hair"), Introduced("Max", "a beard"))
+    outcome = Outcome(Status.DONE, "Here they are.", drawn(), introduces)
+    factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
+    large = factory.receive("", kind=Kind.ENLARGE, reply_to=first.turn_id)
+    finish(factory, factory.claim())
+    factory.receive("only Max")
+    claim = factory.claim()
+    assert claim is not None
+    _, max_ = claim.line.characters
+    picture = replace(drawn(2)[1], shows=(Shown(max_.id, 1),))
+    segment = StoredBlob("segment", 1, "application/octet-stream")
+    outcome = Outcome(Status.DONE, "Max.", (picture,), segment=segment, fingerprint="one")
+    factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
+    assert factory.database.run(turns.delete_turn, first.workspace_id, first.turn_id) == [first.turn_id, large.turn_id]
+    assert factory.turn(large.turn_id).text == ""
+    assert factory.database.run(lambda session: session.scalar(select(func.count()).select_from(Segment))) == 0
+    factory.receive("and now")
+    claim = factory.claim()
+    assert claim is not None
+    assert [one.name for one in claim.line.characters] == ["Max"]
+
+
+def test_again_steps_over_a_deleted_turn(factory: Factory) -> None:
+    first = factory.receive("Olivia")
+    finish(factory, factory.claim())
+    second = factory.receive("at night")
+    finish(factory, factory.claim())
+    factory.database.run(turns.delete_turn, second.workspace_id, second.turn_id)
+    for turn_id in (first.turn_id, second.turn_id):
+        assert factory.database.run(turns.standing, first.workspace_id, turn_id) == first.turn_id
 
 
 def test_undo_steps_over_a_deleted_turn(factory: Factory) -> None:

@@ -456,3 +456,23 @@ def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
     assert {one.configuration for one in pictures} == {"echo", "echo:plain"}
     assert [one.configuration for one in pictures if one.chosen] == ["echo"], "history keeps the worker's own"
     assert pictures[seed % 2].chosen
+
+
+def test_a_comparison_that_breaks_costs_no_picture(settings: Settings, database: Database, factory: Factory) -> None:
+    class Broken(EchoEngine):
+        def read(self, history: History, message: ChatMessage) -> Reading:
+            raise RuntimeError("no weights")
+
+    comparing = drawer(settings, database)
+    comparing._compared, comparing._compared_name = Broken(), "echo:plain"
+    workspace_id = factory.receive("draw Olivia").workspace_id
+    comparing.draw_next()
+
+    def compare(session: Session) -> None:
+        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
+
+    database.run(compare)
+    turn = factory.receive("at night")
+    comparing.draw_next()
+    (picture,) = pictures_of(database, turn.turn_id)
+    assert (factory.status(turn.turn_id), picture.configuration) == (Status.DONE, "")

@@ -11,9 +11,12 @@ from bot.discord import NoToken
 from bot.discord.client import LikenessClient, run
 from bot.services import Services
 from ops.local.discord import TOKEN, LocalDiscord, Payload
+from storage import preferences, turns
 from storage.settings import Settings
 from storage.tables import Status, Workspace
 from tests.bot.discord.conftest import ME, Town, png, running, until
+from tests.bot.discord.test_characters import says, shown
+from tests.bot.discord.test_preferences import used
 
 
 @pytest.fixture
@@ -134,3 +137,19 @@ async def test_an_application_without_the_intent_is_told_what_to_switch_on(
     told = services.settings.model_copy(update={"discord_token": SecretStr(TOKEN)})
     with pytest.raises(NoToken, match="Message Content Intent"):
         await run(Services.open(told))
+
+
+async def test_whether_every_message_counts_is_kept_for_the_server(town: Town) -> None:
+    town.discord.managers.add((town.guild["id"], town.ada["id"]))
+    waiting = await used(town, town.ada, town.general, "settings")
+    here = town.factory.database.run(turns.workspace, "discord", town.guild["id"])
+
+    def kept() -> object:
+        return town.factory.database.run(preferences.workspace_settings, here).get("every_message")
+
+    await town.discord.press(town.ada, shown(waiting), "preferences-every")
+    await says(waiting, "thread of mine** counts.")
+    assert kept() is True
+    await town.discord.press(town.ada, shown(waiting), "preferences-every")
+    await says(waiting, "counts only where it means me")
+    assert kept() is None

@@ -10,7 +10,6 @@ from bot.characters import naming
 from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import Payload, Waiting, walk
-from storage import preferences, turns
 from storage.tables import Person, Status, Worker
 from tests.bot.discord.conftest import ME, Town, running, until
 from tests.bot.discord.test_characters import introduced, make, says, shown, words_of
@@ -88,20 +87,11 @@ async def test_an_engine_that_left_meanwhile_is_not_chosen(town: Town) -> None:
     assert "direct messages:** the usual one" in words_of(waiting)
 
 
-async def test_whether_every_message_counts_is_kept_for_the_server(town: Town) -> None:
+async def test_what_the_bot_cannot_hear_is_not_offered(town: Town) -> None:
     town.discord.managers.add((town.guild["id"], town.ada["id"]))
     waiting = await used(town, town.ada, town.general, "settings")
-    here = town.factory.database.run(turns.workspace, "discord", town.guild["id"])
-
-    def kept() -> object:
-        return town.factory.database.run(preferences.workspace_settings, here).get("every_message")
-
-    await town.discord.press(town.ada, shown(waiting), "preferences-every")
-    await says(waiting, "thread of mine** counts.")
-    assert kept() is True
-    await town.discord.press(town.ada, shown(waiting), "preferences-every")
-    await says(waiting, "counts only where it means me")
-    assert kept() is None
+    assert "counts only where it means me" in words_of(waiting)
+    assert not any("every" in one.get("custom_id", "") for one in walk(shown(waiting)["components"]))
 
 
 # -- imagine -----------------------------------------------------------------------------------------------------------
