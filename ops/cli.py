@@ -244,7 +244,13 @@ def evaluate(
 
     if suite not in evaluation.SUITES:
         raise typer.BadParameter(f"There is no suite {suite}. There are: {', '.join(evaluation.SUITES)}.")
-    lines = evaluation.evaluate(evaluation.SUITES[suite], weights=weights, out=out)
+    aside = Console(stderr=True)
+    lines = evaluation.evaluate(
+        evaluation.SUITES[suite],
+        weights=weights,
+        out=out,
+        tell=lambda line: aside.print(evaluation.in_words(line), highlight=False),
+    )
     if as_json:
         typer.echo(evaluation.to_json(lines))
     else:

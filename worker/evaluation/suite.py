@@ -6,7 +6,7 @@ import json
 import math
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -94,22 +94,39 @@ def choose_threshold(file: Path, *, weights: Path | None = None, dialogues: int 
 
 
 def evaluate(
-    size: Size, *, weights: Path | None = None, looks: Judges | None = None, out: Path | None = None
+    size: Size,
+    *,
+    weights: Path | None = None,
+    looks: Judges | None = None,
+    out: Path | None = None,
+    tell: Callable[[Line], None] = lambda _: None,
 ) -> list[Line]:
-    """Measure the preview engine of the package's weights, or of a folder's. `out` gets contact sheets and plots."""
+    """Measure the preview engine of the package's weights, or of a folder's.
+
+    `tell` hears each figure as soon as it is measured; `out` gets them likewise, and contact sheets and plots at the end.
+    """
     torch.set_num_threads(os.cpu_count() or 1)
     looks = looks or judges()
     engine = PreviewEngine.from_pretrained(weights)
-    plain = PreviewEngine.from_pretrained(weights, personalized=False)
+    lines: list[Line] = []
+
+    def add(*more: Line) -> None:
+        lines.extend(more)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "figures.json").write_text(to_json(lines) + "\n")
+        for one in more:
+            tell(one)
+
     pairs = measures.pairs(looks, size.families)
-    ceiling = figures.mean(pairs.same)
-    lines = [
+    add(
         Line("meter_auc", "the meter tells people apart", figures.auc(pairs.same, pairs.different), least=0.995),
-        Line("ceiling", "similarity of two real pictures of one person", ceiling),
+        Line("ceiling", "similarity of two real pictures of one person", figures.mean(pairs.same)),
         Line("reader_accuracy", "the attribute reader is right", figures.share(_flat(pairs.read)), least=0.98),
-    ]
+    )
+    plain = PreviewEngine.from_pretrained(weights, personalized=False)
     ours, theirs = (list(measures.single_rounds(one, looks, size.singles)) for one in (engine, plain))
-    lines += [
+    add(
         Line(
             "single_round_share",
             "one round: similarity to the reference, as a share of the ceiling",
@@ -118,69 +135,72 @@ def evaluate(
         ),
         Line("plain_share", "the same without reference tokens", figures.ratio(theirs, pairs.same)),
         Line("plain_ratio", "ours : plain", figures.ratio(ours, theirs), least=3.1),
-    ]
+    )
     observed = measures.dialogues(engine, looks, range(size.dialogues))
-    lines += _of_dialogues(observed)
-    lines.append(Line("seconds_p50", "one turn, in seconds", figures.median(observed.seconds), most=2.0))
+    add(*_of_dialogues(observed))
+    add(Line("seconds_p50", "one turn, in seconds", figures.median(observed.seconds), most=2.0))
     forgetful = measures.dialogues(engine, looks, range(size.forgetful), remember=False)
     later = [right for turn, rights in forgetful.right_person.items() if turn > 0 for right in rights]
-    lines.append(Line("without_history", "right person without a history, after round 1", figures.share(later)))
-    hasty = PreviewEngine.from_pretrained(weights, steps=HASTY_STEPS)
-    late = history.late_turns(engine, hasty, looks, size.late)
-    lines += [
-        Line(
-            "recall_50", f"right person in turn {history.LATE}, after turn 1", figures.share(late.recalled), least=0.95
-        ),
-        Line(
-            "turn50_over_turn2",
-            f"time to read turn {history.LATE} over turn 2",
-            figures.ratio(late.read_seconds.get(history.LATE, []), late.read_seconds.get(2, [])),
-            most=1.1,
-        ),
-        Line(
-            "tokens50_over_tokens2",
-            f"positions read in turn {history.LATE} over turn 2",
-            figures.ratio(late.tokens_read.get(history.LATE, []), late.tokens_read.get(2, [])),
-            most=1.1,
-        ),
-    ]
-    lines += _of_guard(*guarding.guarded(engine, looks, range(size.guarded), guard_threshold()))
-    ways = remembering(hasty, size.remembered)
-    lines.append(
-        Line(
-            "restore_choice",
-            "the chosen way to have a history at hand over the faster one, at worst",
-            figures.largest(ways.choices()),
-            most=1.1,
-        )
-    )
-    again = history.restored(weights, size.restored)
-    lines.append(
-        Line(
-            "restore_max_error",
-            "largest difference of visual tokens, restored elsewhere",
-            figures.largest(again.visual),
-            most=1e-3,
-        )
-    )
+    add(Line("without_history", "right person without a history, after round 1", figures.share(later)))
     shown = by_hand.asked_and_shown(engine, looks, size.by_hand)
-    lines += [
+    add(
         Line(
             "attributes_by_hand",
             "asked for and shown, on messages written by hand",
             figures.share(_flat(shown)),
             least=0.85,
+        )
+    )
+    hasty = PreviewEngine.from_pretrained(weights, steps=HASTY_STEPS)
+    late = history.late_turns(engine, hasty, looks, size.late)
+    add(*_of_late(late))
+    ways = remembering(hasty, size.remembered)
+    again = history.restored(weights, size.restored)
+    add(
+        Line(
+            "restore_choice",
+            "the chosen way to have a history at hand over the faster one, at worst",
+            figures.largest(ways.choices()),
+            most=1.1,
         ),
+        Line(
+            "restore_max_error",
+            "largest difference of visual tokens, restored elsewhere",
+            figures.largest(again.visual),
+            most=1e-3,
+        ),
+    )
+    add(*_of_guard(*guarding.guarded(engine, looks, range(size.guarded), guard_threshold())))
+    add(
         Line(
             "rss_mb",
             "largest resident memory of this process, judges and art included",
             _one(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB),
             most=1500,
+        )
+    )
+    if out is not None:
+        _write(out, observed, late, ways, {"by hand": shown, "dialogues": observed.asked, "real": pairs.read})
+    return lines
+
+
+def _of_late(late: history.Late) -> list[Line]:
+    last = history.LATE
+    return [
+        Line("recall_50", f"right person in turn {last}, after turn 1", figures.share(late.recalled), least=0.95),
+        Line(
+            "turn50_over_turn2",
+            f"time to read turn {last} over turn 2",
+            figures.ratio(late.read_seconds.get(last, []), late.read_seconds.get(2, [])),
+            most=1.1,
+        ),
+        Line(
+            "tokens50_over_tokens2",
+            f"positions read in turn {last} over turn 2",
+            figures.ratio(late.tokens_read.get(last, []), late.tokens_read.get(2, [])),
+            most=1.1,
         ),
     ]
-    if out is not None:
-        _write(out, lines, observed, late, ways, {"by hand": shown, "dialogues": observed.asked, "real": pairs.read})
-    return lines
 
 
 def _of_dialogues(observed: Observed) -> list[Line]:
@@ -253,6 +273,14 @@ def show(lines: Sequence[Line], console: Console) -> None:
     console.print(table)
 
 
+def in_words(line: Line) -> str:
+    """A figure in one line, as it is measured."""
+    figure = line.figure
+    if math.isnan(figure.value):
+        return f"{line.name}: not measured"
+    return f"{line.name}: {figure.value:.3g} ({figure.low:.3g} – {figure.high:.3g}, of {figure.count})"
+
+
 def to_json(lines: Sequence[Line]) -> str:
     """One object: each figure by name, null where it was not measured, and `details` with intervals and counts."""
     details = {line.name: _finite(line.figure) for line in lines}
@@ -265,7 +293,6 @@ def _finite(figure: Figure) -> dict[str, float | None]:
 
 def _write(
     out: Path,
-    lines: Sequence[Line],
     observed: Observed,
     late: history.Late,
     ways: Remembering,
@@ -276,8 +303,6 @@ def _write(
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "figures.json").write_text(to_json(lines) + "\n")
     attributes = {
         kind: {name: _finite(figures.share(right)) for name, right in by_name.items()}
         for kind, by_name in shown.items()

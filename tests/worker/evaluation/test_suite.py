@@ -35,7 +35,15 @@ LITTLE = Size(
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Line], Path]:
     out = tmp_path_factory.mktemp("evaluation")
-    return evaluate(LITTLE, out=out), out
+    told: list[str] = []
+
+    def tell(line: Line) -> None:
+        told.append(line.name)
+        assert set(told) <= set(json.loads((out / "figures.json").read_text())), "kept before the rest is measured"
+
+    lines = evaluate(LITTLE, out=out, tell=tell)
+    assert told == [line.name for line in lines]
+    return lines, out
 
 
 def test_every_figure_has_its_count_and_its_interval(measured: tuple[list[Line], Path]) -> None:
