@@ -189,11 +189,11 @@ def show_again(session: Session, turn_id: UUID) -> None:
     )
 
 
-def take_away(session: Session, turn_id: UUID) -> None:
-    """Have what was shown of a deleted turn taken away, even what somebody is showing just now."""
+def take_away(session: Session, *turn_ids: UUID) -> None:
+    """Have what was shown of deleted turns taken away, even what somebody is showing just now."""
     session.execute(
         update(Delivery)
-        .where(Delivery.turn_id == turn_id)
+        .where(Delivery.turn_id.in_(turn_ids))
         .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
     )
 
