@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot.services import Services
 from bot.turns import Who, keep_picture
-from storage import characters, conversations, turns
+from storage import admin, characters, conversations, turns
 from storage.characters import CharacterProblem
 from storage.conversations import InScope
 from storage.tables import Character
@@ -88,6 +88,7 @@ class Characters:
             kept.append(await asyncio.to_thread(keep_picture, self._services, workspace_id, data))
 
         def create(session: Session) -> None:
+            _admit(session, workspace_id, author)
             by = None if author is None else turns.person(session, workspace_id, author.id, author.name)
             characters.create(
                 session,
@@ -180,6 +181,7 @@ class Characters:
             kept.append(await asyncio.to_thread(keep_picture, self._services, workspace_id, data))
 
         def add(session: Session) -> str:
+            _admit(session, workspace_id, author)
             _check(session, workspace_id, character_id, who)
             known = characters.one(session, workspace_id, character_id)
             agreed = known is not None and known.consent is not None
@@ -259,3 +261,10 @@ def _check(session: Session, workspace_id: UUID, character_id: UUID, who: Who | 
     face = characters.faces(session, workspace_id, [character_id]).get(character_id)
     if face is not None and face.author != who.author:
         raise CharacterProblem(NOT_YOURS)
+
+
+def _admit(session: Session, workspace_id: UUID, author: Author | None) -> None:
+    """Raise `CharacterProblem` for somebody who is blocked here."""
+    refused = None if author is None else admin.barred(session, workspace_id, author.id)
+    if refused is not None:
+        raise CharacterProblem(refused)

@@ -12,6 +12,7 @@ from storage.forgetting import Kept
 log = logging.getLogger(__name__)
 
 NOTHING = "I keep nothing of you here."
+COUNTED = "There is a quota here: how much of it you used today is kept with your id, and gone within two days."
 FOREVER = "This cannot be undone. The files of pictures are gone within two days. A block is kept, should there be one."
 
 
@@ -24,7 +25,7 @@ class Forgetting:
     async def question(self, platform: str, workspace: str, author: str) -> str | None:
         """What would be deleted of a person, as sentences to them. None: nothing is kept."""
         kept = await self._services.database.arun(forgetting.kept, platform, workspace, author)
-        return None if kept is None else f"{_listed(kept)}\n{FOREVER}"
+        return None if kept is None else "\n".join([_listed(kept), *([COUNTED] if kept.counted else []), FOREVER])
 
     async def forget(self, platform: str, workspace: str, author: str) -> str:
         """Delete it, and return what to say. May be repeated."""

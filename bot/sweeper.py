@@ -10,7 +10,7 @@ import logging
 
 from bot.services import Services
 from bot.turns import Turns
-from storage import forgetting, turns
+from storage import forgetting, forms, turns
 from storage.blobs import BlobError
 from storage.collector import collect
 from storage.database import DatabaseUnavailable
@@ -66,4 +66,5 @@ class Sweeper:
             self._collected = now
             await database.arun(turns.mend_counts)
             await database.arun(forgetting.finish)
+            await database.arun(forms.clear)
             await asyncio.to_thread(collect, database, self._services.blobs, grace_seconds=settings.blob_grace_seconds)

@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 
 from bot.commands import HELP, Command, parse
 from bot.services import Services
-from storage import characters, deliveries, turns, votes
+from storage import admin, characters, deliveries, turns, votes
 from storage.blobs import BlobMissing, key_for
 from storage.intake import PictureRefused, check_picture
 from storage.tables import Audit, Conversation, Kind, Status, Turn, Workspace
@@ -138,11 +138,13 @@ class Turns:
         """The conversation of a thread, which is made when it is met for the first time."""
         return await self._services.database.arun(turns.conversation, workspace_id, channel, thread)
 
-    async def vote(self, turn: Known, author: str, author_name: str, *, likes: bool) -> bool:
-        """Note whether somebody likes a picture. False: the turn has none."""
-        return await self._services.database.arun(
-            votes.cast, turn.workspace_id, turn.turn_id, author, author_name, likes=likes
-        )
+    async def vote(self, turn: Known, author: str, author_name: str, *, likes: bool) -> str | None:
+        """Note whether somebody likes a picture. Returns why it is not noted, if it is not."""
+
+        def cast(session: Session) -> bool:
+            return votes.cast(session, turn.workspace_id, turn.turn_id, author, author_name, likes=likes)
+
+        return await self._services.database.arun(_vote, turn, author, cast)
 
     async def pick(self, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
         """Have one of a turn's variations be its picture, and return what to say."""
@@ -154,11 +156,13 @@ class Turns:
         await self._ring_for_children()
         return said
 
-    async def prefer(self, turn: Known, author: str, author_name: str, position: int) -> bool:
-        """Note which of two compared pictures somebody likes better. False: there are none to compare."""
-        return await self._services.database.arun(
-            votes.prefer, turn.workspace_id, turn.turn_id, author, author_name, position
-        )
+    async def prefer(self, turn: Known, author: str, author_name: str, position: int) -> str | None:
+        """Note which of two compared pictures somebody likes better. Returns why it is not noted, if it is not."""
+
+        def cast(session: Session) -> bool:
+            return votes.prefer(session, turn.workspace_id, turn.turn_id, author, author_name, position)
+
+        return await self._services.database.arun(_vote, turn, author, cast)
 
     async def _ring_for_children(self) -> None:
         """What waited for a turn that was just ended can be drawn now."""
@@ -326,6 +330,8 @@ def _undo(
     who: Who | None = None,
     only: UUID | None = None,
 ) -> str:
+    if who is not None and (refused := admin.barred(session, workspace_id, who.author)) is not None:
+        return refused
     if not _first_time(session, workspace_id, source_id, Command.UNDO):
         return "Done."
     turn = turns.undoable(session, workspace_id, conversation_id)
@@ -340,7 +346,14 @@ def _undo(
     return "Undone. We start afresh." if left is None else "Undone. We are back at the picture before."
 
 
+def _vote(session: Session, turn: Known, author: str, cast: Callable[[Session], bool]) -> str | None:
+    refused = admin.barred(session, turn.workspace_id, author)
+    return refused or (None if cast(session) else GONE)
+
+
 def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
+    if (refused := admin.barred(session, workspace_id, who.author)) is not None:
+        return refused
     turn = session.scalar(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id))
     if turn is None:
         return GONE
@@ -353,6 +366,8 @@ def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, wh
 
 
 def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str, who: Who) -> str:
+    if (refused := admin.barred(session, workspace_id, who.author)) is not None:
+        return refused
     turn = session.scalar(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id))
     if turn is None:
         return GONE
@@ -363,6 +378,5 @@ def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str,
         by = turns.person(session, workspace_id, who.author)
         what = {"turn": str(turn_id)}
         session.add(Audit(workspace_id=workspace_id, source_id=source_id, person_id=by, action="delete", details=what))
-    for one in gone or [turn_id]:  # what was deleted before may still be shown
-        deliveries.take_away(session, one)
+    deliveries.take_away(session, *(gone or [turn_id]))  # what was deleted before may still be shown
     return DELETED

@@ -1,7 +1,8 @@
 """What the admins of a workspace see and change: whether turns are taken in there, from whom, and how many a day.
 
 The rules lie in `workspaces.settings` and `persons.blocked_at`; `storage.turns.receive` asks `refusal` before it takes a
-turn in. Days are days of UTC. It knows nothing of who may be an admin: that is `bot.admin`'s.
+turn in, and whatever else people change asks `barred`. Days are days of UTC. It knows nothing of who may be an admin: that
+is `bot.admin`'s.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from storage.tables import Audit, Person, Status, Turn, Usage, Workspace
 
 COMPARE = "compare"  # in a workspace's settings: percent of its turns that two configurations draw; in a turn's options: this one
 MOST_ACTIVE = 5
+TODAY = cast(func.timezone("UTC", func.now()), Date)
 BLOCKED = "An admin has blocked you here, so I cannot draw for you; please ask them about it."
 PAUSED = "An admin has paused me here; please ask again when I am resumed."
 USED_UP = "Today's quota of {quota} here is used up, with what still waits; please ask again after midnight UTC."
@@ -75,6 +77,14 @@ def refusal(session: Session, workspace_id: UUID, person_id: UUID, rules: Rules,
     session.execute(select(func.pg_advisory_xact_lock(_QUOTA_LOCK, person)))
     counted = session.scalars(_COUNTED, {"workspace_id": workspace_id, "person_id": person_id}).one()
     return USED_UP.format(quota=turns_of(rules.quota)) if counted >= rules.quota else None
+
+
+def barred(session: Session, workspace_id: UUID, author: str) -> str | None:
+    """Why somebody, by the platform's own id, may change nothing here, as a sentence to them. None: they may."""
+    blocked = session.scalar(
+        select(Person.blocked_at).where(Person.workspace_id == workspace_id, Person.external_id == author)
+    )
+    return None if blocked is None else BLOCKED
 
 
 # -- what admins change -----------------------------------------------------------------------------------------------
@@ -157,7 +167,6 @@ class Standing:
     blocked: list[str]
 
 
-_TODAY = cast(func.timezone("UTC", func.now()), Date)
 _NAME = func.coalesce(func.nullif(Person.name, ""), Person.external_id)
 
 
@@ -173,7 +182,7 @@ def standing(session: Session, workspace_id: UUID) -> Standing:
     active = session.execute(
         select(_NAME, used, func.sum(used).over())
         .join(Usage, Usage.person_id == Person.id)
-        .where(Person.workspace_id == workspace_id, Usage.workspace_id == workspace_id, Usage.day == _TODAY)
+        .where(Person.workspace_id == workspace_id, Usage.workspace_id == workspace_id, Usage.day == TODAY)
         .group_by(Person.id)
         .order_by(used.desc(), Person.id)
         .limit(MOST_ACTIVE)

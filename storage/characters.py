@@ -242,6 +242,7 @@ def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character
         select(Character)
         .where(Character.workspace_id == workspace_id, Character.id == character_id, Character.deleted_at.is_(None))
         .with_for_update()
+        .execution_options(populate_existing=True)  # it may have been read before it was locked
     ).scalar_one_or_none()
     if character is None:
         raise CharacterProblem("That character does not exist any more.")

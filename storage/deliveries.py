@@ -6,6 +6,7 @@ must look for the reply in the thread before showing it again; `Due.attempts` sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -195,23 +196,23 @@ def delay(session: Session, turn_id: UUID, owner: UUID) -> None:
 
 def show_again(session: Session, turn_id: UUID) -> None:
     """Have a reply edited in once more, shown already or just being shown: something may be written over it meanwhile."""
-    _fall_due(session, turn_id, Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
+    _fall_due(session, [turn_id], Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
 
 
-def take_away(session: Session, turn_id: UUID) -> None:
-    """Have what was shown of a deleted turn taken away, even what somebody is showing just now."""
-    _fall_due(session, turn_id)
+def take_away(session: Session, *turn_ids: UUID) -> None:
+    """Have what was shown of deleted turns taken away, even what somebody is showing just now."""
+    _fall_due(session, turn_ids)
 
 
-def _fall_due(session: Session, turn_id: UUID, *which: ColumnElement[bool]) -> None:
-    """Have a reply shown anew, whoever shows it just now."""
-    platform = session.scalar(
+def _fall_due(session: Session, turn_ids: Sequence[UUID], *which: ColumnElement[bool]) -> None:
+    """Have replies shown anew, whoever shows them just now."""
+    due = session.execute(
         update(Delivery)
-        .where(Delivery.turn_id == turn_id, *which)
+        .where(Delivery.turn_id.in_(turn_ids), *which)
         .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
-        .returning(Delivery.platform)
+        .returning(Delivery.platform, Delivery.turn_id)
     )
-    if platform is not None:
+    for platform, turn_id in due.all():
         events.notify_delivery(session, platform, turn_id)
 
 

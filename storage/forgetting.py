@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, case, delete, exists, func, or_, select, text, update
+from sqlalchemy import ARRAY, Date, Text, Uuid, bindparam, case, cast, delete, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import turns
+from storage import admin, deliveries, turns
 from storage.conversations import DIRECT
 from storage.tables import (
-    FINAL,
     Appearance,
     Audit,
     Blob,
@@ -43,6 +42,7 @@ FORGOTTEN = (
     "forgotten:"  # begins the external id of a person, or of the workspace of direct messages, that was forgotten
 )
 DELETED = "Deleted."
+COUNTED = "forgotten, counted"  # an audit's action: the quota of that day goes on for somebody who was forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +54,30 @@ class Kept:
     characters: int
     photos: int
     votes: int
+    counted: int = 0  # turns of today that the quota of the place goes on counting, until the next day
 
 
-# What somebody else asked for with a button has the words and the place of the turn that it was pressed under.
+# What somebody asks for with a button has the words of the turn that it was pressed under, however often it is repeated. It
+# belongs to whoever wrote them, and to whoever pressed; an enlarged picture also to whoever asked for that picture.
 _THEIRS = text(
-    """
-    SELECT id FROM turns WHERE workspace_id = :workspace_id AND person_id = :person_id
-    UNION
-    SELECT copy.id FROM turns own JOIN turns copy
-      ON copy.conversation_id = own.conversation_id AND copy.kind <> 'say' AND copy.text = own.text
-         AND (copy.parent_id IS NOT DISTINCT FROM own.parent_id OR copy.parent_id = own.id)
-    WHERE own.workspace_id = :workspace_id AND own.person_id = :person_id
-    ORDER BY id
-    """
+    f"""
+    WITH RECURSIVE theirs AS (
+        SELECT id, conversation_id, NOT options ? '{turns.OF}' AS wrote
+        FROM turns WHERE workspace_id = :workspace_id AND person_id = :person_id
+        UNION
+        SELECT copy.id, copy.conversation_id, theirs.wrote
+        FROM theirs JOIN turns copy ON copy.conversation_id = theirs.conversation_id
+             AND copy.options ->> '{turns.OF}' = theirs.id::text AND (theirs.wrote OR copy.kind = 'enlarge')
+    )
+    SELECT DISTINCT id FROM theirs ORDER BY id
+    """  # noqa: S608  (of constants)
 )
 
+# Of a report stays which picture it is about.
 _EMPTIED = text(
     """
-    UPDATE audit SET details = '{}' WHERE workspace_id = :workspace_id
+    UPDATE audit SET details = CASE WHEN action = 'report' THEN details || '{"reason": ""}'::jsonb ELSE '{}'::jsonb END
+    WHERE workspace_id = :workspace_id
     AND EXISTS (SELECT FROM unnest(:mentions) one WHERE strpos(details::text, one) > 0)
     """
 ).bindparams(bindparam("workspace_id", type_=Uuid), bindparam("mentions", type_=ARRAY(Text)))
@@ -86,29 +92,31 @@ def kept(session: Session, platform: str, workspace: str, author: str) -> Kept |
 def forget(session: Session, platform: str, workspace: str, author: str) -> Kept | None:
     """Delete all that is kept of a person in a workspace, and say how much that was. May be repeated: then it is None.
 
-    What they wait for is cancelled. A workspace of direct messages goes as a whole, once all its replies are shown. That
-    somebody is blocked is kept with their id, or everybody could unblock themselves so.
+    What they wait for is cancelled, and what was shown to them is taken away. A workspace of direct messages goes as a
+    whole, once that is done. That somebody is blocked is kept with their id, or everybody could unblock themselves so; and
+    where there is a quota, how much of it they used today is kept until the next day.
     """
     person = _person(session, platform, workspace, author)
     if person is None:
         return None
     gone = _count(session, person)
-    _erase(session, person)
-    if person.blocked_at is None:
-        person.external_id = f"{FORGOTTEN}{uuid7()}"
-        session.flush()
-        if workspace.startswith(DIRECT):
-            _close(session, person.workspace_id)
-            return gone
-    if any(asdict(gone).values()):
-        session.add(Audit(workspace_id=person.workspace_id, action="forget", details=asdict(gone)))
+    _erase(session, person, counted=gone.counted > 0)
+    if gone.counted:
+        session.add(Audit(workspace_id=person.workspace_id, person_id=person.id, action=COUNTED))
+    elif _rename(session, person) and workspace.startswith(DIRECT):
+        _close(session, person.workspace_id)
+        return gone
+    details = {what: count for what, count in asdict(gone).items() if what != "counted"}
+    if any(details.values()):
+        session.add(Audit(workspace_id=person.workspace_id, action="forget", details=details))
     return gone
 
 
 def finish(session: Session) -> int:
-    """Delete what arrived just while its person was forgotten, and direct messages whose last reply is shown by now.
+    """Complete what `forget` had to leave. Returns how many persons and workspaces it was done for.
 
-    Returns how many persons and workspaces it was done for.
+    That is what arrived just while its person was forgotten, what the quota of a day needed that is over, and direct
+    messages that owe nothing any more.
     """
     late = session.scalars(
         select(Person).where(
@@ -124,7 +132,7 @@ def finish(session: Session) -> int:
     for person in late:
         _erase(session, person)
     closed = session.scalars(select(Workspace.id).where(Workspace.external_id.startswith(FORGOTTEN))).all()
-    return len(late) + sum(_drop(session, workspace_id) for workspace_id in closed)
+    return len(late) + _uncount(session) + sum(_drop(session, workspace_id) for workspace_id in closed)
 
 
 def _person(session: Session, platform: str, workspace: str, author: str) -> Person | None:
@@ -135,6 +143,45 @@ def _person(session: Session, platform: str, workspace: str, author: str) -> Per
     )
 
 
+def _rename(session: Session, person: Person) -> bool:
+    """Take the platform's id away. False: they are blocked, maybe only just now."""
+    renamed = session.scalar(
+        update(Person)
+        .where(Person.workspace_id == person.workspace_id, Person.id == person.id, Person.blocked_at.is_(None))
+        .values(external_id=f"{FORGOTTEN}{uuid7()}")
+        .returning(Person.id)
+        .execution_options(synchronize_session=False)
+    )
+    return renamed is not None
+
+
+def _uncount(session: Session) -> int:
+    """Let go of what was kept for quotas before today, and of the ids of those who did not come back meanwhile."""
+    day = cast(func.timezone("UTC", Audit.at), Date)
+    over = session.execute(
+        select(Audit, Person, day.label("day"))
+        .join(Person, (Person.workspace_id == Audit.workspace_id) & (Person.id == Audit.person_id))
+        .where(Audit.action == COUNTED, day < admin.TODAY)
+    ).all()
+    for noted, person, until in over:
+        here = person.workspace_id
+        session.delete(noted)
+        session.execute(
+            delete(Usage).where(Usage.workspace_id == here, Usage.person_id == person.id, Usage.day <= until)
+        )
+        back = (
+            exists().where(Turn.workspace_id == here, Turn.person_id == person.id, Turn.deleted_at.is_(None)),
+            exists().where(Character.workspace_id == here, Character.created_by == person.id),
+            *(
+                exists().where(table.workspace_id == here, table.person_id == person.id)
+                for table in (Vote, Usage, Audit)
+            ),
+        )
+        if not session.scalar(select(or_(*back))):
+            _rename(session, person)
+    return len(over)
+
+
 def _theirs(session: Session, person: Person) -> list[UUID]:
     return list(session.scalars(_THEIRS, {"workspace_id": person.workspace_id, "person_id": person.id}))
 
@@ -142,6 +189,10 @@ def _theirs(session: Session, person: Person) -> list[UUID]:
 def _count(session: Session, person: Person) -> Kept:
     here, theirs = person.workspace_id, _theirs(session, person)
     own = select(Character.id).where(Character.workspace_id == here, Character.created_by == person.id)
+    rules = admin.Rules.of(session.scalars(select(Workspace.settings).where(Workspace.id == here)).one())
+    today = select(func.sum(Usage.turns)).where(
+        Usage.workspace_id == here, Usage.person_id == person.id, Usage.day == admin.TODAY
+    )
 
     def number(table: Any, *which: Any) -> int:  # Any: a mapped class and conditions on it
         return session.scalar(select(func.count()).select_from(table).where(table.workspace_id == here, *which)) or 0
@@ -152,10 +203,12 @@ def _count(session: Session, person: Person) -> Kept:
         characters=number(Character, Character.created_by == person.id, Character.deleted_at.is_(None)),
         photos=number(Reference, or_(Reference.turn_id.in_(theirs), Reference.character_id.in_(own))),
         votes=number(Vote, Vote.person_id == person.id),
+        counted=(session.scalar(today) or 0) if rules.quota else 0,
     )
 
 
-def _erase(session: Session, person: Person) -> None:
+def _erase(session: Session, person: Person, *, counted: bool = False) -> None:
+    """Delete what is theirs. With `counted`, how much they used today stays."""
     here = person.workspace_id
     touched = select(Turn.conversation_id).where(Turn.workspace_id == here, Turn.id.in_(_theirs(session, person)))
     conversations = session.scalars(  # locked, so that no turn comes between
@@ -167,8 +220,9 @@ def _erase(session: Session, person: Person) -> None:
     ).all()
     theirs = _theirs(session, person)
     _untitle(session, here, conversations, theirs)
-    for turn_id in session.scalars(select(Turn.id).where(Turn.id.in_(theirs), Turn.status.not_in(FINAL))).all():
-        turns.cancel(session, here, turn_id)
+    turns.cancel_all(session, here, theirs)
+    left = select(Turn.id).where(Turn.workspace_id == here, Turn.id.in_(theirs), Turn.deleted_at.is_(None))
+    deliveries.take_away(session, *session.scalars(left))
     own = session.scalars(
         select(Character.id).where(
             Character.workspace_id == here, or_(Character.created_by == person.id, Character.turn_id.in_(theirs))
@@ -193,10 +247,16 @@ def _erase(session: Session, person: Person) -> None:
     session.execute(
         update(Delivery).where(Delivery.workspace_id == here, Delivery.turn_id.in_(theirs)).values(problem="")
     )
-    for table in (Vote, Usage):
-        session.execute(delete(table).where(table.workspace_id == here, table.person_id == person.id))
+    session.execute(delete(Vote).where(Vote.workspace_id == here, Vote.person_id == person.id))
     session.execute(
-        delete(Audit).where(Audit.workspace_id == here, Audit.person_id == person.id, Audit.action == "consent")
+        delete(Usage).where(
+            Usage.workspace_id == here, Usage.person_id == person.id, *([Usage.day < admin.TODAY] if counted else [])
+        )
+    )
+    session.execute(
+        delete(Audit).where(
+            Audit.workspace_id == here, Audit.person_id == person.id, Audit.action.in_(("consent", COUNTED))
+        )
     )
     session.execute(
         update(Audit).where(Audit.workspace_id == here, Audit.person_id == person.id).values(person_id=None, details={})
@@ -261,7 +321,7 @@ def _let_go(
 
 
 def _close(session: Session, workspace_id: UUID) -> None:
-    """Have the person's next message begin another workspace, and delete this one as soon as it owes no reply."""
+    """Have the person's next message begin another workspace, and delete this one as soon as it owes nothing."""
     session.execute(
         update(Workspace)
         .where(Workspace.id == workspace_id)
@@ -271,7 +331,7 @@ def _close(session: Session, workspace_id: UUID) -> None:
 
 
 def _drop(session: Session, workspace_id: UUID) -> bool:
-    """Delete a workspace with all that is in it. False: it owes a reply that is not shown yet."""
+    """Delete a workspace with all that is in it. False: a reply is not shown yet, or not taken away."""
     if session.scalar(select(exists().where(Delivery.workspace_id == workspace_id, Delivery.delivered_at.is_(None)))):
         return False
     session.execute(update(Conversation).where(Conversation.workspace_id == workspace_id).values(head_id=None))

@@ -1,6 +1,6 @@
 """What a form will need when it is sent, where that does not fit into the form itself and nobody can ask for it again.
 
-Kept for a day, by an id that the form carries. It knows nothing of forms or of who reads them.
+Kept for a day or two, by an id that the form carries. It knows nothing of forms or of who reads them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,7 @@ KEPT = timedelta(days=1)
 
 
 def keep(session: Session, workspace_id: UUID, form_id: str, details: dict[str, Any]) -> None:  # Any: JSON
-    """Keep details for a form, the first time; and let go of those of the workspace that are older than a day."""
-    session.execute(
-        delete(Audit).where(
-            Audit.workspace_id == workspace_id,
-            Audit.source_id.is_not(None),  # as the index has it
-            Audit.action == ACTION,
-            Audit.at < func.now() - KEPT,
-        )
-    )
+    """Keep details for a form, the first time."""
     session.execute(
         insert(Audit)
         .values(id=uuid7(), workspace_id=workspace_id, source_id=form_id, action=ACTION, details=details)
@@ -44,3 +36,8 @@ def kept(session: Session, workspace_id: UUID, form_id: str) -> dict[str, Any] |
             Audit.workspace_id == workspace_id, Audit.action == ACTION, Audit.source_id == form_id
         )
     )
+
+
+def clear(session: Session) -> None:
+    """Let go of what was kept for the forms of all workspaces more than a day ago. For the sweeper."""
+    session.execute(delete(Audit).where(Audit.action == ACTION, Audit.at < func.now() - KEPT))

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import turns
+from storage import admin, turns
 from storage.tables import Audit, Person, Workspace
 
 ACTION = "report"
@@ -40,8 +40,11 @@ def report(
     author: str,
     author_name: str,
     reason: str,
-) -> None:
-    """Keep that somebody reports the picture of a turn, once for each source id."""
+) -> str | None:
+    """Keep that somebody reports the picture of a turn, once for each source id. Returns why it is not kept, if it is not."""
+    refused = admin.barred(session, workspace_id, author)
+    if refused is not None:
+        return refused
     session.execute(
         insert(Audit)
         .values(
@@ -54,6 +57,7 @@ def report(
         )
         .on_conflict_do_nothing()
     )
+    return None
 
 
 def listed(session: Session, *, limit: int = 100) -> list[Report]:

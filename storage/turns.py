@@ -290,17 +290,18 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
     here = _arrive(session, request)
     parent_id, words, attachments, problem = here.head_id, request.text, request.attachments, _problem(request, limits)
     kept: Sequence[str] = ()
+    copied: UUID | None = None
     if request.reply_to is not None:
         target = _target(session, here, request.reply_to)
         if target is None:
             problem = _NOT_FOUND
         elif request.kind is Kind.ENLARGE:
-            parent_id, words = target.id, target.text
+            parent_id, words, copied = target.id, target.text, target.id
             problem = None if _has_picture(session, target.id) else "There is no picture that I could enlarge."
         elif request.kind in REPEATS and target.kind in REPEATS and target.reply in (_NOT_FOUND, _NOTHING_AGAIN):
             problem = _NOTHING_AGAIN
         elif request.kind in REPEATS:
-            parent_id, words = target.parent_id, target.text
+            parent_id, words, copied = target.parent_id, target.text, target.id
             kept = _attached(session, target.id)
             attachments = () if kept else tuple(target.attachments)
             problem = _problem(replace(request, text=words, attachments=attachments or tuple(kept)), limits)
@@ -328,7 +329,7 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             "kind": request.kind,
             "text": words,
             "attachments": list(attachments),
-            "options": _options(request, here.workspace_settings),
+            "options": _options(request, here.workspace_settings, copied),
             "engine": chosen_engine,
             "seed": secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
             "status": status,
@@ -369,8 +370,13 @@ def _has_picture(session: Session, turn_id: UUID) -> bool:
     return session.scalar(select(Picture.id).where(Picture.turn_id == turn_id, Picture.chosen)) is not None
 
 
-def _options(request: Request, workspace_settings: dict[str, Any]) -> dict[str, Any]:
+OF = "of"  # in a turn's options: the turn whose words it has, where somebody pressed a button instead of writing
+
+
+def _options(request: Request, workspace_settings: dict[str, Any], copied: UUID | None) -> dict[str, Any]:
     """What a turn is asked besides its words: now and then, where the workspace wants it, that two draw it to be compared."""
+    if copied is not None:
+        return {OF: str(copied)}
     share = workspace_settings.get(admin.COMPARE, 0)
     return {admin.COMPARE: True} if request.kind is Kind.SAY and secrets.randbelow(100) < share else {}
 
@@ -833,6 +839,11 @@ def keep_blobs(session: Session, workspace_id: UUID, blobs: Sequence[StoredBlob]
 def cancel(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
     """End a turn that has not ended. Whoever draws it loses the right to finish it. False: it had ended already."""
     return bool(_end(session, [turn_id], Status.CANCELLED, "Cancelled.", workspace_id=workspace_id))
+
+
+def cancel_all(session: Session, workspace_id: UUID, turn_ids: Sequence[UUID]) -> int:
+    """`cancel`, for many turns at once: one after the other would lock turns after persons. Returns how many ended."""
+    return _end(session, turn_ids, Status.CANCELLED, "Cancelled.", workspace_id=workspace_id)
 
 
 def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | None:

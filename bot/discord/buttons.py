@@ -61,15 +61,15 @@ class TurnButton(
                 who = Who(str(user.id), moderates(interaction))
                 said = await turns.pick(known.workspace_id, known.turn_id, int(self._what[-1]) - 1, who)
             case "better1" | "better2":
-                noted = await turns.prefer(known, str(user.id), user.display_name, int(self._what[-1]) - 1)
-                said = "Thank you. I noted which of the two you like better." if noted else GONE
+                refused = await turns.prefer(known, str(user.id), user.display_name, int(self._what[-1]) - 1)
+                said = refused or "Thank you. I noted which of the two you like better."
             case "delete":
                 who = Who(str(user.id), moderates(interaction))
                 said = await turns.delete(known.workspace_id, known.turn_id, source_of(interaction), who)
             case "up" | "down":
                 likes = self._what == "up"
-                noted = await turns.vote(known, str(user.id), user.display_name, likes=likes)
-                said = f"Thank you. I noted that you {'like' if likes else 'do not like'} it." if noted else GONE
+                refused = await turns.vote(known, str(user.id), user.display_name, likes=likes)
+                said = refused or f"Thank you. I noted that you {'like' if likes else 'do not like'} it."
             case _:
                 said = GONE
         return said

@@ -17,8 +17,8 @@ from bot.forgetme import NOTHING
 
 ID = re.compile(r"likeness:forgetme-(?P<what>really)")
 STAYS = (
-    "What stands in channels and threads, with the pictures in it, is Discord's and not mine to forget: "
-    "it stays there until you or a moderator delete it."
+    "My messages with what you asked for are taken away as well, as far as Discord lets me. What you wrote yourself, and "
+    "the names of threads, are Discord's and not mine to forget: they stay there until you or a moderator delete them."
 )
 
 

@@ -146,7 +146,7 @@ async def _report(interaction: Interaction, turn_id: UUID) -> str:
     known, user = await _known(interaction, turn_id), interaction.user
     if known is None:
         return GONE
-    await interaction.client.services.database.arun(
+    refused = await interaction.client.services.database.arun(
         reports.report,
         known.workspace_id,
         known.turn_id,
@@ -155,7 +155,7 @@ async def _report(interaction: Interaction, turn_id: UUID) -> str:
         author_name=user.display_name,
         reason=str(filled_in(interaction)[0].get("text") or ""),
     )
-    return REPORTED
+    return refused or REPORTED
 
 
 async def _known(interaction: Interaction, turn_id: UUID) -> Known | None:

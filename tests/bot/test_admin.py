@@ -13,10 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.admin import DONE_BEFORE, NOT_ADMIN, NOT_OPERATOR, Admin, Administration
-from bot.characters import Author
+from bot.characters import Author, Characters
 from bot.services import Services
-from storage import turns, votes
+from bot.turns import Turns, Who
+from storage import characters, reports, turns, votes
 from storage.admin import BLOCKED, PAUSED
+from storage.characters import CharacterProblem
 from storage.settings import Settings
 from storage.tables import Audit, Person, Status, Worker
 from storage.tickets import bell
@@ -131,6 +133,37 @@ async def test_a_blocked_person_is_named_until_they_are_unblocked(
     assert "Blocked" not in await administration.status(admin())
     assert factory.receive(author="ben").status is Status.QUEUED
     assert audit(factory)[0] == ("Boss", "block", {"person": "ben"})
+
+
+async def test_a_blocked_person_changes_nothing(
+    administration: Administration, services: Services, factory: Factory
+) -> None:
+    receipt = factory.receive(author="ben")
+    draw(factory)
+    here, conversation, ben = receipt.workspace_id, receipt.conversation_id, Who("ben")
+    door, people = Turns(services, "test"), Characters(services)
+    known = await door.known("test", "guild", receipt.turn_id)
+    assert known is not None
+    await people.create(here, None, name="Max", description="", author=BEN)
+    (max_,) = factory.database.run(characters.listed, here)
+    await administration.block(admin(), BEN)
+    told = {"source_id": "report", "author": "ben", "author_name": "Ben", "reason": "me"}
+    assert [
+        await door.undo(here, conversation, "undo", ben),
+        await door.pick(here, receipt.turn_id, 0, ben),
+        await door.delete(here, receipt.turn_id, "delete", ben),
+        await door.vote(known, "ben", "Ben", likes=True),
+        await door.prefer(known, "ben", "Ben", 0),
+        factory.database.run(reports.report, here, receipt.turn_id, **told),
+    ] == [BLOCKED] * 6
+    with pytest.raises(CharacterProblem, match=BLOCKED):
+        await people.create(here, None, name="Zoe", description="", author=BEN)
+    with pytest.raises(CharacterProblem, match=BLOCKED):
+        await people.add_photos(here, max_.id, [], ben, BEN, consent=False)
+    assert factory.turn(receipt.turn_id).deleted_at is None
+    assert factory.votes() == []
+    assert factory.database.run(reports.listed) == []
+    assert await door.vote(known, "ada", "Ada", likes=True) is None
 
 
 async def test_nobody_blocks_themselves(administration: Administration, factory: Factory) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from storage import characters, conversations
 from storage.characters import CharacterProblem
 from storage.tables import Audit, Character, Reference, Status
-from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, StoredBlob, finish, undo
+from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, StoredBlob, finish, person, undo
 from tests.factory import Factory
 
 PHOTO = StoredBlob("references/photo.png", 10, "image/png")
@@ -201,6 +201,25 @@ def test_an_agreement_holds_for_all_pictures_of_somebody_or_for_none(factory: Fa
     assert get(factory, "Ada").consent is None
     agreed = factory.database.run(lambda session: session.scalars(select(Audit)).all())
     assert [one.details["character"] for one in agreed] == [str(max_), str(new), str(new)]
+
+
+def test_an_agreement_that_ends_while_another_picture_is_added_does_not_come_back(
+    factory: Factory, story: Receipt
+) -> None:
+    ada = factory.database.run(characters.create, story.workspace_id, None, name="Ada")
+    add(factory, story, ada, "a", consent=characters.CONSENT)
+    photo = StoredBlob("references/b.png", 10, "image/png")
+
+    def late(session: Session) -> None:
+        known = characters.one(session, story.workspace_id, ada)
+        assert known is not None
+        assert known.consent is not None
+        add(factory, story, ada, "c")
+        by = person(session, story.workspace_id, "ada")
+        characters.add_references(session, story.workspace_id, ada, [photo], agreed_by=by, consent=characters.CONSENT)
+
+    factory.database.run(late)
+    assert get(factory, "Ada").consent is None
 
 
 def test_a_workspace_never_sees_anothers_characters(factory: Factory, story: Receipt) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -10,13 +12,13 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from storage import characters, deliveries, forgetting, turns, votes
+from storage import admin, characters, deliveries, forgetting, reports, turns, votes
 from storage.blobs import open_blobs
 from storage.collector import collect
 from storage.conversations import DIRECT
 from storage.forgetting import Kept
 from storage.settings import Settings
-from storage.tables import Audit, Base, Delivery, Kind, Person, Reference, Status, Turn, Workspace
+from storage.tables import Audit, Base, Delivery, Kind, Person, Reference, Status, Turn, Usage, Workspace
 from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, Shown, StoredBlob, finish
 from tests.factory import Factory
 
@@ -235,6 +237,118 @@ def test_what_arrives_just_while_somebody_is_forgotten_is_found_later(factory: F
     assert factory.database.run(forgetting.finish) == 1
     assert "adas late words" not in everything(factory)
     assert factory.database.run(forgetting.finish) == 0
+
+
+def test_what_a_button_repeats_is_whose_words_it_has_even_when_these_were_deleted(
+    factory: Factory, story: Receipt
+) -> None:
+    hers, his = (factory.receive("the same words", author=who, reply_to=story.turn_id) for who in (ADA, BEN))
+    repeated = [factory.receive("", author=BEN, kind=Kind.AGAIN, reply_to=one.turn_id) for one in (hers, his)]
+    twice = [factory.receive("", author=BEN, kind=Kind.VARIATIONS, reply_to=one.turn_id) for one in repeated]
+    factory.receive("", author=ADA, kind=Kind.AGAIN, reply_to=his.turn_id)
+    factory.database.run(turns.delete_turn, story.workspace_id, hers.turn_id)
+    forget(factory)
+    assert [factory.turn(one.turn_id).text for one in (repeated[0], twice[0])] == ["", ""]
+    assert [factory.turn(one.turn_id).text for one in (his, repeated[1], twice[1])] == ["the same words"] * 3
+    assert "at night, says Ben" in factory.texts()
+
+
+def test_a_picture_that_was_enlarged_goes_with_whoever_asked_for_it(factory: Factory, story: Receipt) -> None:
+    (again,) = factory.database.run(lambda session: session.scalars(select(Turn.id).where(Turn.kind == "again")).all())
+    larger = factory.receive("", author="carl", kind=Kind.ENLARGE, reply_to=again)
+    forget(factory, BEN)
+    assert factory.turn(larger.turn_id).text == ""
+    assert factory.turn(story.turn_id).text == "adas words of Olivia"
+
+
+def yesterday(factory: Factory) -> None:
+    """All that was counted or noted is a day older."""
+
+    def age(session: Session) -> None:
+        session.execute(update(Usage).values(day=Usage.day - 1))
+        session.execute(update(Audit).values(at=Audit.at - timedelta(days=1)))
+
+    factory.database.run(age)
+
+
+def test_a_quota_is_not_begun_anew_by_being_forgotten(factory: Factory, story: Receipt) -> None:
+    factory.database.run(admin.set_quota, story.workspace_id, 2)
+    gone = forget(factory)
+    assert gone is not None
+    assert gone.counted == 1
+    assert "adas" not in everything(factory, "blobs")
+    assert factory.receive("back again", author=ADA).status is Status.QUEUED
+    assert factory.receive("once more", author=ADA).status is Status.REFUSED
+    yesterday(factory)
+    assert factory.database.run(forgetting.finish) == 1
+    assert "back again" in factory.texts()
+    used = factory.database.run(lambda session: session.scalars(select(Usage.person_id)).all())
+    assert used == [person(factory, story, BEN)], "what Ada used before is gone"
+
+
+def test_the_id_that_a_quota_needed_goes_on_the_next_day(factory: Factory, story: Receipt) -> None:
+    factory.database.run(admin.set_quota, story.workspace_id, 2)
+    forget(factory)
+    forget(factory)
+    assert factory.database.run(forgetting.finish) == 0
+    assert ADA in everything(factory)
+    yesterday(factory)
+    assert factory.database.run(forgetting.finish) == 1
+    assert ADA not in everything(factory)
+    assert factory.database.run(forgetting.finish) == 0
+
+
+def test_somebody_who_is_blocked_just_then_does_not_get_rid_of_that(
+    factory: Factory, story: Receipt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by, erase = person(factory, story, ADA), forgetting._erase
+
+    def blocked_meanwhile(session: Session, who: Person, **how: bool) -> None:
+        factory.database.run(admin.set_blocked, story.workspace_id, by, blocked=True)
+        erase(session, who, **how)
+
+    monkeypatch.setattr(forgetting, "_erase", blocked_meanwhile)
+    forget(factory)
+    assert factory.database.run(admin.barred, story.workspace_id, ADA) == admin.BLOCKED
+
+
+def test_all_that_waits_is_locked_before_its_person(factory: Factory, story: Receipt) -> None:
+    """As everywhere: whoever ends a turn meanwhile locks the turn first and then counts it off."""
+    factory.claim()
+    waiting = [factory.receive("adas words", author=ADA, thread=f"thread {n}") for n in range(2)]
+    by, held = person(factory, story, ADA), Session(factory.database.engine)
+    with ThreadPoolExecutor() as pool, held, held.begin():
+        held.execute(select(Turn.id).where(Turn.id == waiting[1].turn_id).with_for_update())
+        forgotten = pool.submit(forget, factory)
+        while not factory.database.run(lambda session: session.scalar(text(_WAITING))):
+            assert not forgotten.done()
+        held.execute(select(Person.id).where(Person.id == by).with_for_update(nowait=True))
+        held.commit()
+        assert forgotten.result() is not None
+
+
+_WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+
+
+def test_a_report_keeps_which_picture_it_is_about(factory: Factory, story: Receipt) -> None:
+    told = {"source_id": "report", "author": BEN, "author_name": "Ben", "reason": ADA}
+    factory.database.run(reports.report, story.workspace_id, story.turn_id, **told)
+    forget(factory)
+    (left,) = factory.database.run(reports.listed)
+    assert (left.turn_id, left.reporter, left.reason) == (story.turn_id, BEN, "")
+
+
+def test_what_was_shown_of_theirs_is_taken_away_once(factory: Factory, story: Receipt) -> None:
+    shown(factory)
+    forget(factory)
+    due = factory.database.run(deliveries.lease, "test", story.turn_id, seconds=9)
+    assert len(due) == 3
+    assert all(one.deleted for one in due)
+    shown(factory)
+    block = update(Person).where(Person.name == "").values(external_id=ADA)
+    factory.database.run(lambda session: session.execute(block))
+    forget(factory)
+    assert factory.database.run(deliveries.lease, "test", story.turn_id, seconds=9) == []
 
 
 def test_direct_messages_go_as_a_whole_when_the_last_reply_is_shown(factory: Factory) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
 from storage import forms, reports
 from storage.database import Database
@@ -33,7 +33,10 @@ def test_what_is_kept_for_a_form_is_its_workspaces_alone_and_goes_after_a_day(
     database.run(forms.keep, here, "form", {"links": ["second"]})
     assert database.run(forms.kept, here, "form") == {"links": ["first"]}
     assert database.run(forms.kept, elsewhere, "form") is None
+    database.run(forms.keep, elsewhere, "form", {"links": ["third"]})
     old = update(Audit).where(Audit.action == forms.ACTION).values(at=func.now() - timedelta(days=2))
     database.run(lambda session: session.execute(old))
     database.run(forms.keep, here, "another form", {})
-    assert database.run(forms.kept, here, "form") is None
+    database.run(forms.clear)
+    left = database.run(lambda session: session.scalars(select(Audit.source_id)).all())
+    assert left == ["another form"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from storage.settings import Settings
 from worker.engines.contract import Engine
 
-NAMES = ("preview", "preview:plain", "echo", "echo:plain")
+NAMES = ("preview", "echo")
 
 
 class UnknownEngine(ValueError):

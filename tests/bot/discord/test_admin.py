@@ -90,7 +90,9 @@ async def test_direct_messages_have_no_admins(town: Town, boss: Payload) -> None
 
 
 async def test_a_blocked_persons_mention_gets_one_sentence(town: Town, boss: Payload) -> None:
+    _, picture = await first_picture(town)
     assert "Ben is blocked" in await obeyed(town, boss, "block", user=town.ben)
+    assert await said_to(await town.discord.press(town.ben, picture, "up")) == BLOCKED
     said = await town.discord.say(town.ben, town.general, f"{ME} Olivia")
     thread = await town.thread(said)
     (reply,) = await town.told(thread)

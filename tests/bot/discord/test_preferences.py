@@ -10,6 +10,7 @@ from bot.characters import naming
 from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import Payload, Waiting, walk
+from storage import admin, forgetting, turns
 from storage.tables import Person, Status, Worker
 from tests.bot.discord.conftest import ME, Town, running, until
 from tests.bot.discord.test_characters import introduced, make, says, shown, words_of
@@ -165,23 +166,31 @@ async def test_forgetting_says_what_will_go_and_asks_once_more(
 ) -> None:
     thread = await introduced(town)
     await town.discord.say(town.ada, thread, f"{ME} at night")
-    placeholder = (await town.told(thread, 2))[1]
+    await town.told(thread, 2)
     waiting = await used(town, town.ada, thread, "forgetme")
     said = words_of(waiting)
     assert "2 messages, 1 picture, 1 character, 0 photos, 0 votes" in said
-    assert "is Discord's" in said
+    assert "are Discord's" in said
+    assert "quota" not in said
     assert town.factory.count(Status.QUEUED) == 1, "nothing happened yet"
     await bot.close()
     async with running(Services.open(services.settings)):
         await town.discord.press(town.ada, shown(waiting), "forgetme-really")
         await says(waiting, "Done.")
-        await until(lambda: placeholder not in town.discord.told_in(thread))
+        await until(lambda: town.discord.told_in(thread) == [])
         assert town.factory.texts() == ["", ""]
         again = await used(town, town.ada, thread, "forgetme")
         assert "I keep nothing of you here" in words_of(again)
         await town.discord.say(town.ben, thread, f"{ME} Ben's words")
         await town.queued()
         assert town.claim().line.characters == ()
+
+
+async def test_forgetting_says_what_a_quota_needs(town: Town) -> None:
+    thread = await introduced(town)
+    here = town.factory.database.run(turns.workspace, "discord", town.guild["id"])
+    town.factory.database.run(admin.set_quota, here, 5)
+    assert "There is a quota here" in words_of(await used(town, town.ada, thread, "forgetme"))
 
 
 async def test_in_direct_messages_everything_goes(town: Town) -> None:
@@ -193,6 +202,9 @@ async def test_in_direct_messages_everything_goes(town: Town) -> None:
     waiting = await used(town, town.ada, direct, "forgetme")
     await town.discord.press(town.ada, shown(waiting), "forgetme-really")
     await says(waiting, "Done.")
+    await until(lambda: not town.discord.told_in(direct))
+    await until(lambda: town.factory.delivered(turn_id))
+    town.factory.database.run(forgetting.finish)
     assert town.factory.texts() == []
     left = town.factory.database.run(lambda session: session.scalars(select(Person.external_id)).all())
     assert left == []
