@@ -6,6 +6,7 @@ This is the only module that reads the environment. It knows names, defaults and
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,17 @@ def _persons(ids: str) -> str:
 
 def _split(words: str) -> frozenset[str]:
     return frozenset(stripped for one in words.split(",") if (stripped := one.strip()))
+
+
+_SHARDS = re.compile(r"(\d+)(?:-(\d+))?/(\d+)")
+
+
+def _some_shards(chosen: str) -> str:
+    """As in 3/8 or 0-3/8; nothing means all. Raises `ValueError`."""
+    match = _SHARDS.fullmatch(chosen)
+    if chosen and (match is None or not int(match[1]) <= int(match[2] or match[1]) < int(match[3])):
+        raise ValueError("shards are chosen as in 3/8 or 0-3/8, the first being 0")
+    return chosen
 
 
 class Settings(BaseSettings):
@@ -117,6 +129,10 @@ class Settings(BaseSettings):
 
     # Discord
     discord_token: SecretStr | None = Field(None, description="Token of the bot, from Discord's developer portal.")
+    discord_shards: Annotated[str, AfterValidator(_some_shards)] = Field(
+        "",
+        description="Which shards this process takes, of how many: 0-3/8; empty means all, as many as Discord wishes.",
+    )
     discord_rate: float = Field(
         45.0,
         gt=0,
@@ -133,6 +149,15 @@ class Settings(BaseSettings):
         "", description="Who may pause workers and sees their hosts: persons such as discord:123, with commas."
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def shards(self) -> tuple[range, int] | None:
+        """The numbers of the shards that this process takes, and of how many; None means all."""
+        match = _SHARDS.fullmatch(self.discord_shards)
+        if match is None:
+            return None
+        first, last, count = match.groups()
+        return range(int(first), int(last or first) + 1), int(count)
 
     @property
     def blobs(self) -> str:

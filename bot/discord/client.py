@@ -73,10 +73,15 @@ def intents(*, content: bool) -> discord.Intents:
 
 
 class LikenessClient(discord.AutoShardedClient):
-    """One process of the bot. Any number may run side by side, each with shards of its own."""
+    """One process of the bot. Any number may run side by side, with all shards each or some of them."""
 
     def __init__(self, services: Services) -> None:
+        shards: dict[str, Any] = {}
+        if services.settings.shards is not None:
+            numbers, count = services.settings.shards
+            shards = {"shard_ids": list(numbers), "shard_count": count}
         super().__init__(
+            **shards,
             intents=intents(content=services.settings.discord_content),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,

@@ -132,6 +132,7 @@ class LocalDiscord:
         self.interactions: dict[str, Waiting] = {}  # by token
         self.requests: list[tuple[str, str]] = []  # method and path, in the order of arrival
         self.upload_limit = 10 * 2**20
+        self.shards = 1  # that Discord wishes a client to have
         self.content_allowed = False  # whether the application has the privileged intent
         self.limited = 0  # requests that were answered with 429
         self.sessions: dict[str, Session] = {}
@@ -658,7 +659,7 @@ class LocalDiscord:
             case ["GET", "gateway", "bot"]:
                 starts = {"total": 1000, "remaining": 1000, "reset_after": 1, "max_concurrency": 16}
                 url = f"ws://127.0.0.1:{self.port}/gateway"
-                return _json({"url": url, "shards": 1, "session_start_limit": starts})
+                return _json({"url": url, "shards": self.shards, "session_start_limit": starts})
             case ["GET", "users", "@me"]:
                 return _json(self.bot)
             case ["GET", "oauth2", "applications", "@me"] | ["GET", "applications", "@me"]:
