@@ -190,7 +190,7 @@ def delay(session: Session, turn_id: UUID, owner: UUID) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == turn_id, Delivery.lease_owner == owner)
-        .values(due_at=func.now() + timedelta(seconds=RETRY_SECONDS[-2]))
+        .values(due_at=Delivery.lease_until)
     )
 
 

@@ -146,6 +146,12 @@ def settings(settings: Settings, discord: LocalDiscord) -> Settings:
     return settings.model_copy(update={"discord_url": discord.url, "delivery_seconds": 4.0})
 
 
+@pytest.fixture(autouse=True)
+def soon_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers of a test are told at once, so none is waited for."""
+    monkeypatch.setattr("bot.discord.client.GUILDS_SECONDS", 0.05)
+
+
 @pytest.fixture
 async def bot(discord: LocalDiscord, services: Services) -> AsyncIterator[LikenessClient]:
     """The bot, connected."""

@@ -179,11 +179,12 @@ async def test_a_placeholder_too_old_to_be_edited_is_followed_by_a_new_message(t
     town.discord.clock = lambda: real() - 4000
     said = await town.discord.say(town.ada, town.general, f"{ME} Olivia")
     thread = await town.thread(said)
-    await town.told(thread)
+    (placeholder,) = await town.told(thread)
     town.discord.clock = real
     town.draw()
     (shown,) = await town.shown(thread)
-    assert shown["id"] != town.discord.told_in(thread)[0]["id"]
+    assert shown["id"] != placeholder["id"]
+    await until(lambda: town.discord.told_in(thread) == [shown])
 
 
 async def test_a_channel_that_is_deleted_meanwhile_costs_only_its_own_reply(town: Town) -> None:
