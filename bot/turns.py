@@ -351,14 +351,19 @@ def _vote(session: Session, turn: Known, author: str, cast: Callable[[Session], 
     return refused or (None if cast(session) else GONE)
 
 
-def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
-    if (refused := admin.barred(session, workspace_id, who.author)) is not None:
-        return refused
+def _refused(session: Session, workspace_id: UUID, turn_id: UUID, who: Who) -> str | None:
+    """Why somebody may not change a turn, as a sentence; None when they may."""
+    if (barred := admin.barred(session, workspace_id, who.author)) is not None:
+        return barred
     turn = session.scalar(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id))
     if turn is None:
         return GONE
-    if not who.owns(session, turn):
-        return MINE
+    return None if who.owns(session, turn) else MINE
+
+
+def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, who: Who) -> str:
+    if (refused := _refused(session, workspace_id, turn_id, who)) is not None:
+        return refused
     if not turns.pick(session, workspace_id, turn_id, position):
         return GONE
     deliveries.show_again(session, turn_id)
@@ -366,13 +371,8 @@ def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, wh
 
 
 def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str, who: Who) -> str:
-    if (refused := admin.barred(session, workspace_id, who.author)) is not None:
+    if (refused := _refused(session, workspace_id, turn_id, who)) is not None:
         return refused
-    turn = session.scalar(select(Turn).where(Turn.workspace_id == workspace_id, Turn.id == turn_id))
-    if turn is None:
-        return GONE
-    if not who.owns(session, turn):
-        return MINE
     gone = turns.delete_turn(session, workspace_id, turn_id)
     if gone:
         by = turns.person(session, workspace_id, who.author)

@@ -449,9 +449,8 @@ class Drawer:
         keep: list[tuple[str, Callable[[], bytes], str, str]] = [
             ("records", partial(record_to_bytes, record), ".safetensors", "application/octet-stream")
         ]
-        if first.drawing.segment is not None and self._settings.blobs.startswith(
-            "s3://"
-        ):  # a folder is this disk once more
+        elsewhere = self._settings.blobs.startswith("s3://")  # a folder is this disk once more
+        if first.drawing.segment is not None and elsewhere:
             keep.append(("segments", partial(bytes, first.drawing.segment), ".safetensors", "application/octet-stream"))
         shown = [(one, picture) for one in drawn if (picture := one.kept.drawing.picture) is not None]
         keep += [("pictures", partial(_png, picture), ".png", "image/png") for _, picture in shown]
@@ -464,9 +463,8 @@ class Drawer:
             for (one, picture), blob in zip(shown, stored[len(stored) - len(shown) :], strict=True)
         ]
         chosen = 0
-        if (
-            any(one.configuration for one in pictures) and claim.seed % 2
-        ):  # in random order, so that no side is favoured
+        compared = any(one.configuration for one in pictures)
+        if compared and claim.seed % 2:  # in random order, so that no side is favoured
             pictures.reverse()
             chosen = len(pictures) - 1
         self._records[blobs["records"].key] = record

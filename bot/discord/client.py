@@ -47,9 +47,7 @@ log = logging.getLogger(__name__)
 MESSAGES = frozenset({discord.MessageType.default, discord.MessageType.reply})
 OTHERS = re.compile(r"\s*(<@|@everyone|@here)")  # how a message begins that is meant for others, if not for the bot
 FETCH_SECONDS = 30.0
-GUILDS_SECONDS = (
-    0.5  # for which the next server is waited for at the start; one that comes later is caught up by itself
-)
+GUILDS_SECONDS = 0.5  # between two servers that are told of at the start; what comes later is caught up by itself
 CATCH_UP_PAUSES = (0, 2, 5, 15, 60, 300)
 ALIVE = "discord-alive"  # a file in the data folder
 AWAY = "I cannot take this in just now. Please try again in a moment."

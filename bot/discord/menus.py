@@ -23,13 +23,13 @@ from bot.discord.commands import TEXT, name_of
 from bot.discord.newcharacter import PHOTOS, NewCharacterForm, create, filled_in
 from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of, workspace_of
 from bot.discord.platform import buttons_of
+from bot.turns import GONE
 from storage import forms, reports
 from storage.turns import Known
 
 NO_PICTURES = "There is no picture in that message. Choose a message with pictures of whom you want to draw."
 NOT_OURS = "That is none of my pictures. Choose a message in which I show one."
 PICTURES_GONE = "I cannot see the pictures of that message any more. Please choose it once more."
-GONE = "This picture is not known any more."
 SOON = (0, 0.2, 0.5, 1.0)  # seconds: the links are kept while the form is open already
 REASON = 1000  # characters of a report, at most
 REPORTED = (
