@@ -25,7 +25,7 @@ from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed, missed_in
 from bot.discord.pace import Throttle
-from bot.discord.places import PLATFORM, allowed_to, place_of, problem
+from bot.discord.places import NOT_HERE, PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.tree import Tree
 from bot.discord.waiting import Waiting
@@ -325,6 +325,9 @@ class LikenessClient(discord.AutoShardedClient):
         self, interaction: Interaction, work: Callable[[], Awaitable[tuple[discord.ui.LayoutView, list[discord.File]]]]
     ) -> None:
         """Defer as in `answer`, and show a menu: for its person alone, in place of the one that was pressed."""
+        if interaction.channel is None:
+            await interaction.response.send_message(NOT_HERE, ephemeral=True)
+            return
         pressed = interaction.message is not None
         await interaction.response.defer(ephemeral=True, thinking=not pressed)
         try:

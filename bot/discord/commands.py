@@ -74,18 +74,12 @@ async def undo(interaction: Interaction) -> None:
 @app_commands.command(name=name_of("characters"), description=name_of("characters.about"))
 async def characters(interaction: Interaction) -> None:
     """Those of the thread that it is used in, and of the whole server."""
-    if interaction.channel is None:
-        await interaction.response.send_message(NOT_HERE, ephemeral=True)
-        return
     await pages.show(interaction)
 
 
 @app_commands.command(name=name_of("settings"), description=name_of("settings.about"))
 async def settings(interaction: Interaction) -> None:
     """For whoever asks."""
-    if interaction.channel is None:
-        await interaction.response.send_message(NOT_HERE, ephemeral=True)
-        return
     await preferences.show(interaction)
 
 
