@@ -76,9 +76,11 @@ def late_turns(engine: Engine, hasty: Engine, judges: Judges, count: int) -> Lat
             late.tokens_read.setdefault(turn, []).append(talk.say(message).tokens_read)
         talk.engine = engine
         place = rng.choice(list(PLACE_WORDS))
+        message = f"a portrait of {name} {PLACE_WORDS[place][0]}"
         start = time.perf_counter()
-        last = talk.say(f"a portrait of {name} {PLACE_WORDS[place][0]}")
+        talk.read(message)
         late.read_seconds.setdefault(LATE, []).append(time.perf_counter() - start)
+        last = talk.say(message)
         late.tokens_read.setdefault(LATE, []).append(last.tokens_read)
         picture = last.picture
         seen = judges.reader.read(picture) if picture is not None else None
