@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 GATHER_SECONDS = 0.03  # for which a look waits for others that are in a hurry too
+RESTS = (
+    9.0  # times what a look took, before the next: however many wait, messages that come in have the rest of the time
+)
 RETRY_SECONDS = 2.0
 
 When = Callable[[float], str]
@@ -107,17 +110,18 @@ class Watcher:
     async def _look(self) -> None:
         """Every second at all turns, and in between at those that are in a hurry."""
         clock = asyncio.get_running_loop().time
-        again = clock()
+        again, rest = clock(), GATHER_SECONDS
         while True:
             await self._followed.wait()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(again):
                     await self._woken.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(rest)
             self._woken.clear()
             hurried, self._hurried = self._hurried & self._followers.keys(), set()
             if clock() >= again:
                 hurried, again = set(self._followers), clock() + LOOK_SECONDS
+            began = clock()
             try:
                 if hurried:
                     await self._tell(hurried)
@@ -125,6 +129,7 @@ class Watcher:
                 log.warning("how turns stand cannot be read: %s", error)
             except Exception:  # whoever waits would see nothing any more; the next look may well succeed
                 log.exception("how turns stand cannot be read")
+            rest = min(LOOK_SECONDS, max(GATHER_SECONDS, RESTS * (clock() - began)))
 
     async def _tell(self, turn_ids: Collection[UUID]) -> None:
         places = await self._services.database.arun(
@@ -163,9 +168,10 @@ class _Follower:
         self._news = asyncio.Event()
 
     def put_place(self, place: Place | None) -> None:
-        """Where the turn stands now; None when it is not there any more."""
-        self._place, self._gone = place or self._place, place is None
-        self._news.set()
+        """Where the turn stands now; None when it is not there any more. What is known already wakes nobody."""
+        if place is None or place != self._place:
+            self._place, self._gone = place or self._place, place is None
+            self._news.set()
 
     def put_step(self, step: Progress) -> None:
         """A step of the drawing."""
