@@ -194,7 +194,7 @@ class Page(Pages):
             ),
             "messages": top if thread is None else self._slack.thread(channel["id"], thread),
             "threads": {one["id"]: self._threads(one) for one in self._slack.channels.values()},
-            "whispers": [one for one in whispers if one.get("thread_ts") in (None, thread)],
+            "whispers": [one for one in whispers if one.get("thread_ts") == thread],
             "statuses": {ts: said for (where, ts), said in self._slack.statuses.items() if where == channel["id"]},
             "prompts": self._slack.prompts.get((channel["id"], thread or ""), []),
             "home": self._slack.homes.get(me["id"]),
