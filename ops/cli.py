@@ -104,6 +104,20 @@ def discord() -> None:
     asyncio.run(run(Services.open(settings)))
 
 
+@app.command()
+def slack() -> None:
+    """Be on Slack, over HTTP or Socket Mode as LIKENESS_SLACK_MODE says. Any number of these may run."""
+    import asyncio
+    import logging
+
+    from bot.services import Services
+    from bot.slack.app import run
+
+    settings = _settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Services.open(settings)))
+
+
 @app.command("local-discord")
 def local_discord(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8766,
@@ -114,11 +128,29 @@ def local_discord(
 
     from rich.console import Console
 
-    from ops.local.run import serve
+    from ops.local import run
     from ops.one_machine import one_machine, stop_on_signals
 
     with stop_on_signals(), one_machine(_settings(engine=engine)) as machine:
-        asyncio.run(serve(machine, port, Console(highlight=False)))
+        asyncio.run(run.discord(machine, port, Console(highlight=False)))
+
+
+@app.command("local-slack")
+def local_slack(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8768,
+    mode: Annotated[str | None, typer.Option(help="How it reaches the bot: http or socket.")] = None,
+    engine: Engine = None,
+) -> None:
+    """Try the Slack bot without an account: a Slack of this machine, with a page to write and press."""
+    import asyncio
+
+    from rich.console import Console
+
+    from ops.local import run
+    from ops.one_machine import one_machine, stop_on_signals
+
+    with stop_on_signals(), one_machine(_settings(engine=engine, slack_mode=mode)) as machine:
+        asyncio.run(run.slack(machine, port, Console(highlight=False)))
 
 
 @app.command()
@@ -295,6 +327,7 @@ def _sentence(error: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     from bot.discord import NoToken
+    from bot.slack import NotSetUp
     from migrations import NewerDatabase
     from ops.chat import ScriptProblem
     from ops.one_machine import NoWorker
@@ -317,7 +350,9 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase):
+    if isinstance(
+        error, StackError | KeeperGone | NoWorker | NoToken | NotSetUp | ScriptProblem | BlobError | NewerDatabase
+    ):
         return str(error)
     return None
 

@@ -23,7 +23,7 @@ from storage import deliveries
 from storage.database import Database, DatabaseUnavailable
 from storage.tables import Status
 from storage.turns import Receipt, Request
-from tests.bot.discord.conftest import finish_with_picture
+from tests.bot.helpers import finish_with_picture
 from tests.factory import Factory
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=15)
@@ -75,7 +75,7 @@ class World:
         assert asked.response is not None
         (turn_id,) = self.waiting()
         channel, thread = str(self.general.id), str(asked.response.id)
-        message_id = await self.client.replies.post_placeholder(turn_id, channel, thread)
+        message_id = await self.client.replies.post_placeholder(turn_id, str(self.guild.id), channel, thread)
         await self.env.settle()
         assert str(self.last().id) == message_id
         return self.last()
