@@ -17,7 +17,7 @@ from aiohttp import web
 from ops.local.slack_api import WebApi
 from ops.local.slack_blocks import elements_of
 from ops.local.slack_state import APP_ID, Grant, Problem, Response, State, Trigger, escaped, rich_text
-from ops.local.slack_wire import Delivery, Payload
+from ops.local.slack_wire import Delivery, Kind, Payload
 
 File = tuple[str, bytes]  # name and contents
 
@@ -28,7 +28,6 @@ class LocalSlack(State):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock=clock)
         self._api = WebApi(self)
-        self._runner: web.AppRunner | None = None
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -38,17 +37,12 @@ class LocalSlack(State):
         self._api.add_to(app)
         if pages is not None:
             pages(app)
-        self._runner = web.AppRunner(app, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        await self.serve(app, port)
 
     async def stop(self) -> None:
         """End it, and with it all connections."""
         await self.wire.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self.stop_serving()
 
     # -- people and places ---------------------------------------------------------------------------------------------
 
@@ -210,13 +204,9 @@ class LocalSlack(State):
         payload = self._interaction("block_actions", person) | {"actions": [action | self._chosen(element, value)]}
         if "channel" in where:
             payload |= self._from_message(where, person)
-            payload["container"] = {
-                **{"type": "message", "message_ts": where["ts"], "channel_id": where["channel"]},
-                **{
-                    "is_ephemeral": "to" in where,
-                    **({"thread_ts": where["thread_ts"]} if "thread_ts" in where else {}),
-                },
-            }
+            container = {"type": "message", "message_ts": where["ts"], "channel_id": where["channel"]}
+            container |= {name: where[name] for name in ("thread_ts",) if name in where}
+            payload["container"] = container | {"is_ephemeral": "to" in where}
             payload |= {"state": {"values": {}}, "trigger_id": self.trigger(person)}
         else:
             payload |= {"view": self.seen_view(where), "container": {"type": "view", "view_id": where["id"]}}
@@ -305,7 +295,7 @@ class LocalSlack(State):
 
     # -- interactions --------------------------------------------------------------------------------------------------
 
-    async def _interact(self, kind: Any, payload: Payload) -> Delivery:  # Any: a literal of the wire's
+    async def _interact(self, kind: Kind, payload: Payload) -> Delivery:
         delivery = self.wire.send(kind, payload)
         await delivery.finished.wait()
         return delivery
@@ -321,7 +311,9 @@ class LocalSlack(State):
     def _from_message(self, message: Payload, person: Payload) -> Payload:
         channel = self.channels[message["channel"]]
         name = channel["name"] or "directmessage"
-        told = {"channel": {"id": channel["id"], "name": name}, "message": self.seen(message, metadata=True)}
+        told: Payload = {"channel": {"id": channel["id"], "name": name}}
+        if "to" not in message:  # of one for somebody alone Slack tells the time only
+            told["message"] = self.seen(message, metadata=True)
         return told | {"response_url": self.response_url(person, channel, message)}
 
     def _chosen(self, element: Payload, value: str | None) -> Payload:
@@ -336,6 +328,8 @@ class LocalSlack(State):
                 chosen = {"text": one["text"], "value": one["value"]}
             case "users_select":
                 chosen = {"selected_user": value}
+            case "conversations_select":
+                chosen = {"selected_conversation": value}
             case "plain_text_input":
                 chosen = {"value": value}
             case kind:
@@ -418,6 +412,8 @@ class LocalSlack(State):
             return {"selected_option": option if given else element.get("initial_option")}
         if kind == "users_select":
             return {"selected_user": value if given else element.get("initial_user")}
+        if kind == "conversations_select":
+            return {"selected_conversation": value if given else element.get("initial_conversation")}
         words = value if given else element.get("initial_value")
         if words and not element.get("min_length", 0) <= len(words) <= element.get("max_length", 3000):
             raise ValueError("These words are too long, or too short.")

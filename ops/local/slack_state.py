@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ops.local.server import Loopback
 from ops.local.slack_blocks import TEXT, elements_of, problems_of_blocks, problems_of_view
 from ops.local.slack_wire import Delivery, Payload, Wire
 
@@ -104,12 +105,12 @@ class Limits:
     refused: dict[str, list[int]] = field(default_factory=dict)  # by method: 429 for the next calls, with these seconds
 
 
-class State:
+class State(Loopback):
     """Everything a test or a page wants to see is an attribute."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self.clock = clock
-        self.port = 0
         self.teams: dict[str, Payload] = {}  # by id: name, domain, bot (a user), bot_id, token, installed
         self.users: dict[str, Payload] = {}  # by id, bots included
         self.channels: dict[str, Payload] = {}  # by id, direct messages included; members are users' ids
@@ -132,22 +133,17 @@ class State:
         self.requests: list[tuple[str, Payload]] = []  # method and arguments, in the order of arrival
         self.limited = 0  # requests that were answered with 429
         self.limits = Limits()
+        self.commands: list[Payload] = []  # of the app, as its manifest has them; likewise the shortcuts of messages
+        self.shortcuts: list[Payload] = []
         self.subscribed = EVENTS  # what the app wants to hear of
         self.scopes = SCOPES  # that an installation grants
         self.rotates_tokens = False
-        self.refuses_orphans = (
-            False  # replies to a parent that is gone: refused, or (as Slack mostly does) put beside it
-        )
+        self.refuses_orphans = False  # else a reply to a parent that is gone stands beside it, as mostly on Slack
         self.redirects_files = False  # downloads to another host, which has no business with tokens
         self.seen_elsewhere: list[dict[str, str]] = []  # headers of what came to that host
         self.wire = Wire(app_id=APP_ID, signing_secret=SIGNING_SECRET, clock=clock)
         self._ids = itertools.count(1)
         self._last_ts = 0
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
 
     def new_id(self, letter: str) -> str:
         """An id as Slack's: a letter for the kind, and ten more."""
@@ -157,6 +153,14 @@ class State:
         """A time of now that no message has yet."""
         self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06}"
+
+    def use_manifest(self, manifest: Payload) -> None:
+        """Make the app what its manifest says: workspaces that come later grant its scopes, and it hears its events."""
+        self.scopes = tuple(manifest["oauth_config"]["scopes"]["bot"])
+        self.subscribed = frozenset(manifest["settings"]["event_subscriptions"]["bot_events"])
+        self.rotates_tokens = manifest["settings"].get("token_rotation_enabled", False)
+        self.commands = manifest["features"].get("slash_commands", [])
+        self.shortcuts = [one for one in manifest["features"].get("shortcuts", []) if one["type"] == "message"]
 
     # -- who and where -------------------------------------------------------------------------------------------------
 
@@ -287,9 +291,9 @@ class State:
 
     # -- what a message may hold ---------------------------------------------------------------------------------------
 
-    def checked_blocks(self, blocks: object, surface: str = "message") -> list[Payload]:
-        """Blocks with an id each. Raises `Problem` as Slack does about them."""
-        problems = problems_of_blocks(blocks, surface)  # type: ignore[arg-type]  # callers name one of the three
+    def checked_blocks(self, blocks: object) -> list[Payload]:
+        """Blocks of a message with an id each. Raises `Problem` as Slack does about them."""
+        problems = problems_of_blocks(blocks, "message")
         if not problems:
             problems = [f"[ERROR] invalid slack file [json-pointer:{one}]" for one in self._unknown_files(blocks)]
         if problems:
@@ -387,11 +391,10 @@ class State:
         """Delete a file; messages that have it keep a tombstone of it."""
         del self.files[file["id"]]
         self.contents.pop(file["id"], None)
+        gone = {"id": file["id"], "mode": "tombstone"}
         for message in itertools.chain(*self.messages.values()):
-            message["files"] = [
-                {"id": one["id"], "mode": "tombstone"} if one["id"] == file["id"] else one
-                for one in message.get("files", [])
-            ]
+            if "files" in message:
+                message["files"] = [gone if one["id"] == file["id"] else one for one in message["files"]]
 
     # -- views ---------------------------------------------------------------------------------------------------------
 
@@ -443,7 +446,7 @@ class State:
 
     def seen_view(self, view: Payload) -> Payload:
         """A view as Slack tells of it."""
-        return {name: value for name, value in view.items() if name != "user"}
+        return {name: value for name, value in view.items() if name not in ("user", "errors")}
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
