@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from storage.tables import (
@@ -432,16 +432,31 @@ def recent(
 
 def taken_part(session: Session, workspace_id: UUID, author: str, *, limit: int) -> list[TakenPart]:
     """The conversations in which somebody, by the platform's own id, asked for something, the latest first."""
-    theirs = (
-        select(Turn.conversation_id)
-        .join(Person, Person.id == Turn.person_id)
-        .where(Person.workspace_id == workspace_id, Person.external_id == author, Turn.workspace_id == workspace_id)
-    )
     count = select(func.count()).where(Turn.conversation_id == Conversation.id).scalar_subquery()
     rows = session.execute(
         select(Conversation.channel, Conversation.thread, Conversation.title, Conversation.last_turn_at, count)
-        .where(Conversation.workspace_id == workspace_id, Conversation.id.in_(theirs))
+        .where(Conversation.workspace_id == workspace_id, Conversation.id.in_(_theirs(workspace_id, author)))
         .order_by(Conversation.last_turn_at.desc())
         .limit(limit)
     )
     return [TakenPart(*row) for row in rows]
+
+
+def takes_part(session: Session, workspace_id: UUID, author: str, channel: str, thread: str) -> UUID | None:
+    """The conversation of a thread, if somebody, by the platform's own id, asked for something in it."""
+    return session.scalar(
+        select(Conversation.id).where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.channel == channel,
+            Conversation.thread == thread,
+            Conversation.id.in_(_theirs(workspace_id, author)),
+        )
+    )
+
+
+def _theirs(workspace_id: UUID, author: str) -> Select[tuple[UUID]]:
+    return (
+        select(Turn.conversation_id)
+        .join(Person, Person.id == Turn.person_id)
+        .where(Person.workspace_id == workspace_id, Person.external_id == author, Turn.workspace_id == workspace_id)
+    )

@@ -6,13 +6,17 @@ It knows rows; how a copy is made and deleted on the platform is the adapter's b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from storage.tables import Copy, Picture, Reference
+
+PASSING = ""  # the key of what is looked at once
+KEPT = timedelta(hours=1)  # for as long
 
 
 def known(session: Session, workspace_id: UUID, keys: Sequence[str]) -> dict[str, str]:
@@ -40,10 +44,11 @@ def left(session: Session, workspace_id: UUID, *, limit: int = 50) -> list[str]:
         for table in (Reference, Picture)
     )
     needless = [~one for one in shows]
+    passed = or_(Copy.blob_key != PASSING, Copy.created_at < func.now() - KEPT)
     return list(
         session.scalars(
             select(Copy.external_id)
-            .where(Copy.workspace_id == workspace_id, *needless)
+            .where(Copy.workspace_id == workspace_id, passed, *needless)
             .order_by(Copy.external_id)
             .limit(limit)
         )

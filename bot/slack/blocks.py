@@ -32,7 +32,9 @@ class Here:
 
     def written(self, **more: str | int | list[str]) -> str:
         """As a view carries it, with what else that view needs."""
-        return json.dumps({"channel": self.channel, "thread": self.thread, **more}, separators=(",", ":"))
+        return json.dumps(
+            {"channel": self.channel, "thread": self.thread, **more}, separators=(",", ":"), ensure_ascii=False
+        )
 
     @classmethod
     def of(cls, carried: Json) -> Here:
@@ -254,6 +256,8 @@ def _value(element: Json) -> Any:  # Any: as the kind of the field has it
             return [one["value"] for one in element.get("selected_options") or []]
         case "users_select":
             return element.get("selected_user")
+        case "conversations_select":
+            return element.get("selected_conversation")
         case "file_input":
             return element.get("files") or []
         case _:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bot.characters import CharacterView, Page
-from bot.slack import menu
+from bot.slack import faces, menu
 from bot.slack.blocks import (
     Here,
     Json,
@@ -31,6 +31,8 @@ from bot.slack.blocks import (
     text_input,
 )
 from bot.slack.blocks import menu as choice
+from bot.slack.newcharacter import UNFIT, photo_form, pictures
+from bot.slack.rooms import Unfit, Visit
 from storage.characters import NAME_LIMIT
 
 SIZE = 8  # characters on a page
@@ -39,6 +41,78 @@ NOBODY = "Nobody has a name yet. Make a new character who can be drawn by name."
 GONE = "That character does not exist any more."
 SURE = "{name}'s pictures and description go for good; what was drawn stays."
 RENAMED = "room:characters:renamed"
+
+
+async def show(visit: Visit, what: str, value: str) -> Json:
+    """A page, somebody, or a form; or what came of a press."""
+    if what in ("open", "page", "before", "next"):
+        return await _listed(visit, int(value or 0))
+    character_id, page = _whom(value)
+    workspace_id = await visit.workspace()
+    known = await visit.bot.characters.one(workspace_id, character_id, visit.who)
+    if known is None:
+        return await _listed(visit, page, GONE)
+    sentence = ""
+    try:
+        match what:
+            case "rename":
+                return rename_form(known, page, visit.here)
+            case "photo":
+                return photo_form(visit.here, character_id.hex, known.name, page)
+            case "promote":
+                sentence = await visit.bot.characters.promote(workspace_id, character_id, visit.who)
+            case "remove":
+                return await _listed(
+                    visit, page, await visit.bot.characters.remove(workspace_id, character_id, visit.who)
+                )
+    except UNFIT as error:
+        sentence = str(error)
+    return await _shown(visit, character_id, page, sentence)
+
+
+async def sent(visit: Visit, what: str, fields: Json) -> Json:
+    """Another name, or more pictures. Raises `Unfit`."""
+    character_id, page = UUID(visit.carried["character"]), int(visit.carried["page"])
+    workspace_id = await visit.workspace()
+    back = button("Back", does("one"), whom(page, character_id))
+    try:
+        if what == "renamed":
+            name = str(fields.get("name") or "")
+            sentence = await visit.bot.characters.rename(workspace_id, character_id, name, visit.who)
+        else:
+            sentence = await visit.bot.characters.add_photos(
+                workspace_id,
+                character_id,
+                pictures(visit, fields),
+                visit.who,
+                visit.author,
+                consent=bool(fields.get("consent")),
+            )
+    except UNFIT as error:
+        raise Unfit("name" if what == "renamed" else "photos", str(error), back) from error
+    return await _shown(visit, character_id, page, sentence)
+
+
+async def _listed(visit: Visit, number: int, sentence: str = "") -> Json:
+    workspace_id, conversation_id = await visit.scope()
+    page = await visit.bot.characters.page(workspace_id, conversation_id, visit.who, number, size=SIZE)
+    return listing(page, await faces.of(visit, [one.picture for one in page.people]), visit.here, sentence)
+
+
+async def _shown(visit: Visit, character_id: UUID, page: int, sentence: str) -> Json:
+    known = await visit.bot.characters.one(await visit.workspace(), character_id, visit.who)
+    if known is None:
+        return await _listed(visit, page, sentence or GONE)
+    (file_id,) = await faces.of(visit, [known.picture])
+    return one(known, file_id, page, visit.here, sentence)
+
+
+def _whom(value: str) -> tuple[UUID, int]:
+    character_id, _, page = value.partition(":")
+    return UUID(character_id), int(page or 0)
+
+
+# -- what it looks like ------------------------------------------------------------------------------------------------
 
 
 def does(what: str) -> str:

@@ -5,14 +5,27 @@ Only whoever asked can see it and press its button, which holds no state: it alw
 
 from __future__ import annotations
 
+from bot.forgetme import NOTHING
 from bot.slack import menu
 from bot.slack.blocks import Here, Json, actions, button, modal, plain, section, sentence
+from bot.slack.places import PLATFORM
+from bot.slack.rooms import Visit
 
 STAYS = (
     "My messages with what you asked for are taken away as well, as far as Slack lets me. What you wrote yourself is Slack's "
     "and not mine to forget: it stays there until you or an admin delete it."
 )
 REALLY = "room:forgetme:really"
+
+
+async def show(visit: Visit, what: str, _: str) -> Json:
+    """The question, or that it is done."""
+    forgetting = visit.bot.forgetting
+    if what == "really":
+        said = await forgetting.forget(PLATFORM, visit.team, visit.person.id)
+        return done(f"{said} {STAYS}", visit.here)
+    asked = await forgetting.question(PLATFORM, visit.team, visit.person.id)
+    return done(NOTHING, visit.here) if asked is None else view(asked, visit.here)
 
 
 def view(asked: str, here: Here) -> Json:

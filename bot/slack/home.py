@@ -5,18 +5,39 @@ It is published when somebody opens it and after each change that they make, who
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
+
+from slack_sdk.errors import SlackApiError
+from sqlalchemy.orm import Session
 
 from bot.characters import Page
-from bot.slack import characters, conversations, menu, preferences
-from bot.slack.blocks import Json, actions, button, context, divider, header, home, mrkdwn, plain, section
-from storage.admin import turns_of
+from bot.slack import characters, conversations, faces, menu, preferences
+from bot.slack.blocks import (
+    Json,
+    actions,
+    button,
+    context,
+    divider,
+    has_pictures,
+    header,
+    home,
+    mrkdwn,
+    plain,
+    section,
+    without_pictures,
+)
+from bot.slack.rooms import NOT_READY, Visit
+from storage import admin
+from storage.admin import Rules, turns_of
 from storage.conversations import TakenPart
-from storage.preferences import Preferences
+from storage.preferences import Preferences, workspace_settings
 
 SIZE = 6  # characters that are shown
 RECENT = 5  # conversations
+FRESH = 1.5  # seconds until Slack has read a picture, as a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +52,49 @@ class Today:
         if not self.quota:
             return f"You used {turns_of(self.used)} today; there is no quota here."
         return f"You used {self.used:,} of {turns_of(self.quota)} today. Days begin at midnight UTC."
+
+
+async def publish(visit: Visit) -> None:
+    """Show somebody their Home as it is now: without pictures that Slack has not read yet."""
+    shown = await _view(visit)
+    try:
+        await visit.client.views_publish(user_id=visit.person.id, view=shown)
+    except SlackApiError as error:
+        if not has_pictures(shown) or error.response["error"] not in NOT_READY:
+            raise
+        await visit.client.views_publish(user_id=visit.person.id, view=without_pictures(shown))
+        await asyncio.sleep(FRESH)
+        await visit.client.views_publish(user_id=visit.person.id, view=await _view(visit))
+
+
+async def _view(visit: Visit) -> Json:
+    workspace_id = await visit.workspace()
+    people = await visit.bot.characters.page(workspace_id, None, visit.who, 0, size=SIZE)
+    known = await conversations.recent(visit, RECENT)
+    held, _ = await visit.bot.choices.read(workspace_id, None)
+    standing: list[str] = []
+    if visit.may_see_admin():
+        service, by = visit.administration, visit.admin
+        if visit.person.moderates:
+            standing = [await service.status(by), await service.votes(by)]
+        standing.append(await service.workers(by))
+    return view(
+        people,
+        await faces.of(visit, [one.picture for one in people.people]),
+        known,
+        await conversations.links(visit, known),
+        held,
+        await visit.bot.services.database.arun(_today, workspace_id, visit.person.id),
+        standing,
+    )
+
+
+def _today(session: Session, workspace_id: UUID, author: str) -> Today:
+    rules = Rules.of(workspace_settings(session, workspace_id))
+    return Today(admin.used_today(session, workspace_id, author), rules.quota)
+
+
+# -- what it looks like ------------------------------------------------------------------------------------------------
 
 
 def view(

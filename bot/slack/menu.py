@@ -6,10 +6,14 @@ Slash commands do not exist in threads and a mention cannot open a window, so th
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from bot import catalogue
 from bot.slack.blocks import Here, Json, actions, button, context, cut, escape, modal, mrkdwn, plain, section
 from storage.characters import DESCRIPTION_LIMIT, NAME_LIMIT
+
+if TYPE_CHECKING:
+    from bot.slack.rooms import Visit
 
 HELP = (
     "Tell me whom to draw and where: mention me, or write to me in our messages. “Olivia, red curly hair and round glasses, "
@@ -34,7 +38,7 @@ ABOUT = {
     "settings": "What holds in this workspace",
     "admin": "For admins: how I work in this workspace",
 }
-WORDS = {
+WORDS: dict[str, tuple[str, ...]] = {
     "draw": ("draw", "imagine"),
     "newcharacter": ("newcharacter", "new character", "new"),
     "characters": ("characters", "list characters"),
@@ -48,6 +52,16 @@ WORDS = {
 
 _ROOMS = {words: room for room, every in WORDS.items() for words in every}
 _NEW = re.compile(r"new\s+character\b[\s:,]*(?P<name>[^,:.\n]*)[,:.\s]*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+
+
+async def show(visit: Visit, _: str, __: str) -> Json:
+    """What there is to do for whoever asks."""
+    return view(visit.here, admin=visit.may_see_admin())
+
+
+async def show_help(visit: Visit, _: str, __: str) -> Json:
+    """What Likeness can do."""
+    return help_view(visit.here)
 
 
 def opens(room: str) -> str:

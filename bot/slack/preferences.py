@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.preferences import NoSuchEngine
 from bot.slack import menu
 from bot.slack.blocks import (
     OPTIONS,
@@ -24,12 +25,31 @@ from bot.slack.blocks import (
     section,
 )
 from bot.slack.blocks import menu as choice
+from bot.slack.rooms import Visit
 from storage.preferences import Preferences
 
 USUAL = "the usual one"  # what a menu says of choosing nothing
 NOT_YOURS = "Only an admin of this workspace can change that."
 PLACE = "this workspace"
 NO_ENGINE = ":"  # the value of choosing nothing; an engine's begins with it too
+
+
+async def show(visit: Visit, what: str, value: str) -> Json:
+    """What holds, after what was chosen."""
+    workspace_id, conversation_id = await visit.scope()
+    choices, sentence = visit.bot.choices, ""
+    if what != "open" and not visit.person.moderates:
+        sentence = NOT_YOURS
+    elif what == "every":
+        await choices.count_every_message(workspace_id, counts=value == "on")
+    elif what in ("engine", "here"):
+        engine = value.removeprefix(NO_ENGINE) or None
+        try:
+            await choices.choose_engine(workspace_id, conversation_id if what == "here" else None, engine)
+        except NoSuchEngine as error:
+            sentence = str(error)
+    held, engines = await choices.read(workspace_id, conversation_id)
+    return view(held, engines, visit.here, sentence, changeable=visit.person.moderates)
 
 
 def does(what: str) -> str:
