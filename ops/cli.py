@@ -104,6 +104,20 @@ def discord() -> None:
     asyncio.run(run(Services.open(settings)))
 
 
+@app.command()
+def slack() -> None:
+    """Be on Slack, over HTTP or Socket Mode as LIKENESS_SLACK_MODE says. Any number of these may run."""
+    import asyncio
+    import logging
+
+    from bot.services import Services
+    from bot.slack.app import run
+
+    settings = _settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Services.open(settings)))
+
+
 @app.command("local-discord")
 def local_discord(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8766,
@@ -295,6 +309,7 @@ def _sentence(error: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     from bot.discord import NoToken
+    from bot.slack import NotSetUp
     from migrations import NewerDatabase
     from ops.chat import ScriptProblem
     from ops.one_machine import NoWorker
@@ -317,7 +332,9 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase):
+    if isinstance(
+        error, StackError | KeeperGone | NoWorker | NoToken | NotSetUp | ScriptProblem | BlobError | NewerDatabase
+    ):
         return str(error)
     return None
 

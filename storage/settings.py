@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -144,6 +144,19 @@ class Settings(BaseSettings):
         False,
         description="Whether Discord gave the bot the message content intent: needed to hear what mentions nobody.",
     )
+
+    # Slack
+    slack_mode: Literal["http", "socket"] = Field(
+        "http", description="How Slack reaches the bot: http (Slack calls it) or socket (it calls Slack: Socket Mode)."
+    )
+    slack_host: str = Field(
+        "127.0.0.1", description="Address that Slack's requests are taken at; put a TLS proxy before it."
+    )
+    slack_port: int = Field(8767, ge=0, le=65535, description="Port of that; nothing but Slack is served there.")
+    slack_signing_secret: SecretStr | None = Field(None, description="Signing secret of the app, for slack_mode http.")
+    slack_bot_token: SecretStr | None = Field(None, description="Token (xoxb-…) of the bot in its one workspace.")
+    slack_app_token: SecretStr | None = Field(None, description="Token (xapp-…) of the app, for slack_mode socket.")
+    slack_url: str = Field("", description="Address of a Slack on this machine, to try the bot out and for tests.")
 
     operators: Annotated[str, AfterValidator(_persons)] = Field(
         "", description="Who may pause workers and sees their hosts: persons such as discord:123, with commas."
