@@ -636,11 +636,7 @@ class WebApi:
     def _file(self, call: Call, number: str) -> Payload:
         """A file that the app can see. Raises `Problem`."""
         state, file = self._state, self._state.files.get(number)
-        if file is None:
-            raise Problem("file_not_found")
-        if file["user_team"] != call.grant.team_id and not any(
-            self._is_member(call, state.channels[one]) for one in (*file["channels"], *file["groups"])
-        ):
+        if file is None or not state.sees_file(call.grant.team_id, file):
             raise Problem("file_not_found")
         return file
 
@@ -658,16 +654,12 @@ class WebApi:
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """A file, to who has a token; to others the page to sign in, as Slack does."""
-        team_id, _, number = request.match_info["place"].partition("-")
+        number = request.match_info["place"].partition("-")[2]
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         grant, file = self._state.grants.get(token), self._state.files.get(number)
         if grant is None or grant.revoked or "files:read" not in grant.scopes:
             return web.Response(text="<!doctype html><title>Sign in</title>Sign in", content_type="text/html")
-        shared = file is not None and any(
-            self._state.bot_of(grant.team_id)["id"] in self._state.channels[one]["members"]
-            for one in (*file["channels"], *file["groups"])
-        )
-        if file is None or number not in self._state.contents or (grant.team_id != team_id and not shared):
+        if file is None or number not in self._state.contents or not self._state.sees_file(grant.team_id, file):
             return web.Response(status=404)
         if self._state.redirects_files:
             raise web.HTTPFound(f"http://localhost:{self._state.port}/elsewhere/{number}")
