@@ -106,22 +106,20 @@ WORDS: dict[str, Obey] = {
     r"export": export,
     r"(list )?characters": characters,
     r"help|\?": help_,
-    r"settings|conversations|forget ?me|admin|status|pause|resume|quota|block|unblock|workers|votes": window,
+    r"settings|conversations|forget ?me|admin|status": window,
 }
 """What a message has to be, as a whole, to be a command."""
 
 
 async def obeyed(bot: SlackBot, heard: Heard) -> bool:
     """Whether a message was a command of these; it is carried out once, and answered in its thread."""
-    for pattern, obey in WORDS.items():
-        match = re.fullmatch(pattern, heard.text.strip().rstrip(".!"), re.IGNORECASE | re.DOTALL)
-        if match is not None and not (heard.files and obey is not new_character):
-            break
-    else:
+    found = _command(heard)
+    if found is None:
         return False
     what = f"command:{heard.place.workspace}:{heard.source_id}"
     if not await bot.once.first(what, ONCE_SECONDS):
         return True
+    obey, match = found
     try:
         said = await obey(bot, heard, match)
     except BaseException:
@@ -130,6 +128,14 @@ async def obeyed(bot: SlackBot, heard: Heard) -> bool:
     if said is not None:
         await bot.say(heard.place, heard.source_id, said.text, said.blocks)
     return True
+
+
+def _command(heard: Heard) -> tuple[Obey, re.Match[str]] | None:
+    text = heard.text.strip()
+    for pattern, obey in WORDS.items():
+        if (match := re.fullmatch(pattern, text.rstrip(".!"), re.IGNORECASE | re.DOTALL)) is not None:
+            return obey, match
+    return None
 
 
 async def _take_away(bot: SlackBot, heard: Heard, filename: str) -> Said | None:

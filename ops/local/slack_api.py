@@ -429,6 +429,7 @@ class WebApi:
                 if not call.get(name):
                     raise Problem(f"missing_{name}")
         message = self._composed(call, required=False) | {"text": _streamed(call), "streaming": True}
+        message["blocks"] = self._streamed_blocks(call)
         self._spend(channel)
         posted = self._state.post(channel, message, call["thread_ts"])
         self._state.statuses.pop((channel["id"], posted.get("thread_ts", "")), None)
@@ -439,7 +440,13 @@ class WebApi:
         if "streaming" not in message:
             raise Problem("message_not_in_streaming_state")
         message["text"] = self._state.checked_text(message["text"] + _streamed(call))
+        message["blocks"] = [*message["blocks"], *self._streamed_blocks(call)]
         return {"channel": message["channel"], "ts": message["ts"]}
+
+    def _streamed_blocks(self, call: Call) -> list[Payload]:
+        """Blocks that are added to a stream. Raises `Problem`."""
+        added = [one["blocks"] for one in call.get("chunks") or [] if one["type"] == "blocks"]
+        return [block for blocks in added for block in self._state.checked_blocks(blocks)]
 
     def _stop_stream(self, call: Call) -> Payload:
         message = self._own(call, "message_not_owned_by_app")
