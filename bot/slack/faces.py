@@ -15,6 +15,7 @@ import aiohttp
 from PIL import Image
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.places import Place
 from bot.slack.rooms import Visit
 from storage import copies
 from storage.blobs import BlobError
@@ -54,8 +55,8 @@ async def passing(visit: Visit, workspace_id: UUID, filename: str, data: bytes, 
 async def send(visit: Visit, filename: str, data: bytes, words: str) -> None:
     """Send somebody a file in their messages with the bot."""
     opened = await visit.client.conversations_open(users=visit.person.id)
-    where = {"channel_id": str(opened["channel"]["id"]), "initial_comment": words}
-    await visit.bot.platform.upload(visit.client, data, filename, **where)
+    place = Place(visit.team, visit.team_name, str(opened["channel"]["id"]), "")
+    await visit.bot.platform.share(place, data, filename, words)
 
 
 async def clean(visit: Visit) -> None:

@@ -44,7 +44,7 @@ ENGINES = [f"{'engine' * 9}-{number:03}" for number in range(120)]
 
 
 def person(number: int, name: str = "", description: str = "", **more: bool) -> CharacterView:
-    return CharacterView(UUID(int=TURN.int + number), name or f"Person {number}", description, **more, picture=None)  # type: ignore[arg-type]  # bools by name
+    return CharacterView(UUID(int=TURN.int + number), name or f"Person {number}", description, **more, picture=None)
 
 
 def talk(number: int, title: str) -> TakenPart:
