@@ -70,6 +70,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "chat",
         "discord",
         "local-discord",
+        "local-slack",
     ):
         assert f" {command} " in run.stdout
     assert "with-parent" not in likeness(tmp_path, "demo", "--help").stdout
