@@ -418,6 +418,8 @@ class LocalSlack(State):
             return {"selected_option": option if given else element.get("initial_option")}
         if kind == "users_select":
             return {"selected_user": value if given else element.get("initial_user")}
+        if kind == "conversations_select":
+            return {"selected_conversation": value if given else element.get("initial_conversation")}
         words = value if given else element.get("initial_value")
         if words and not element.get("min_length", 0) <= len(words) <= element.get("max_length", 3000):
             raise ValueError("These words are too long, or too short.")
