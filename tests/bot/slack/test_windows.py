@@ -310,7 +310,7 @@ async def test_a_conversation_is_looked_at_and_taken_away_by_whoever_took_part(t
     await pressed(town, town.ada, opens("menu"), "Forget me")
     await pressed(town, town.ada, opens("conversations"), "|Olivia>")
     await pressed(town, town.ada, conversations.DOES, conversations.SENT, f"export:{one}")
-    (message,) = town.slack.told_in(town.slack.direct(town.ada))
+    *_, message = town.slack.told_in(town.slack.direct(town.ada))
     assert [file["name"] for file in message["files"]] == ["conversation.zip"]
     view = await opened(town, town.ben, "/likeness history", conversations.NONE_YET)
     view["blocks"].append(_forged(conversations.DOES, f"history:{one}"))
@@ -376,7 +376,10 @@ async def test_an_admin_pauses_gives_a_quota_blocks_and_unblocks(town: Town) -> 
 
 
 async def test_nobody_else_sees_or_does_anything_there(town: Town) -> None:
-    assert "Admin" not in words(await opened(town, town.ada, "/likeness", "Forget me"))
+    town.ada["locale"] = "de-DE"
+    view = await opened(town, town.ada, "/likeness", "Forget me")
+    assert "Löscht, was hier von dir gespeichert ist" in words(view)
+    assert "Admin" not in words(view)
     view = await opened(town, town.ada, "/likeness admin", NOT_ADMIN)
     view["blocks"].append(_forged(admin.does("pause"), "now"))
     calls = len(town.slack.called("views.update"))
