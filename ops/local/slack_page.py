@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ops.local.pages import COLOURS, Pages, pictures
 from ops.local.slack import LocalSlack
 from ops.local.slack_blocks import elements_of
+from ops.local.slack_state import Problem
 from ops.local.slack_wire import Delivery, Payload
 
 SILENCE = "Likeness did not answer in time."
@@ -56,7 +57,6 @@ class Page(Pages):
             "slack.html",
             people=[(one, self._address(request, one)) for one in people],
             team=self._slack.teams[me["team_id"]],
-            channels=[one for one in self._slack.channels.values() if not one["is_im"] and me["id"] in one["members"]],
             direct=self._slack.direct(me),
             commands=self._slack.commands,
             **self._told(request),
@@ -120,6 +120,8 @@ class Page(Pages):
             delivery = await self._slack.submit(view, _values(view, form), me)
         except ValueError as error:
             self._tried[view["id"]] = str(error)
+        except Problem as problem:
+            self._tried[view["id"]] = f"Slack refuses the answer of Likeness: {problem}."
         else:
             if not delivery.acknowledged:
                 self._tried[view["id"]] = SILENCE
@@ -172,7 +174,7 @@ class Page(Pages):
         """The address of what is shown for somebody else; their own direct messages in place of another's."""
         shown = self._shown(request)
         more = {name: value for name, value in request.query.items() if name == "tab"}
-        if shown["is_im"]:
+        if shown["is_im"] and shown["user"] != person["id"]:
             shown = self._slack.direct(person)
         elif "thread" in request.query:
             more["thread"] = request.query["thread"]
@@ -192,6 +194,9 @@ class Page(Pages):
             "query": urlencode(
                 {name: value for name, value in request.query.items() if name in ("thread", "tab")} | {"as": me["id"]}
             ),
+            "channels": [
+                one for one in self._slack.channels.values() if not one["is_im"] and me["id"] in one["members"]
+            ],
             "messages": top if thread is None else self._slack.thread(channel["id"], thread),
             "threads": {one["id"]: self._threads(one) for one in self._slack.channels.values()},
             "whispers": [one for one in whispers if one.get("thread_ts") == thread],
