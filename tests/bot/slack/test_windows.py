@@ -221,13 +221,13 @@ async def test_anybody_may_look_and_only_an_admin_change_what_others_made(town: 
 
 async def test_a_command_with_words_begins_a_thread_and_a_form_takes_characters_and_a_seed(town: Town) -> None:
     made(town, "Hugo", town.ada)
-    await town.slack.slash("/imagine", "Olivia & <!channel>", town.ada, town.general)
+    await town.slack.slash("/imagine", "Olivia <3 & Hugo", town.ada, town.general)
     await town.queued()
     claim = town.claim()
-    assert claim.text == "Olivia & <!channel>"
+    assert claim.text == "Olivia <3 & Hugo"
     town.finish(claim)
     (starter, *_) = town.slack.told_in(town.general)
-    assert starter["text"] == f"<@{town.ada['id']}>: Olivia &amp; &lt;!channel&gt;"
+    assert starter["text"] == f"<@{town.ada['id']}>: Olivia &lt;3 &amp; Hugo"
     await town.shown(starter)
     await opened(town, town.ben, "/imagine", "Whom to draw and where")
     assert await sent(town, town.ben, text="on a beach", characters=["Hugo"], seed="7") is None
@@ -373,7 +373,7 @@ async def test_an_admin_pauses_gives_a_quota_blocks_and_unblocks(town: Town) -> 
     assert BLOCKED in words((await town.answered(said))[0])
     await pressed(town, town.boss, admin.does("unblock"), "Whom")
     await sent(town, town.boss, person=town.ben["id"])
-    view = await sees(town, town.boss, "I draw for Ben again")
+    view = await sees(town, town.boss, "Ben is not blocked any more.")
     assert "Blocked:" not in words(view)
 
 
