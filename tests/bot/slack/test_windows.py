@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from uuid import UUID, uuid4
@@ -12,8 +13,9 @@ from sqlalchemy import select
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
 from bot.services import Services
 from bot.slack import admin, characters, conversations, forgetme, newcharacter, shortcuts, windows
-from bot.slack.app import SlackBot
+from bot.slack.app import AWAY, SlackBot
 from bot.slack.menu import opens
+from bot.turns import Answer
 from ops.local.slack import LocalSlack
 from ops.local.slack_wire import Payload
 from storage import characters as stored
@@ -21,8 +23,10 @@ from storage import conversations as conversations_kept
 from storage import reports, turns
 from storage.admin import BLOCKED
 from storage.characters import CONSENT
+from storage.database import DatabaseUnavailable
 from storage.settings import Settings
 from storage.tables import Copy, Status, Worker
+from storage.turns import Receipt, Request
 from tests.bot.helpers import png, until
 from tests.bot.slack.conftest import Town, running
 
@@ -236,14 +240,24 @@ async def test_a_command_with_words_begins_a_thread_and_a_form_takes_characters_
     assert (claim.text, claim.seed) == ("Hugo, on a beach", 7)
 
 
-async def test_where_the_bot_cannot_come_the_form_says_so_and_keeps_the_words(town: Town) -> None:
+async def test_where_nothing_can_be_drawn_yet_the_form_says_so_and_can_be_sent_again(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = town.slack.channel(town.team, "secret", private=True, bot=False)
     await town.slack.slash("/imagine", "", town.ada, secret)
     await sees(town, town.ada, "Whom to draw and where")
     view = await sent(town, town.ada, text="Olivia")
     assert view is not None
     assert "invite me" in view["errors"]["text"]
+    town.slack.invite(secret)
+    monkeypatch.setattr(bot.turns, "receive", _away)
+    view = await sent(town, town.ada, text="Olivia")
+    assert view is not None
+    assert AWAY in view["errors"]["text"]
+    monkeypatch.undo()
     assert town.factory.count(*Status) == 0
+    assert await sent(town, town.ada, text="Olivia") is None
+    await town.queued()
 
 
 async def test_pictures_of_a_message_become_a_character_and_a_picture_is_drawn_from(town: Town) -> None:
@@ -439,10 +453,12 @@ def _forged(action_id: str, value: str) -> Payload:
     return {"type": "actions", "block_id": "forged", "elements": [button]}
 
 
+async def _away(request: Request) -> Receipt | Answer:
+    raise DatabaseUnavailable("away")
+
+
 def _slow(bot: SlackBot, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Have pictures arrive only when the test says so."""
-    import asyncio
-
     gate, fetch = asyncio.Event(), bot.files.fetch
 
     async def late(link: str) -> bytes:
