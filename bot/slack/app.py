@@ -63,6 +63,7 @@ LISTENERS = (mentions, buttons, windows)
 
 EVENTS = "/slack/events"  # events, commands and interactions alike
 HEALTH = "/health"
+ALIVE = "slack-alive"  # a file in the data folder, for Socket Mode
 CALL_SECONDS = 15.0
 ACK_SECONDS = 2.5  # Slack waits for three
 LAST_ATTEMPT = 3  # Slack sends an event again so often
@@ -187,10 +188,7 @@ class SlackBot:
         await task
 
     async def say(self, place: Place, source_id: str, text: str, blocks: Sequence[Payload] = ()) -> None:
-        """Answer a message in its thread, once, whichever processes and events say it.
-
-        `text` is plain; `blocks` stand for it. Where the bot may not write it goes to the person who wrote the message.
-        """
+        """Answer a message in its thread, once, whichever processes and events say it. `text` is plain; `blocks` stand for it."""
         if not await self.once.first(f"say:{place.workspace}:{source_id}", REPLAY_SECONDS):
             return
         try:
@@ -303,7 +301,16 @@ class SlackBot:
         except SlackApiError as error:
             await handler.close_async()  # type: ignore[no-untyped-call]
             raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
+        self._background.append(asyncio.create_task(self._live(handler)))
         return handler
+
+    async def _live(self, handler: AsyncSocketModeHandler) -> None:
+        """Touch a file while the socket is there: what a health check looks at."""
+        sign = self.services.settings.data_dir / ALIVE
+        while True:
+            if await handler.client.is_connected() and sign.parent.is_dir():
+                await asyncio.to_thread(sign.touch)
+            await asyncio.sleep(10)
 
     async def catch_up(self) -> None:
         """Take what was said while nobody listened."""
