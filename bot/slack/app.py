@@ -40,7 +40,7 @@ from bot.listening import Listening
 from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
-from bot.slack import NotSetUp, buttons, mentions, render
+from bot.slack import NotSetUp, buttons, mentions, render, windows
 from bot.slack.channels import Channels
 from bot.slack.files import Files
 from bot.slack.missed import missed
@@ -58,7 +58,7 @@ from storage.turns import Request
 
 log = logging.getLogger(__name__)
 
-LISTENERS = (mentions, buttons)
+LISTENERS = (mentions, buttons, windows)
 """Modules with a function `register(bot)`."""
 
 EVENTS = "/slack/events"  # events, commands and interactions alike
