@@ -145,6 +145,17 @@ class Settings(BaseSettings):
         description="Whether Discord gave the bot the message content intent: needed to hear what mentions nobody.",
     )
 
+    # Slack
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Token of the app in its one workspace; without it, workspaces come by OAuth."
+    )
+    slack_client_id: str = Field("", description="The app's client id, for workspaces that come by OAuth.")
+    slack_client_secret: SecretStr | None = Field(None, description="Secret that goes with the client id.")
+    slack_encryption_keys: SecretStr | None = Field(
+        None,
+        description="Keys, with commas, that seal the tokens of workspaces in the database; the first seals, all open.",
+    )
+
     operators: Annotated[str, AfterValidator(_persons)] = Field(
         "", description="Who may pause workers and sees their hosts: persons such as discord:123, with commas."
     )

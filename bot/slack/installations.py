@@ -1,0 +1,332 @@
+"""Where the app is installed, and with which tokens: in any number of workspaces by OAuth, or in one by a setting.
+
+Tokens lie sealed in Postgres, in the tables of slack_sdk's own store, and are refreshed before they expire; an advisory lock
+of the workspace keeps two processes from doing so at once. An uninstall deletes them, and all else that is kept of the
+workspace, in one transaction. It knows nothing of events and messages; how somebody installs the app is in `bot.slack.oauth`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError, SlackTokenRotationError
+from slack_sdk.oauth.installation_store import Bot, Installation
+from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore, SQLAlchemyInstallationStore
+from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import RowMapping, Table, delete, exists, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import Session
+
+from bot.services import Services
+from bot.slack import NoToken
+from storage import forgetting
+from storage.database import DatabaseUnavailable
+from storage.sealing import Keys, Sealed
+from storage.settings import Settings
+from storage.tables import SlackBot, SlackInstallation
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "slack"
+SECRETS = (
+    "bot_token",
+    "bot_refresh_token",
+    "user_token",
+    "user_refresh_token",
+    "incoming_webhook_url",
+    "incoming_webhook_configuration_url",
+)
+EARLY_MINUTES = 120  # before a token expires it is refreshed; Slack gives it twelve hours
+LAST_SECONDS = 60  # a token that expires within these is not used any more
+STATE_SECONDS = 600  # from the install page to Slack and back
+_LOCK = 0x51AC  # any constant that no other pair of advisory locks begins with
+_DEAD = frozenset({"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_auth", "app_not_installed"})
+
+NO_TOKEN = (
+    "Set LIKENESS_SLACK_BOT_TOKEN, for one workspace, or LIKENESS_SLACK_CLIENT_ID, LIKENESS_SLACK_CLIENT_SECRET and "
+    "LIKENESS_SLACK_ENCRYPTION_KEYS, for any number. docs/slack.md says where they come from."
+)
+
+
+class NotInstalled(Exception):
+    """The app is not in that workspace, or not any more: nothing can be said there."""
+
+
+def keys_of(settings: Settings) -> Keys:
+    """The keys that tokens are sealed with. Raises `storage.sealing.KeyProblem`."""
+    given = settings.slack_encryption_keys
+    return Keys(given.get_secret_value() if given else "", "LIKENESS_SLACK_ENCRYPTION_KEYS")
+
+
+class Store(AsyncSQLAlchemyInstallationStore):
+    """slack_sdk's store with its secrets sealed; of a workspace it keeps the latest installation."""
+
+    def __init__(self, client_id: str, engine: AsyncEngine, keys: Keys) -> None:
+        super().__init__(client_id, engine)
+        for table in (self.bots, self.installations):
+            for column in table.columns:
+                if column.name in SECRETS:
+                    column.type = Sealed(keys)
+
+    async def async_save(self, installation: Installation) -> None:
+        """Keep an installation, new or refreshed, in place of earlier ones."""
+        await super().async_save(installation)
+        at = datetime.fromtimestamp(installation.installed_at, UTC).replace(tzinfo=None)
+        async with self.engine.begin() as connection:
+            for table in (self.bots, self.installations):
+                mine = (table.c.client_id == self.client_id) & (table.c.team_id == installation.team_id)
+                await connection.execute(table.delete().where(mine, table.c.installed_at < at))
+
+    async def bot_of(self, team: str) -> Bot | None:
+        """The bot of a workspace, whatever organisation that belongs to."""
+        row = await self._latest(self.bots, team)
+        return None if row is None else SQLAlchemyInstallationStore.build_bot_entity(row)
+
+    async def installation_of(self, team: str) -> Installation | None:
+        """The installation of a workspace, whoever made it."""
+        row = await self._latest(self.installations, team)
+        return None if row is None else SQLAlchemyInstallationStore.build_installation_entity(row)
+
+    async def _latest(self, table: Table, team: str) -> RowMapping | None:
+        latest = (
+            table.select()
+            .where(table.c.client_id == self.client_id, table.c.team_id == team, table.c.bot_token.is_not(None))
+            .order_by(table.c.installed_at.desc())
+            .limit(1)
+        )
+        async with self.engine.connect() as connection:
+            return (await connection.execute(latest)).mappings().one_or_none()
+
+
+class States(AsyncSQLAlchemyOAuthStateStore):
+    """slack_sdk's store of states, where each counts once, however many bring it at the same time."""
+
+    async def async_issue(self, *args: object, **kwargs: object) -> str:
+        """A new one; those that nobody brought back in time go."""
+        async with self.engine.begin() as connection:
+            await connection.execute(self.oauth_states.delete().where(self.oauth_states.c.expire_at < _utcnow()))
+        return await super().async_issue(*args, **kwargs)
+
+    async def async_consume(self, state: str) -> bool:
+        """Whether it was issued here, in time, and not brought back before."""
+        column = self.oauth_states.c
+        taken = self.oauth_states.delete().where(column.state == state, column.expire_at > _utcnow())
+        async with self.engine.begin() as connection:
+            return (await connection.execute(taken.returning(column.id))).first() is not None
+
+
+def _utcnow() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)  # as slack_sdk writes times
+
+
+class Installations:
+    """Of one process. With a bot's token in the settings it knows one workspace; else those that installed the app.
+
+    Raises `NoToken` or `KeyProblem` when the settings do not suffice. `client` has no token: it asks Slack for others.
+    """
+
+    def __init__(self, services: Services, client: AsyncWebClient) -> None:
+        self._services, self._client = services, client
+        settings = services.settings
+        self._token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
+        self._own: Bot | None = None
+        self._asking = asyncio.Lock()
+        self.store: Store | None = None
+        self.states: States | None = None
+        if self._token is not None:
+            return
+        if not settings.slack_client_id or settings.slack_client_secret is None:
+            raise NoToken(NO_TOKEN)
+        keys = keys_of(settings)
+        self._engine = create_async_engine(
+            settings.database_url,
+            pool_size=settings.database_pool,
+            max_overflow=0,
+            connect_args={"connect_timeout": 5, "application_name": "likeness"},
+        )
+        self.store = Store(settings.slack_client_id, self._engine, keys)
+        self.states = States(STATE_SECONDS, self._engine)
+        self._rotator = AsyncTokenRotator(
+            client_id=settings.slack_client_id,
+            client_secret=settings.slack_client_secret.get_secret_value(),
+            client=client,
+        )
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if self.store is not None:
+            await self._engine.dispose()
+
+    async def check(self) -> None:
+        """Raise `NoToken` when Slack does not know the token, or `KeyProblem` when tokens cannot be opened."""
+        if self.store is None:
+            await self._one(self._token or "")
+            return
+        async with self._engine.connect() as connection:
+            (await connection.execute(select(self.store.bots.c.bot_token))).all()
+
+    async def bot(self, team: str) -> Bot:
+        """The bot of a workspace, with a token that is good for now. Raises `NotInstalled` or `DatabaseUnavailable`."""
+        if self.store is None:
+            own = await self._one(self._token or "")
+            if own.team_id != team:
+                raise NotInstalled(f"The bot's token is not of the workspace {team}.")
+            return own
+        try:
+            found = await self.store.bot_of(team)
+            if found is None:
+                raise NotInstalled(f"The app is not installed in the workspace {team}.")
+            if (found.bot_token_expires_at or float("inf")) > time.time() + EARLY_MINUTES * 60:
+                return found
+            return await asyncio.shield(self._refreshed(team, found))  # a token that nobody keeps would be lost
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+
+    async def authorize(self, team_id: str | None) -> AuthorizeResult | None:
+        """As Bolt asks for it with each event. None: the app is not installed there."""
+        if team_id is None:
+            return None
+        try:
+            bot = await self.bot(team_id)
+        except NotInstalled as error:
+            log.warning("an event was left aside: %s", error)
+            return None
+        return AuthorizeResult(
+            enterprise_id=bot.enterprise_id,
+            team_id=team_id,
+            bot_user_id=bot.bot_user_id,
+            bot_id=bot.bot_id,
+            bot_token=bot.bot_token,
+            bot_scopes=bot.bot_scopes,
+        )
+
+    async def _one(self, token: str) -> Bot:
+        async with self._asking:
+            if self._own is None:
+                try:
+                    said = await self._client.auth_test(token=token)
+                except SlackApiError as error:
+                    if error.response.get("error") not in _DEAD | {"not_authed"}:
+                        raise
+                    raise NoToken("Slack does not know the token in LIKENESS_SLACK_BOT_TOKEN.") from error
+                self._own = Bot(
+                    bot_token=token,
+                    bot_id=said["bot_id"],
+                    bot_user_id=said["user_id"],
+                    team_id=said["team_id"],
+                    team_name=said.get("team"),
+                    enterprise_id=said.get("enterprise_id"),
+                    installed_at=0.0,
+                )
+            return self._own
+
+    async def _refreshed(self, team: str, found: Bot) -> Bot:
+        """The same bot with fresh tokens; as it is while another process gets them and it is good for a while."""
+        assert self.store is not None
+        usable = (found.bot_token_expires_at or 0) > time.time() + LAST_SECONDS
+        if usable and self._asking.locked():
+            return found
+        async with self._asking, self._engine.begin() as connection:
+            key = (_LOCK, func.hashtext(team))
+            if usable and not await connection.scalar(select(func.pg_try_advisory_xact_lock(*key))):
+                return found
+            if not usable:
+                await connection.execute(select(func.pg_advisory_xact_lock(*key)))
+            installation = await self.store.installation_of(team)
+            if installation is None:
+                raise NotInstalled(f"The app was just removed from the workspace {team}.")
+            try:
+                fresh = await self._rotator.perform_token_rotation(
+                    installation=installation, minutes_before_expiration=EARLY_MINUTES
+                )
+            except (SlackTokenRotationError, aiohttp.ClientError, TimeoutError) as error:
+                if usable:
+                    log.warning("the tokens of %s are not refreshed yet: %s", team, _reason(error))
+                    return found
+                if _reason(error) in _DEAD:
+                    raise NotInstalled(f"Slack refreshes the tokens of {team} no more: {_reason(error)}.") from error
+                raise
+            if fresh is None:  # another process was quicker
+                return installation.to_bot()
+            await self.store.async_save(fresh)
+            return fresh.to_bot()
+
+    async def uninstalled(self, team: str, at: float) -> bool:
+        """The app was removed from a workspace, `at` seconds since the epoch: all that is kept of it goes. May be repeated.
+
+        Returns whether anything went. Where the app was installed again meanwhile, nothing does.
+        """
+        client_id = self._services.settings.slack_client_id
+        gone = await self._services.database.arun(_leave, client_id, team, at)
+        if gone:
+            log.info("the app was removed from %s; what was kept of it is deleted", team)
+        return gone
+
+    async def revoked(self, team: str, bots: Sequence[str], people: Sequence[str], at: float) -> None:
+        """Tokens were revoked: those of people go, and with the bot's all tokens and whatever waits. May be repeated."""
+        client_id = self._services.settings.slack_client_id
+        await self._services.database.arun(_revoke, client_id, team, bool(bots), list(people), at)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.args[0] if isinstance(error, SlackTokenRotationError) else error
+    return str(cause.response.get("error")) if isinstance(cause, SlackApiError) else repr(cause)
+
+
+def _leave(session: Session, client_id: str, team: str, at: float) -> bool:
+    until = datetime.fromtimestamp(at + 1, UTC)  # Slack tells whole seconds
+    gone = _forget_tokens(session, client_id, team, until)
+    return forgetting.leave(session, PLATFORM, team, until) if gone else False
+
+
+def _revoke(session: Session, client_id: str, team: str, bot: bool, people: Sequence[str], at: float) -> None:
+    until = datetime.fromtimestamp(at + 1, UTC)
+    session.execute(
+        update(SlackInstallation)
+        .where(
+            SlackInstallation.client_id == client_id,
+            SlackInstallation.team_id == team,
+            SlackInstallation.user_id.in_(people),
+            SlackInstallation.installed_at <= until.replace(tzinfo=None),
+        )
+        .values(user_token=None, user_refresh_token=None, user_token_expires_at=None)
+    )
+    if bot and _forget_tokens(session, client_id, team, until):
+        forgetting.stop(session, PLATFORM, team, until)
+
+
+def _forget_tokens(session: Session, client_id: str, team: str, until: datetime) -> bool:
+    """Delete a workspace's tokens. False, and nothing is deleted: it was installed again after that time."""
+    session.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(team))))  # no refresh brings them back
+    tables = (SlackBot, SlackInstallation)
+    for table in tables:
+        mine = (table.client_id == client_id) & (table.team_id == team)
+        if session.scalar(select(exists().where(mine, table.installed_at > until.replace(tzinfo=None)))):
+            return False
+    for table in tables:
+        session.execute(delete(table).where(table.client_id == client_id, table.team_id == team))
+    return True
+
+
+def seal_again(session: Session, keys: Keys) -> int:
+    """Seal all that is kept with the first of the keys. Returns how many secrets. Raises `KeyProblem` and changes nothing."""
+    sealed = 0
+    for table in (SlackBot, SlackInstallation):
+        names = [name for name in SECRETS if hasattr(table, name)]
+        rows: Sequence[Any] = session.scalars(select(table).order_by(table.id).with_for_update()).all()  # Any: of two tables
+        for row in rows:
+            for name in names:
+                if (secret := getattr(row, name)) is not None:
+                    setattr(row, name, keys.seal_again(secret))
+                    sealed += 1
+    return sealed
