@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class NoToken(Exception):
+class NotSetUp(Exception):
     """The bot cannot be on Slack; the message says what to do."""

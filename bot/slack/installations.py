@@ -1,13 +1,14 @@
-"""Where the app is installed, and with which tokens: in any number of workspaces by OAuth, or in one by a setting.
+"""The teams that installed the app by OAuth, any number of them, and with which tokens.
 
-Tokens lie sealed in Postgres, in the tables of slack_sdk's own store, and are refreshed before they expire; an advisory lock
-of the workspace keeps two processes from doing so at once. An uninstall deletes them, and all else that is kept of the
-workspace, in one transaction. It knows nothing of events and messages; how somebody installs the app is in `bot.slack.oauth`.
+Tokens lie sealed in Postgres, in the tables of slack_sdk's own store, and are refreshed before they expire; an advisory lock of
+the team keeps two processes from doing so at once. An uninstall deletes them, and all else that is kept of the
+team, in one transaction. It knows nothing of events and messages; how somebody installs the app is in `bot.slack.oauth`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError, SlackTokenRotationError
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore, SQLAlchemyInstallationStore
@@ -28,7 +28,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 
 from bot.services import Services
-from bot.slack import NoToken
+from bot.slack import NotSetUp
+from bot.slack.places import PLATFORM
+from bot.slack.teams import Installed, NotInstalled
 from storage import forgetting
 from storage.database import DatabaseUnavailable
 from storage.sealing import Keys, Sealed
@@ -37,7 +39,6 @@ from storage.tables import SlackBot, SlackInstallation
 
 log = logging.getLogger(__name__)
 
-PLATFORM = "slack"
 SECRETS = (
     "bot_token",
     "bot_refresh_token",
@@ -50,16 +51,12 @@ EARLY_MINUTES = 120  # before a token expires it is refreshed; Slack gives it tw
 LAST_SECONDS = 60  # a token that expires within these is not used any more
 STATE_SECONDS = 600  # from the install page to Slack and back
 _LOCK = 0x51AC  # any constant that no other pair of advisory locks begins with
-_DEAD = frozenset({"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_auth", "app_not_installed"})
+DEAD = frozenset({"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_auth", "app_not_installed"})
 
-NO_TOKEN = (
+NOT_SET_UP = (
     "Set LIKENESS_SLACK_BOT_TOKEN, for one workspace, or LIKENESS_SLACK_CLIENT_ID, LIKENESS_SLACK_CLIENT_SECRET and "
     "LIKENESS_SLACK_ENCRYPTION_KEYS, for any number. docs/slack.md says where they come from."
 )
-
-
-class NotInstalled(Exception):
-    """The app is not in that workspace, or not any more: nothing can be said there."""
 
 
 def keys_of(settings: Settings) -> Keys:
@@ -69,7 +66,7 @@ def keys_of(settings: Settings) -> Keys:
 
 
 class Store(AsyncSQLAlchemyInstallationStore):
-    """slack_sdk's store with its secrets sealed; of a workspace it keeps the latest installation."""
+    """slack_sdk's store with its secrets sealed; of a team it keeps the latest installation."""
 
     def __init__(self, client_id: str, engine: AsyncEngine, keys: Keys) -> None:
         super().__init__(client_id, engine)
@@ -88,14 +85,23 @@ class Store(AsyncSQLAlchemyInstallationStore):
                 await connection.execute(table.delete().where(mine, table.c.installed_at < at))
 
     async def bot_of(self, team: str) -> Bot | None:
-        """The bot of a workspace, whatever organisation that belongs to."""
+        """The bot of a team, whatever organisation that belongs to."""
         row = await self._latest(self.bots, team)
         return None if row is None else SQLAlchemyInstallationStore.build_bot_entity(row)
 
     async def installation_of(self, team: str) -> Installation | None:
-        """The installation of a workspace, whoever made it."""
+        """The installation of a team, whoever made it."""
         row = await self._latest(self.installations, team)
         return None if row is None else SQLAlchemyInstallationStore.build_installation_entity(row)
+
+    async def teams(self) -> list[str]:
+        """The ids of all teams that the app is installed in."""
+        column = self.bots.c
+        mine = (
+            select(column.team_id).where(column.client_id == self.client_id, column.bot_token.is_not(None)).distinct()
+        )
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(mine)).scalars())
 
     async def _latest(self, table: Table, team: str) -> RowMapping | None:
         latest = (
@@ -130,23 +136,15 @@ def _utcnow() -> datetime:
 
 
 class Installations:
-    """Of one process. With a bot's token in the settings it knows one workspace; else those that installed the app.
+    """The teams that installed the app, of one process (`bot.slack.teams.Teams`). `client` asks Slack without a token.
 
-    Raises `NoToken` or `KeyProblem` when the settings do not suffice. `client` has no token: it asks Slack for others.
+    Raises `NotSetUp` or `KeyProblem` when the settings do not suffice.
     """
 
     def __init__(self, services: Services, client: AsyncWebClient) -> None:
-        self._services, self._client = services, client
         settings = services.settings
-        self._token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
-        self._own: Bot | None = None
-        self._asking = asyncio.Lock()
-        self.store: Store | None = None
-        self.states: States | None = None
-        if self._token is not None:
-            return
         if not settings.slack_client_id or settings.slack_client_secret is None:
-            raise NoToken(NO_TOKEN)
+            raise NotSetUp(NOT_SET_UP)
         keys = keys_of(settings)
         self._engine = create_async_engine(
             settings.database_url,
@@ -156,6 +154,7 @@ class Installations:
         )
         self.store = Store(settings.slack_client_id, self._engine, keys)
         self.states = States(STATE_SECONDS, self._engine)
+        self._refreshing = asyncio.Lock()
         self._rotator = AsyncTokenRotator(
             client_id=settings.slack_client_id,
             client_secret=settings.slack_client_secret.get_secret_value(),
@@ -164,79 +163,40 @@ class Installations:
 
     async def close(self) -> None:
         """Close what was opened."""
-        if self.store is not None:
-            await self._engine.dispose()
+        await self._engine.dispose()
 
-    async def check(self) -> None:
-        """Raise `NoToken` when Slack does not know the token, or `KeyProblem` when tokens cannot be opened."""
-        if self.store is None:
-            await self._one(self._token or "")
-            return
-        async with self._engine.connect() as connection:
-            (await connection.execute(select(self.store.bots.c.bot_token))).all()
-
-    async def bot(self, team: str) -> Bot:
-        """The bot of a workspace, with a token that is good for now. Raises `NotInstalled` or `DatabaseUnavailable`."""
-        if self.store is None:
-            own = await self._one(self._token or "")
-            if own.team_id != team:
-                raise NotInstalled(f"The bot's token is not of the workspace {team}.")
-            return own
+    async def installed(self, team: str) -> Installed:
+        """The bot in a team, with a token that is good for now. Raises `NotInstalled` or `DatabaseUnavailable`."""
         try:
-            found = await self.store.bot_of(team)
-            if found is None:
-                raise NotInstalled(f"The app is not installed in the workspace {team}.")
-            if (found.bot_token_expires_at or float("inf")) > time.time() + EARLY_MINUTES * 60:
-                return found
-            return await asyncio.shield(self._refreshed(team, found))  # a token that nobody keeps would be lost
+            return _installed(await self._bot(team))
         except SQLAlchemyError as error:
             raise DatabaseUnavailable("The database cannot be reached.") from error
 
-    async def authorize(self, team_id: str | None) -> AuthorizeResult | None:
-        """As Bolt asks for it with each event. None: the app is not installed there."""
-        if team_id is None:
-            return None
+    async def all(self) -> list[Installed]:
+        """The bot in each team where its token is good. Raises `DatabaseUnavailable`, or `KeyProblem` when none can be opened."""
         try:
-            bot = await self.bot(team_id)
-        except NotInstalled as error:
-            log.warning("an event was left aside: %s", error)
-            return None
-        return AuthorizeResult(
-            enterprise_id=bot.enterprise_id,
-            team_id=team_id,
-            bot_user_id=bot.bot_user_id,
-            bot_id=bot.bot_id,
-            bot_token=bot.bot_token,
-            bot_scopes=bot.bot_scopes,
-        )
+            found = []
+            for team in await self.store.teams():
+                with contextlib.suppress(NotInstalled):
+                    found.append(_installed(await self._bot(team)))
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        return found
 
-    async def _one(self, token: str) -> Bot:
-        async with self._asking:
-            if self._own is None:
-                try:
-                    said = await self._client.auth_test(token=token)
-                except SlackApiError as error:
-                    if error.response.get("error") not in _DEAD | {"not_authed"}:
-                        raise
-                    raise NoToken("Slack does not know the token in LIKENESS_SLACK_BOT_TOKEN.") from error
-                self._own = Bot(
-                    bot_token=token,
-                    bot_id=said["bot_id"],
-                    bot_user_id=said["user_id"],
-                    team_id=said["team_id"],
-                    team_name=said.get("team"),
-                    enterprise_id=said.get("enterprise_id"),
-                    installed_at=0.0,
-                )
-            return self._own
+    async def _bot(self, team: str) -> Bot:
+        found = await self.store.bot_of(team)
+        if found is None:
+            raise NotInstalled(f"The app is not installed in {team}.")
+        if (found.bot_token_expires_at or float("inf")) > time.time() + EARLY_MINUTES * 60:
+            return found
+        return await asyncio.shield(self._refreshed(team, found))  # tokens that nobody keeps would be lost
 
     async def _refreshed(self, team: str, found: Bot) -> Bot:
         """The same bot with fresh tokens; as it is while another process gets them and it is good for a while."""
-        assert self.store is not None
         usable = (found.bot_token_expires_at or 0) > time.time() + LAST_SECONDS
-        if usable and self._asking.locked():
+        if usable and self._refreshing.locked():
             return found
-        async with self._asking, self._engine.begin() as connection:
+        async with self._refreshing, self._engine.begin() as connection:
             key = (_LOCK, func.hashtext(team))
             if usable and not await connection.scalar(select(func.pg_try_advisory_xact_lock(*key))):
                 return found
@@ -244,7 +204,7 @@ class Installations:
                 await connection.execute(select(func.pg_advisory_xact_lock(*key)))
             installation = await self.store.installation_of(team)
             if installation is None:
-                raise NotInstalled(f"The app was just removed from the workspace {team}.")
+                raise NotInstalled(f"The app was just removed from {team}.")
             try:
                 fresh = await self._rotator.perform_token_rotation(
                     installation=installation, minutes_before_expiration=EARLY_MINUTES
@@ -253,7 +213,7 @@ class Installations:
                 if usable:
                     log.warning("the tokens of %s are not refreshed yet: %s", team, _reason(error))
                     return found
-                if _reason(error) in _DEAD:
+                if _reason(error) in DEAD:
                     raise NotInstalled(f"Slack refreshes the tokens of {team} no more: {_reason(error)}.") from error
                 raise
             if fresh is None:  # another process was quicker
@@ -261,21 +221,25 @@ class Installations:
             await self.store.async_save(fresh)
             return fresh.to_bot()
 
-    async def uninstalled(self, team: str, at: float) -> bool:
-        """The app was removed from a workspace, `at` seconds since the epoch: all that is kept of it goes. May be repeated.
 
-        Returns whether anything went. Where the app was installed again meanwhile, nothing does.
-        """
-        client_id = self._services.settings.slack_client_id
-        gone = await self._services.database.arun(_leave, client_id, team, at)
-        if gone:
-            log.info("the app was removed from %s; what was kept of it is deleted", team)
-        return gone
+def _installed(bot: Bot) -> Installed:
+    return Installed(bot.team_id or "", bot.team_name or "", bot.bot_token, bot.bot_user_id, bot.bot_id)
 
-    async def revoked(self, team: str, bots: Sequence[str], people: Sequence[str], at: float) -> None:
-        """Tokens were revoked: those of people go, and with the bot's all tokens and whatever waits. May be repeated."""
-        client_id = self._services.settings.slack_client_id
-        await self._services.database.arun(_revoke, client_id, team, bool(bots), list(people), at)
+
+async def uninstalled(services: Services, team: str, at: float) -> bool:
+    """The app was removed from a team, `at` seconds since the epoch: all that is kept of it goes. May be repeated.
+
+    Returns whether anything went. Where the app was installed again meanwhile, nothing does.
+    """
+    gone = await services.database.arun(_leave, services.settings.slack_client_id, team, at)
+    if gone:
+        log.info("the app was removed from %s; what was kept of it is deleted", team)
+    return gone
+
+
+async def revoked(services: Services, team: str, bots: Sequence[str], people: Sequence[str], at: float) -> None:
+    """Tokens were revoked: those of people go, and with the bot's all tokens and whatever waits. May be repeated."""
+    await services.database.arun(_revoke, services.settings.slack_client_id, team, bool(bots), list(people), at)
 
 
 def _reason(error: Exception) -> str:
@@ -306,7 +270,7 @@ def _revoke(session: Session, client_id: str, team: str, bot: bool, people: Sequ
 
 
 def _forget_tokens(session: Session, client_id: str, team: str, until: datetime) -> bool:
-    """Delete a workspace's tokens. False, and nothing is deleted: it was installed again after that time."""
+    """Delete a team's tokens. False, and nothing is deleted: it was installed again after that time."""
     session.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(team))))  # no refresh brings them back
     tables = (SlackBot, SlackInstallation)
     for table in tables:
@@ -318,12 +282,21 @@ def _forget_tokens(session: Session, client_id: str, team: str, until: datetime)
     return True
 
 
+def check(session: Session, keys: Keys) -> None:
+    """Raise `KeyProblem` when there is something that the keys do not open."""
+    for table in (SlackBot, SlackInstallation):
+        for secret in session.scalars(select(table.bot_token).where(table.bot_token.is_not(None))):
+            keys.open(str(secret))
+
+
 def seal_again(session: Session, keys: Keys) -> int:
     """Seal all that is kept with the first of the keys. Returns how many secrets. Raises `KeyProblem` and changes nothing."""
     sealed = 0
     for table in (SlackBot, SlackInstallation):
         names = [name for name in SECRETS if hasattr(table, name)]
-        rows: Sequence[Any] = session.scalars(select(table).order_by(table.id).with_for_update()).all()  # Any: of two tables
+        rows: Sequence[Any] = session.scalars(
+            select(table).order_by(table.id).with_for_update()
+        ).all()  # Any: of two tables
         for row in rows:
             for name in names:
                 if (secret := getattr(row, name)) is not None:

@@ -10,6 +10,7 @@ import html
 import logging
 from collections.abc import Awaitable, Callable
 
+import aiohttp
 from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
 from slack_bolt.error import BoltError
 from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
@@ -17,7 +18,7 @@ from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackClientError
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,8 +26,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from uuid_utils.compat import uuid7
-
-import aiohttp
 
 from bot.slack.installations import STATE_SECONDS, Installations
 from bot.slack.manifest import INSTALL_PATH, REDIRECT_PATH, SCOPES
@@ -72,10 +71,9 @@ class Flow(AsyncOAuthFlow):
 
 
 def routes(settings: Settings, installations: Installations, client: AsyncWebClient, authorize_url: str) -> list[Route]:
-    """The pages of an installation; none where a bot's token in the settings says which workspace it is."""
-    store, states, secret = installations.store, installations.states, settings.slack_client_secret
-    if store is None or states is None or secret is None:
-        return []
+    """The pages of an installation, for the adapter's HTTP application. `authorize_url` is Slack's, that people are sent to."""
+    secret = settings.slack_client_secret
+    assert secret is not None
     flow = Flow(
         client=client,
         logger=log,
@@ -87,8 +85,8 @@ def routes(settings: Settings, installations: Installations, client: AsyncWebCli
             install_path=INSTALL_PATH,
             redirect_uri_path=REDIRECT_PATH,
             authorization_url=authorize_url,
-            installation_store=store,
-            state_store=states,
+            installation_store=installations.store,
+            state_store=installations.states,
             state_expiration_seconds=STATE_SECONDS,
             callback_options=AsyncCallbackOptions(success=_installed, failure=_failed),
         ),
@@ -135,7 +133,9 @@ async def _failed(args: AsyncFailureArgs) -> BoltResponse:
 
 def _response(status: int, page: str, settings: AsyncOAuthSettings) -> BoltResponse:
     cookie = settings.state_utils.build_set_cookie_for_deletion()
-    return BoltResponse(status=status, body=page, headers={"Content-Type": "text/html; charset=utf-8", "Set-Cookie": cookie})
+    return BoltResponse(
+        status=status, body=page, headers={"Content-Type": "text/html; charset=utf-8", "Set-Cookie": cookie}
+    )
 
 
 def _page(title: str, body: str) -> str:

@@ -16,8 +16,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import func, select, text
 
 from bot.services import Services
-from bot.slack import NoToken
-from bot.slack.installations import PLATFORM, SECRETS, Installations, NotInstalled, keys_of, seal_again
+from bot.slack import NotSetUp
+from bot.slack.installations import SECRETS, Installations, check, keys_of, revoked, seal_again, uninstalled
+from bot.slack.places import PLATFORM
+from bot.slack.teams import NotInstalled
 from storage.database import Database
 from storage.sealing import KeyProblem
 from storage.settings import Settings
@@ -39,12 +41,6 @@ class Slack(AsyncWebClient):
         self.problem = ""
         self.slow = asyncio.Event()
         self.slow.set()
-
-    async def auth_test(self, **given: Any) -> Any:
-        """Who a token belongs to."""
-        if given["token"] != "xoxb-own":
-            raise SlackApiError("refused", {"ok": False, "error": "invalid_auth"})
-        return {"team_id": TEAM, "team": "Storytellers", "bot_id": "B1", "user_id": "U-bot"}
 
     async def oauth_v2_access(self, **given: Any) -> Any:
         """Fresh tokens for a refresh token."""
@@ -107,7 +103,6 @@ async def installed(services: Services, slack: Slack) -> AsyncIterator[Installat
 
 
 async def install(installations: Installations, made: Installation | None = None) -> None:
-    assert installations.store is not None
     await installations.store.async_save(made or installation())
 
 
@@ -115,7 +110,9 @@ def rows(database: Database) -> str:
     """All that lies in the tables of installations, as text."""
 
     def read(session: Any) -> str:
-        return str([session.execute(text(f"SELECT * FROM {one}")).all() for one in ("slack_bots", "slack_installations")])
+        return str(
+            [session.execute(text(f"SELECT * FROM {one}")).all() for one in ("slack_bots", "slack_installations")]
+        )
 
     return database.run(read)
 
@@ -128,7 +125,7 @@ async def test_tokens_lie_sealed_and_any_key_opens_what_the_first_sealed(
     installed: Installations, services: Services, slack: Slack, database: Database, settings: Settings
 ) -> None:
     await install(installed)
-    assert (await installed.bot(TEAM)).bot_token == f"xoxb-{TEAM}"
+    assert (await installed.installed(TEAM)).token == f"xoxb-{TEAM}"
     for secret in ("xoxb", "xoxe", "xoxp", "/secret"):
         assert secret not in rows(database)
 
@@ -139,21 +136,21 @@ async def test_tokens_lie_sealed_and_any_key_opens_what_the_first_sealed(
     both, new = keyed(f"{NEW}, {OLD}"), keyed(NEW)
     wrong = Installations(new, slack)
     with pytest.raises(KeyProblem, match="Add the old key"):
-        await wrong.check()
+        database.run(check, keys_of(new.settings))
     with pytest.raises(KeyProblem):
         database.run(seal_again, keys_of(new.settings))
     assert database.run(seal_again, keys_of(both.settings)) == len(SECRETS) + 2
-    await wrong.check()
-    assert (await wrong.bot(TEAM)).bot_refresh_token == f"xoxe-{TEAM}"
+    database.run(check, keys_of(new.settings))
+    assert (await wrong.installed(TEAM)).token == f"xoxb-{TEAM}"
     await wrong.close()
     for bad, says in (("", "is not set"), ("short", "no key")):
         with pytest.raises(KeyProblem, match=f"LIKENESS_SLACK_ENCRYPTION_KEYS.*{says}"):
             Installations(keyed(bad), slack)
+    with pytest.raises(NotSetUp, match="LIKENESS_SLACK_BOT_TOKEN"):
+        Installations(Services.open(settings.model_copy(update={"slack_client_id": ""})), slack)
 
 
 async def test_the_tables_are_those_that_the_store_writes(installed: Installations) -> None:
-    assert installed.store is not None
-    assert installed.states is not None
     for table in (installed.store.bots, installed.store.installations, installed.states.oauth_states):
         ours = Base.metadata.tables[table.name]
         assert {one.name: one.nullable for one in ours.c} == {one.name: one.nullable for one in table.c}
@@ -167,14 +164,14 @@ async def test_two_processes_refresh_a_token_once_and_nobody_waits_while_it_is_g
     await install(installed, installation(OTHER, expires_in=11 * HOURS))
     other = Installations(services, slack)
     slack.slow.clear()
-    first = asyncio.create_task(installed.bot(TEAM))
+    first = asyncio.create_task(installed.installed(TEAM))
     await slack.asked.wait()
-    meanwhile = await asyncio.gather(*(one.bot(TEAM) for one in (installed, other, other)))
-    assert {one.bot_token for one in meanwhile} == {f"xoxb-{TEAM}"}
+    meanwhile = await asyncio.gather(*(one.installed(TEAM) for one in (installed, other, other)))
+    assert {one.token for one in meanwhile} == {f"xoxb-{TEAM}"}
     slack.slow.set()
-    assert (await first).bot_token == "xoxe.xoxb-1"
-    assert (await other.bot(TEAM)).bot_token == "xoxe.xoxb-1"
-    assert (await other.bot(OTHER)).bot_token == f"xoxb-{OTHER}"
+    assert (await first).token == "xoxe.xoxb-1"
+    assert (await other.installed(TEAM)).token == "xoxe.xoxb-1"
+    assert (await other.installed(OTHER)).token == f"xoxb-{OTHER}"
     assert slack.refreshed == [f"xoxe-{TEAM}"]
     await other.close()
 
@@ -184,47 +181,33 @@ async def test_an_expired_token_is_waited_for_and_one_that_slack_refreshes_no_mo
 ) -> None:
     await install(installed, installation(expires_in=-5))
     other = Installations(services, slack)
-    found = await asyncio.gather(*(one.bot(TEAM) for one in (installed, other, installed, other)))
-    assert {one.bot_token for one in found} == {"xoxe.xoxb-1"}
+    found = await asyncio.gather(*(one.installed(TEAM) for one in (installed, other, installed, other)))
+    assert {one.token for one in found} == {"xoxe.xoxb-1"}
     await other.close()
 
     slack.problem = "internal_error"
     await install(installed, installation(OTHER, expires_in=1 * HOURS))
-    assert (await installed.bot(OTHER)).bot_token == f"xoxb-{OTHER}", "it is good for another hour"
+    assert (await installed.installed(OTHER)).token == f"xoxb-{OTHER}", "it is good for another hour"
     await install(installed, installation(OTHER, expires_in=-5))
     with pytest.raises(Exception, match="internal_error"):
-        await installed.bot(OTHER)
+        await installed.installed(OTHER)
     slack.problem = "invalid_refresh_token"
     with pytest.raises(NotInstalled, match="invalid_refresh_token"):
-        await installed.bot(OTHER)
-    assert await installed.authorize(OTHER) is None
+        await installed.installed(OTHER)
 
 
-async def test_who_is_authorized_comes_from_the_database_alone(installed: Installations) -> None:
+async def test_all_teams_are_told_but_those_whose_tokens_are_gone(installed: Installations, slack: Slack) -> None:
     await install(installed)
-    result = await installed.authorize(TEAM)
-    assert result is not None
-    assert (result.bot_token, result.bot_id, result.bot_user_id) == (f"xoxb-{TEAM}", "B1", "U-bot")
-    assert await installed.authorize(OTHER) is None
-    assert await installed.authorize(None) is None
-
-
-async def test_a_token_in_the_settings_is_of_one_workspace(services: Services, slack: Slack, settings: Settings) -> None:
-    def with_token(token: str) -> Installations:
-        changed = settings.model_copy(update={"slack_bot_token": SecretStr(token)})
-        return Installations(Services(changed, services.database, services.blobs, services.bell, services.broker), slack)
-
-    own = with_token("xoxb-own")
-    await own.check()
-    assert (await own.bot(TEAM)).bot_user_id == "U-bot"
-    with pytest.raises(NotInstalled):
-        await own.bot(OTHER)
-    with pytest.raises(NoToken, match="LIKENESS_SLACK_BOT_TOKEN"):
-        await with_token("xoxb-other").check()
+    await install(installed, installation(OTHER, expires_in=-5))
+    one = await installed.installed(TEAM)
+    assert (one.team, one.name, one.token, one.user, one.bot) == (TEAM, "Storytellers", f"xoxb-{TEAM}", "U-bot", "B1")
+    slack.problem = "invalid_refresh_token"
+    assert await installed.all() == [one]
+    slack.problem = ""
+    assert {one.team for one in await installed.all()} == {TEAM, OTHER}
 
 
 async def test_a_state_counts_once_however_many_bring_it(installed: Installations) -> None:
-    assert installed.states is not None
     states = installed.states
     state = await states.async_issue()
     brought = await asyncio.gather(*(states.async_consume(state) for _ in range(4)))
@@ -238,7 +221,7 @@ async def test_a_state_counts_once_however_many_bring_it(installed: Installation
 
 
 async def test_an_uninstall_leaves_nothing_and_a_new_installation_begins_anew(
-    installed: Installations, factory: Factory, database: Database
+    installed: Installations, services: Services, factory: Factory, database: Database
 ) -> None:
     await install(installed)
     await install(installed, installation(OTHER))
@@ -252,38 +235,37 @@ async def test_an_uninstall_leaves_nothing_and_a_new_installation_begins_anew(
     waiting = factory.receive("laughing", platform=PLATFORM, workspace=TEAM)
     elsewhere = factory.receive("Max", platform=PLATFORM, workspace=OTHER)
 
-    assert await installed.uninstalled(TEAM, time.time())
+    assert await uninstalled(services, TEAM, time.time())
     with pytest.raises(NotInstalled):
-        await installed.bot(TEAM)
+        await installed.installed(TEAM)
     assert workspaces(database) == [OTHER]
     assert factory.ids(*Status) == [elsewhere.turn_id]
     assert not factory.finish(claim).valid, "a worker that draws for them draws for nobody"
-    assert not await installed.uninstalled(TEAM, time.time()), "it is told twice"
-    assert (await installed.bot(OTHER)).bot_token == f"xoxb-{OTHER}"
+    assert not await uninstalled(services, TEAM, time.time()), "it is told twice"
+    assert (await installed.installed(OTHER)).token == f"xoxb-{OTHER}"
 
     again = time.time() + 10
     await install(installed, installation(at=again))
     fresh = factory.receive("Olivia", platform=PLATFORM, workspace=TEAM)
     assert fresh.workspace_id not in {done.workspace_id, running.workspace_id, waiting.workspace_id}
-    assert not await installed.uninstalled(TEAM, time.time()), "late news of the first uninstall"
-    assert (await installed.bot(TEAM)).bot_token == f"xoxb-{TEAM}"
+    assert not await uninstalled(services, TEAM, time.time()), "late news of the first uninstall"
+    assert (await installed.installed(TEAM)).token == f"xoxb-{TEAM}"
     assert factory.status(fresh.turn_id) is Status.QUEUED
 
 
 async def test_revoked_tokens_go_and_what_waits_is_cancelled_but_the_stories_stay(
-    installed: Installations, factory: Factory, database: Database
+    installed: Installations, services: Services, factory: Factory, database: Database
 ) -> None:
     await install(installed)
     waiting = factory.receive("Olivia", platform=PLATFORM, workspace=TEAM)
-    await installed.revoked(TEAM, [], ["U1"], time.time())
-    assert installed.store is not None
+    await revoked(services, TEAM, [], ["U1"], time.time())
     kept = await installed.store.installation_of(TEAM)
     assert kept is not None
     assert (kept.user_token, kept.bot_token) == (None, f"xoxb-{TEAM}")
     assert factory.status(waiting.turn_id) is Status.QUEUED
 
     for _ in range(2):
-        await installed.revoked(TEAM, ["U-bot"], [], time.time())
+        await revoked(services, TEAM, ["U-bot"], [], time.time())
         assert factory.status(waiting.turn_id) is Status.CANCELLED
         assert factory.delivered(waiting.turn_id), "nobody can show it any more"
         assert rows(database) == "[[], []]"
