@@ -151,6 +151,10 @@ class Settings(BaseSettings):
     )
     slack_client_id: str = Field("", description="The app's client id, for workspaces that come by OAuth.")
     slack_client_secret: SecretStr | None = Field(None, description="Secret that goes with the client id.")
+    slack_public_url: str = Field(
+        "", description="Address, https:// and a host, under which Slack and those who install the app reach the bot."
+    )
+    slack_url: str = Field("", description="Address of a Slack on this machine, to try the bot out and for tests.")
     slack_encryption_keys: SecretStr | None = Field(
         None,
         description="Keys, with commas, that seal the tokens of workspaces in the database; the first seals, all open.",

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.error import BoltError
 from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
@@ -22,9 +23,6 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 from uuid_utils.compat import uuid7
 
 from bot.slack.installations import STATE_SECONDS, Installations
@@ -44,6 +42,11 @@ FAILURES = {
 }
 ONE_WORKSPACE = "Please choose one workspace; I cannot be installed in a whole organisation at once."
 OTHER = "Slack did not install it."
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
 AWAY = "This cannot be done just now. Please try again in a moment."
 
 
@@ -70,9 +73,9 @@ class Flow(AsyncOAuthFlow):
         log.info("the app was installed in %s", installation.team_id)
 
 
-def routes(settings: Settings, installations: Installations, client: AsyncWebClient, authorize_url: str) -> list[Route]:
-    """The pages of an installation, for the adapter's HTTP application. `authorize_url` is Slack's, that people are sent to."""
-    secret = settings.slack_client_secret
+def pages(settings: Settings, installations: Installations, client: AsyncWebClient) -> list[web.RouteDef]:
+    """The pages of an installation, for the adapter's HTTP application. `client` has no token."""
+    secret, local = settings.slack_client_secret, settings.slack_url
     assert secret is not None
     flow = Flow(
         client=client,
@@ -82,9 +85,10 @@ def routes(settings: Settings, installations: Installations, client: AsyncWebCli
             client_secret=secret.get_secret_value(),
             scopes=SCOPES,
             user_scopes=[],
+            redirect_uri=settings.slack_public_url.rstrip("/") + REDIRECT_PATH if settings.slack_public_url else None,
             install_path=INSTALL_PATH,
             redirect_uri_path=REDIRECT_PATH,
-            authorization_url=authorize_url,
+            authorization_url=f"{local}/oauth/v2/authorize" if local else None,
             installation_store=installations.store,
             state_store=installations.states,
             state_expiration_seconds=STATE_SECONDS,
@@ -92,22 +96,23 @@ def routes(settings: Settings, installations: Installations, client: AsyncWebCli
         ),
     )
     return [
-        Route(INSTALL_PATH, _page_of(flow.handle_installation), methods=["GET"]),
-        Route(REDIRECT_PATH, _page_of(flow.handle_callback), methods=["GET"]),
+        web.get(INSTALL_PATH, _page_of(flow.handle_installation), allow_head=False),
+        web.get(REDIRECT_PATH, _page_of(flow.handle_callback), allow_head=False),
     ]
 
 
-def _page_of(handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
+def _page_of(
+    handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
         try:
-            response = to_starlette_response(await handle(to_async_bolt_request(request, b"")))
+            response = await to_aiohttp_response(await handle(await to_bolt_request(request)))
         except (SQLAlchemyError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError):
             reference = uuid7().hex[-8:]
-            log.exception("%s of %s", reference, request.url.path)  # without the query, which holds the code
-            response = HTMLResponse(_page("Not installed", f"<p>{AWAY} (Reference {reference}.)</p>{AGAIN}"), 503)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+            log.exception("%s of %s", reference, request.path)  # without the query, which holds the code
+            page = _page("Not installed", f"<p>{AWAY} (Reference {reference}.)</p>{AGAIN}")
+            response = web.Response(text=page, content_type="text/html", status=503)
+        response.headers.update(HEADERS)
         return response
 
     return answer
