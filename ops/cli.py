@@ -104,6 +104,54 @@ def discord() -> None:
     asyncio.run(run(Services.open(settings)))
 
 
+slack = typer.Typer(help="Be on Slack, as the settings LIKENESS_SLACK_* say. Any number of these may run.", invoke_without_command=True)
+app.add_typer(slack, name="slack")
+
+
+@slack.callback()
+def run_slack(context: typer.Context) -> None:
+    """Be on Slack, as the settings LIKENESS_SLACK_* say. Any number of these may run."""
+    if context.invoked_subcommand is not None:
+        return
+    import asyncio
+    import logging
+
+    from bot.services import Services
+    from bot.slack.app import run
+
+    settings = _settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Services.open(settings)))
+
+
+@slack.command("manifest")
+def slack_manifest(
+    url: Annotated[str | None, typer.Option(help="Address of the bot, https:// and a host; for HTTP and OAuth.")] = None,
+    socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode: Slack needs no address of the bot.")] = False,
+) -> None:
+    """Print the manifest that makes the app on Slack, as JSON."""
+    import json
+
+    from bot.slack.manifest import manifest
+
+    typer.echo(json.dumps(manifest(_settings(slack_public_url=url).slack_public_url, socket=socket), indent=2))
+
+
+@slack.command("rotate-keys")
+def slack_rotate_keys() -> None:
+    """Seal all tokens anew with the first key of LIKENESS_SLACK_ENCRYPTION_KEYS; after that the others can go."""
+    from bot.slack.installations import keys_of, seal_again
+    from storage.database import Database
+
+    settings = _settings()
+    keys, database = keys_of(settings), Database(settings.database_url)
+    try:
+        count = database.run(seal_again, keys)
+    finally:
+        database.close()
+    typer.echo(f"{count} secrets are sealed with the first key.")
+
+
 @app.command("local-discord")
 def local_discord(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8766,
@@ -295,6 +343,7 @@ def _sentence(error: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     from bot.discord import NoToken
+    from bot.slack import NotSetUp
     from migrations import NewerDatabase
     from ops.chat import ScriptProblem
     from ops.one_machine import NoWorker
@@ -302,6 +351,7 @@ def _sentence(error: Exception) -> str | None:
     from ops.stack import StackError
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
+    from storage.sealing import KeyProblem
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
         return f"The package {error.name} is not installed here. `make install` installs everything."
@@ -317,7 +367,8 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase):
+    expected = StackError | KeeperGone | NoWorker | NoToken | NotSetUp | KeyProblem | ScriptProblem | BlobError | NewerDatabase
+    if isinstance(error, expected):
         return str(error)
     return None
 

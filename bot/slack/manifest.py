@@ -10,36 +10,77 @@ EVENTS_PATH = "/slack/events"
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
 
-# By the names that the client's methods have.
+# By the names that the client's methods have. Of several scopes in one line every method needs one for each kind of channel.
 METHODS: dict[str, tuple[str, ...]] = {
     "auth_test": (),
-    "oauth_v2_access": (),
-    "views_open": (),
-    "views_update": (),
-    "views_publish": (),
-    "chat_postMessage": ("chat:write",),
-    "chat_postEphemeral": ("chat:write",),
-    "chat_update": ("chat:write",),
     "chat_delete": ("chat:write",),
-    "conversations_replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
-    "conversations_info": ("channels:read", "groups:read", "im:read", "mpim:read"),
+    "chat_postEphemeral": ("chat:write",),
+    "chat_postMessage": ("chat:write",),
+    "chat_update": ("chat:write",),
+    "conversations_history": ("channels:history", "groups:history", "im:history"),
+    "conversations_info": ("channels:read", "groups:read", "im:read"),
     "conversations_join": ("channels:join",),
-    "files_getUploadURLExternal": ("files:write",),
+    "conversations_replies": ("channels:history", "groups:history", "im:history"),
     "files_completeUploadExternal": ("files:write",),
+    "files_getUploadURLExternal": ("files:write",),
     "files_info": ("files:read",),
+    "users_conversations": ("channels:read", "groups:read", "im:read"),
     "users_info": ("users:read",),
-    "assistant_threads_setStatus": ("assistant:write",),
+    "views_open": (),
+    "views_publish": (),
+    "views_update": (),
 }
 EVENTS: dict[str, tuple[str, ...]] = {
+    "app_home_opened": (),
     "app_mention": ("app_mentions:read",),
+    "app_uninstalled": (),
     "message.channels": ("channels:history",),
     "message.groups": ("groups:history",),
     "message.im": ("im:history",),
-    "message.mpim": ("mpim:history",),
-    "app_home_opened": (),
-    "app_uninstalled": (),
     "tokens_revoked": (),
 }
-COMMANDS: dict[str, str] = {}
-SHORTCUTS: dict[str, str] = {}
-SCOPES = sorted({"commands", *(scope for table in (METHODS, EVENTS) for scopes in table.values() for scope in scopes)})
+COMMANDS = {"/newcharacter": "newcharacter", "/likeness": "likeness"}
+SHORTCUTS = {"likeness_reference": "reference", "likeness_branch": "branch", "likeness_report": "report"}
+SCOPES = sorted({"commands", *(one for table in (METHODS, EVENTS) for scopes in table.values() for one in scopes)})
+
+
+def manifest(url: str, *, socket: bool) -> dict[str, Any]:  # Any: JSON
+    """The manifest, of schema 2. `url` is where Slack reaches the bot; Socket Mode needs it for installations only.
+
+    Raises `NotSetUp` when there is no way for Slack to reach the bot.
+    """
+    site = url.rstrip("/")
+    if not site and not socket:
+        raise NotSetUp("Say where Slack reaches the bot, with --url https://…, or choose --socket.")
+    if site and not site.startswith("https://"):
+        raise NotSetUp(f"Slack takes https:// addresses only, and not {site}.")
+    asked = {} if socket else {"request_url": site + EVENTS_PATH}
+    commands = [
+        {"command": name, "description": catalogue.said(f"{key}.about"), "should_escape": True, **({} if socket else {"url": site + EVENTS_PATH})}
+        for name, key in COMMANDS.items()
+    ]
+    return {
+        "_metadata": {"major_version": 2},
+        "display_information": {"name": "Likeness", "description": ABOUT, "background_color": "#3b3560"},
+        "features": {
+            "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True, "messages_tab_read_only_enabled": False},
+            "agent_view": {"agent_description": ABOUT},
+            "bot_user": {"display_name": "Likeness", "always_online": True},
+            "shortcuts": [
+                {"type": "message", "name": catalogue.said(f"menu.{key}"), "callback_id": id_, "description": about}
+                for id_, (key, about) in SHORTCUTS.items()
+            ],
+            "slash_commands": commands,
+        },
+        "oauth_config": {
+            "scopes": {"bot": SCOPES},
+            **({"redirect_urls": [site + REDIRECT_PATH]} if site else {}),
+        },
+        "settings": {
+            "event_subscriptions": {"bot_events": sorted(EVENTS), **asked},
+            "interactivity": {"is_enabled": True, **asked},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": socket,
+            "token_rotation_enabled": bool(site),
+        },
+    }
