@@ -52,7 +52,7 @@ class Watch:
         """Nothing is ever looked for."""
         return None
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """Nobody asks for one."""
         return str(turn_id)
 

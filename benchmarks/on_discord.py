@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from benchmarks.measures import Figures, bot
 from benchmarks.system import System, percentile
 from bot.discord.client import ALIVE
-from bot.discord.render import custom_id
+from bot.buttons import custom_id
 from ops.local.discord import BOT_ID, EVERYTHING, TOKEN, LocalDiscord, Payload, role
 from ops.processes import Process
 

@@ -65,7 +65,7 @@ class Platform(Protocol):
     async def remove(self, due: Due, message_id: str) -> None:
         """Take a message away. Raises `MessageGone` or `ThreadGone`."""
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """Post a message with the turn's mark that says it is waiting, and return its id."""
 
 
@@ -89,7 +89,7 @@ class Pulled:
     async def remove(self, due: Due, message_id: str) -> None:
         """Whoever looks reads that it was deleted."""
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """A waiting turn can be read as well."""
         return f"{self.name}:{turn_id}"
 
@@ -174,7 +174,7 @@ class Replies:
         else:
             await database.arun(deliveries.delivered, due.turn_id, owner, message_id)
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str | None:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str | None:
         """Show that a turn waits, and return the message's id; None where its reply is due already, or another does it."""
         seconds, owner = self._services.settings.delivery_seconds, uuid4()
         leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, owner, seconds=seconds)
@@ -182,7 +182,7 @@ class Replies:
         if leased:
             try:
                 async with asyncio.timeout(seconds * 0.8):
-                    message_id = await self._platform.post_placeholder(turn_id, channel, thread)
+                    message_id = await self._platform.post_placeholder(turn_id, workspace, channel, thread)
             except TimeoutError:
                 raise  # it may yet appear: the lease runs out before anybody looks for it
             except Exception:

@@ -104,13 +104,13 @@ def discord() -> None:
     asyncio.run(run(Services.open(settings)))
 
 
-slack = typer.Typer(help="Be on Slack, as the settings LIKENESS_SLACK_* say. Any number of these may run.", invoke_without_command=True)
+slack = typer.Typer(invoke_without_command=True)
 app.add_typer(slack, name="slack")
 
 
 @slack.callback()
 def run_slack(context: typer.Context) -> None:
-    """Be on Slack, as the settings LIKENESS_SLACK_* say. Any number of these may run."""
+    """Be on Slack, over HTTP or Socket Mode as LIKENESS_SLACK_MODE says. Any number of these may run."""
     if context.invoked_subcommand is not None:
         return
     import asyncio
@@ -126,8 +126,12 @@ def run_slack(context: typer.Context) -> None:
 
 @slack.command("manifest")
 def slack_manifest(
-    url: Annotated[str | None, typer.Option(help="Address of the bot, https:// and a host; for HTTP and OAuth.")] = None,
-    socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode: Slack needs no address of the bot.")] = False,
+    url: Annotated[
+        str | None, typer.Option(help="Address of the bot, https:// and a host; for HTTP and OAuth.")
+    ] = None,
+    socket: Annotated[
+        bool, typer.Option("--socket", help="For Socket Mode: Slack needs no address of the bot.")
+    ] = False,
 ) -> None:
     """Print the manifest that makes the app on Slack, as JSON."""
     import json
@@ -144,7 +148,8 @@ def slack_rotate_keys() -> None:
     from storage.database import Database
 
     settings = _settings()
-    keys, database = keys_of(settings), Database(settings.database_url)
+    keys = keys_of(settings)
+    database = Database(settings.database_url)
     try:
         count = database.run(seal_again, keys)
     finally:
@@ -367,7 +372,9 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    expected = StackError | KeeperGone | NoWorker | NoToken | NotSetUp | KeyProblem | ScriptProblem | BlobError | NewerDatabase
+    expected = (
+        StackError | KeeperGone | NoWorker | NoToken | NotSetUp | KeyProblem | ScriptProblem | BlobError | NewerDatabase
+    )
     if isinstance(error, expected):
         return str(error)
     return None

@@ -393,6 +393,22 @@ def direct_channels(session: Session, platform: str, limit: int = 200) -> list[s
     )
 
 
+def latest_threads(session: Session, platform: str, workspace: str, limit: int) -> list[tuple[str, str]]:
+    """Channels and threads of a workspace, by the platform's own ids, that were talked in lately, the latest first."""
+    rows = session.execute(
+        select(Conversation.channel, Conversation.thread)
+        .join(Workspace, Workspace.id == Conversation.workspace_id)
+        .where(
+            Workspace.platform == platform,
+            Workspace.external_id == workspace,
+            Conversation.last_turn_at > func.now() - timedelta(days=30),
+        )
+        .order_by(Conversation.last_turn_at.desc())
+        .limit(limit)
+    )
+    return [(row.channel, row.thread) for row in rows]
+
+
 def recent(
     session: Session, workspace_id: UUID, *, before: datetime | None = None, limit: int = 50
 ) -> list[ConversationView]:

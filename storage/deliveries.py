@@ -6,12 +6,12 @@ must look for the reply in the thread before showing it again; `Due.attempts` sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Text, bindparam, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from storage import events
@@ -52,6 +52,7 @@ class Due:
     compares: bool = False  # whether two configurations drew it, to be voted on
     deleted: bool = False  # by a person: what was shown is to go
     shown: bool = False  # whether it stood there before: if it is gone now, somebody has removed it
+    files: Mapping[str, str] = field(default_factory=dict)  # uploaded already: the platform's ids by what they show
 
 
 _LEASE = text(
@@ -67,11 +68,11 @@ _LEASE = text(
         ) picked
         WHERE deliveries.turn_id = picked.turn_id
         RETURNING deliveries.turn_id, deliveries.due_at, deliveries.message_id, deliveries.attempts,
-                  deliveries.shown_at IS NOT NULL AS shown
+                  deliveries.files, deliveries.shown_at IS NOT NULL AS shown
     )
     SELECT t.id, t.conversation_id, t.workspace_id, w.external_id, c.channel, c.thread, t.source_id, t.status, t.reply, t.kind,
            t.deleted_at IS NOT NULL AS deleted, t.kind = 'variations' AND t.picked_at IS NULL AS unpicked,
-           leased.message_id, leased.attempts, leased.shown,
+           leased.message_id, leased.attempts, leased.files, leased.shown,
            (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text) ORDER BY p.position)
             FROM pictures p WHERE p.turn_id = t.id AND (p.chosen OR t.picked_at IS NULL)) AS pictures,
            EXISTS (SELECT FROM pictures p WHERE p.turn_id = t.id AND p.configuration <> '') AS compares
@@ -105,6 +106,7 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
             compares=row.compares,
             deleted=row.deleted,
             shown=row.shown,
+            files=row.files,
         )
         for row in rows
     ]
@@ -223,6 +225,20 @@ def _fall_due(session: Session, turn_ids: Sequence[UUID], *which: ColumnElement[
     )
     for platform, turn_id in due.all():
         events.notify_delivery(session, platform, turn_id)
+
+
+_KEEP_FILE = text(
+    """
+    UPDATE deliveries SET files = jsonb_strip_nulls(files || jsonb_build_object(:what, cast(:file_id AS text)))
+    WHERE turn_id = :turn_id
+    """
+).bindparams(bindparam("what", type_=Text))
+
+
+@single
+def keep_file(session: Session, turn_id: UUID, what: str, file_id: str | None) -> None:
+    """Note a file that was uploaded for a reply before it is shown, by what it shows; None: it is gone again."""
+    session.execute(_KEEP_FILE, {"turn_id": turn_id, "what": what, "file_id": file_id})
 
 
 def turn_of_message(session: Session, platform: str, workspace: str, message_id: str) -> UUID | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,7 +51,9 @@ def _some_shards(chosen: str) -> str:
 class Settings(BaseSettings):
     """What an operator can set. On one machine `likeness demo` fills in the addresses by itself."""
 
-    model_config = SettingsConfigDict(env_prefix="LIKENESS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LIKENESS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     # Where things are kept
     data_dir: Path = Field(
@@ -146,19 +148,26 @@ class Settings(BaseSettings):
     )
 
     # Slack
-    slack_bot_token: SecretStr | None = Field(
-        None, description="Token of the app in its one workspace; without it, workspaces come by OAuth."
+    slack_mode: Literal["http", "socket"] = Field(
+        "http", description="How Slack reaches the bot: http (Slack calls it) or socket (it calls Slack: Socket Mode)."
     )
-    slack_client_id: str = Field("", description="The app's client id, for workspaces that come by OAuth.")
-    slack_client_secret: SecretStr | None = Field(None, description="Secret that goes with the client id.")
+    slack_host: str = Field(
+        "127.0.0.1", description="Address that Slack's requests are taken at; put a TLS proxy before it."
+    )
+    slack_port: int = Field(8767, ge=0, le=65535, description="Port of that; nothing but Slack is served there.")
+    slack_signing_secret: SecretStr | None = Field(None, description="Signing secret of the app, for slack_mode http.")
+    slack_bot_token: SecretStr | None = Field(None, description="Token (xoxb-…) of the bot in its one workspace.")
+    slack_app_token: SecretStr | None = Field(None, description="Token (xapp-…) of the app, for slack_mode socket.")
     slack_public_url: str = Field(
         "", description="Address, https:// and a host, under which Slack and those who install the app reach the bot."
     )
-    slack_url: str = Field("", description="Address of a Slack on this machine, to try the bot out and for tests.")
+    slack_client_id: str = Field("", description="Client id of the app, for any number of workspaces by OAuth.")
+    slack_client_secret: SecretStr | None = Field(None, description="Secret that goes with the client id.")
     slack_encryption_keys: SecretStr | None = Field(
         None,
         description="Keys, with commas, that seal the tokens of workspaces in the database; the first seals, all open.",
     )
+    slack_url: str = Field("", description="Address of a Slack on this machine, to try the bot out and for tests.")
 
     operators: Annotated[str, AfterValidator(_persons)] = Field(
         "", description="Who may pause workers and sees their hosts: persons such as discord:123, with commas."

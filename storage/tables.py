@@ -396,6 +396,9 @@ class Delivery(Base):
     lease_until: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     shown_at: Mapped[datetime | None]  # for the first time; it may fall due again, to be changed or taken away
+    files: Mapped[dict[str, Any]] = mapped_column(
+        server_default="{}"
+    )  # uploaded before it was shown: ids by what they show
     problem: Mapped[str] = mapped_column(server_default="")
 
 

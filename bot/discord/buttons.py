@@ -1,4 +1,4 @@
-"""Buttons of turns. They hold nothing but the turn's id, so that they work after any restart and in any process."""
+"""Buttons of turns, as Discord tells of them. What they do is in `bot.buttons`."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from uuid import UUID
 
 import discord
 
-from bot.discord import render
+from bot.buttons import MARK, Press, custom_id, obey
 from bot.discord.client import Interaction
 from bot.discord.places import PLATFORM, allowed_in, moderates, place_of, problem, source_of, workspace_of
-from bot.turns import GONE, MINE, Who
+from bot.turns import GONE, Who
 from storage.tables import Kind
 
 
 class TurnButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],  # Any: a dynamic item belongs to no view
-    template=render.MARK,
+    template=MARK,
 ):
     """A button under a message of a turn."""
 
     def __init__(self, what: str, turn_id: UUID) -> None:
-        super().__init__(discord.ui.Button(custom_id=render.custom_id(what, turn_id)))
+        super().__init__(discord.ui.Button(custom_id=custom_id(what, turn_id)))
         self._what, self._turn_id = what, turn_id
 
     @classmethod
@@ -37,42 +37,17 @@ class TurnButton(
         await interaction.client.answer(interaction, lambda: self._obey(interaction))
 
     async def _obey(self, interaction: Interaction) -> str | None:
-        turns, user = interaction.client.turns, interaction.user
-        known = await turns.known(PLATFORM, workspace_of(interaction), self._turn_id)
-        if known is None:
-            return GONE
-        match self._what:
-            case "cancel" if known.author == str(user.id) or moderates(interaction):
-                said = None if await turns.cancel(known.workspace_id, known.turn_id) else "It has ended already."
-            case "cancel":
-                said = MINE
-            case "undo":
-                who = Who(str(user.id), moderates(interaction))
-                said = await turns.undo(
-                    known.workspace_id, known.conversation_id, source_of(interaction), who, only=known.turn_id
-                )
-            case "again":
-                said = await self._ask(interaction, Kind.AGAIN)
-            case "variations":
-                said = await self._ask(interaction, Kind.VARIATIONS)
-            case "larger":
-                said = await self._ask(interaction, Kind.ENLARGE)
-            case "pick1" | "pick2" | "pick3" | "pick4":
-                who = Who(str(user.id), moderates(interaction))
-                said = await turns.pick(known.workspace_id, known.turn_id, int(self._what[-1]) - 1, who)
-            case "better1" | "better2":
-                refused = await turns.prefer(known, str(user.id), user.display_name, int(self._what[-1]) - 1)
-                said = refused or "Thank you. I noted which of the two you like better."
-            case "delete":
-                who = Who(str(user.id), moderates(interaction))
-                said = await turns.delete(known.workspace_id, known.turn_id, source_of(interaction), who)
-            case "up" | "down":
-                likes = self._what == "up"
-                refused = await turns.vote(known, str(user.id), user.display_name, likes=likes)
-                said = refused or f"Thank you. I noted that you {'like' if likes else 'do not like'} it."
-            case _:
-                said = GONE
-        return said
+        user = interaction.user
+        press = Press(
+            platform=PLATFORM,
+            workspace=workspace_of(interaction),
+            what=self._what,
+            turn_id=self._turn_id,
+            source_id=source_of(interaction),
+            who=Who(str(user.id), moderates(interaction)),
+            name=user.display_name,
+        )
+        return await obey(interaction.client.turns, press, lambda kind: self._ask(interaction, kind))
 
     async def _ask(self, interaction: Interaction, kind: Kind) -> str | None:
         """Another turn, about this one."""

@@ -24,18 +24,18 @@ from bot.albums import Albums
 from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed, missed_in
-from bot.discord.pace import Throttle
 from bot.discord.places import NOT_HERE, PLATFORM, allowed_to, place_of, problem
 from bot.discord.platform import DiscordPlatform
 from bot.discord.tree import Tree
-from bot.discord.waiting import Waiting
 from bot.forgetme import Forgetting
 from bot.listening import Listening
+from bot.pace import Throttle
 from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
 from bot.sweeper import Sweeper
 from bot.turns import Answer, AttachmentGone, Turns
+from bot.waiting import Waiting
 from storage.database import DatabaseUnavailable
 from storage.turns import Receipt, Request
 
@@ -259,7 +259,7 @@ class LikenessClient(discord.AutoShardedClient):
 
     def _follow(self, receipt: Receipt, request: Request) -> None:
         if not receipt.duplicate and not receipt.status.final:
-            self.waiting.follow(receipt.turn_id, request.channel, request.thread)
+            self.waiting.follow(receipt.turn_id, request.workspace, request.channel, request.thread)
 
     async def _fetched(self, channel_id: int) -> Channel:
         found = await self.fetch_channel(channel_id)

@@ -17,7 +17,7 @@ import discord
 from discord import app_commands
 
 from bot import catalogue
-from bot.discord import render
+from bot.buttons import is_reply, mark_of
 from bot.discord.client import Interaction
 from bot.discord.commands import TEXT, name_of
 from bot.discord.newcharacter import PHOTOS, NewCharacterForm, create, filled_in
@@ -171,8 +171,8 @@ def _problem(interaction: Interaction) -> str | None:
 def _ours(interaction: Interaction, message: discord.Message) -> UUID | None:
     """The turn that a message of the bot's shows; None for any other message, and for one that still waits."""
     ids, me = buttons_of(message), interaction.client.user
-    ours = me is not None and message.author.id == me.id and render.is_reply(ids)
-    return render.mark_of(ids) if ours else None
+    ours = me is not None and message.author.id == me.id and is_reply(ids)
+    return mark_of(ids) if ours else None
 
 
 def _pictures(message: discord.Message) -> list[str]:

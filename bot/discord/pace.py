@@ -1,42 +1,18 @@
-"""How fast this process makes requests of Discord, and how many messages it posted just now.
+"""How many messages this process posted on Discord just now.
 
 Discord allows fifty requests a second for all that a bot does, answers to interactions aside, and five posts and edits in
-five seconds for a channel. Everything keeps to the first (`Throttle`); of the second, previews leave room for replies
-(`Pace`). It knows nothing of what the requests are.
+five seconds for a channel. Everything keeps to the first (`bot.pace`); of the second, previews leave room for replies. It
+knows nothing of what the requests are.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
 
 CHANNEL = (3, 5.0)  # requests in so many seconds, after which a channel has none left for a preview
 ALL = (25, 1.0)
-
-
-BURST = 5  # requests that may go at once after a pause
-
-
-class Throttle:
-    """Lets so many requests a second through, in the order in which they come (Turner's leaky bucket, 1986)."""
-
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = 1 / rate
-        self._clock = clock
-        self._full_at = 0.0  # when what was let through will have run out
-
-    def delay(self) -> float:
-        """Seconds until the next request may go, which is counted with this call."""
-        now = self._clock()
-        self._full_at = max(self._full_at, now) + self._interval
-        return max(0.0, self._full_at - now - BURST * self._interval)
-
-    async def turn(self) -> None:
-        """Wait for it."""
-        if (seconds := self.delay()) > 0:
-            await asyncio.sleep(seconds)
 
 
 class Pace:

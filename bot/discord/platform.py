@@ -13,12 +13,14 @@ from uuid import UUID
 
 import discord
 
+from bot.buttons import is_reply, mark_of
 from bot.discord import render
 from bot.discord.pace import Pace
 from bot.discord.places import PLATFORM
 from bot.progress import Update
 from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
 from bot.services import Services
+from bot.waiting import NotShown, worth_showing
 from storage import conversations, turns
 from storage.deliveries import Due
 
@@ -117,8 +119,8 @@ class DiscordPlatform:
         try:
             async for message in self._channel(due.thread, due.workspace).history(after=since, limit=None):
                 ids = buttons_of(message)
-                if message.author.id == self._client.user.id and render.mark_of(ids) == due.turn_id:
-                    found = Found(str(message.id), render.is_reply(ids))
+                if message.author.id == self._client.user.id and mark_of(ids) == due.turn_id:
+                    found = Found(str(message.id), is_reply(ids))
         except discord.NotFound:  # a thread that was not made yet
             return None
         except discord.HTTPException as error:
@@ -133,7 +135,7 @@ class DiscordPlatform:
         except discord.HTTPException as error:
             raise _gone(error) from error
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """A message with the turn's mark that says where it stands in the queue."""
         place = await self._services.database.arun(
             turns.place, turn_id, heartbeat_seconds=self._services.settings.heartbeat_seconds
@@ -151,8 +153,18 @@ class DiscordPlatform:
             raise _gone(error) from error
         return str(message.id)
 
-    async def show_progress(self, turn_id: UUID, thread: str, message_id: str, update: Update) -> None:
-        """The placeholder with the latest preview. Raises `MessageGone`, `MessageTooOld` or `ThreadGone`."""
+    def leaves_room(self, workspace: str, channel: str, thread: str) -> bool:
+        """Whether a preview in a thread still leaves room for replies."""
+        return self.pace.leaves_room(thread)
+
+    def worth_showing(self, update: Update, shown: Update | None) -> bool:
+        """What the countdown does not tell by itself."""
+        return worth_showing(update, shown)
+
+    async def show_progress(
+        self, turn_id: UUID, workspace: str, channel: str, thread: str, message_id: str, update: Update
+    ) -> None:
+        """The placeholder with the latest preview. Raises as `LivePlatform` says."""
         message = self._channel(thread, None).get_partial_message(int(message_id))
         files = []
         if update.progress is not None and update.progress.preview:
@@ -161,7 +173,8 @@ class DiscordPlatform:
         try:
             await message.edit(content=render.waiting(update), attachments=files, view=render.waiting_buttons(turn_id))
         except discord.HTTPException as error:
-            raise _gone(error) from error
+            gone = _gone(error)
+            raise (NotShown(str(error)) if gone is error else gone) from error
 
     def is_ours(self, link: str) -> bool:
         """Whether a link leads to Discord's own files."""

@@ -60,7 +60,9 @@ NOT_SET_UP = (
 
 
 def keys_of(settings: Settings) -> Keys:
-    """The keys that tokens are sealed with. Raises `storage.sealing.KeyProblem`."""
+    """The keys that tokens are sealed with. Raises `NotSetUp` or `storage.sealing.KeyProblem`."""
+    if not settings.slack_client_id or settings.slack_client_secret is None:
+        raise NotSetUp(NOT_SET_UP)
     given = settings.slack_encryption_keys
     return Keys(given.get_secret_value() if given else "", "LIKENESS_SLACK_ENCRYPTION_KEYS")
 
@@ -143,9 +145,8 @@ class Installations:
 
     def __init__(self, services: Services, client: AsyncWebClient) -> None:
         settings = services.settings
-        if not settings.slack_client_id or settings.slack_client_secret is None:
-            raise NotSetUp(NOT_SET_UP)
-        keys = keys_of(settings)
+        keys, secret = keys_of(settings), settings.slack_client_secret
+        assert secret is not None
         self._engine = create_async_engine(
             settings.database_url,
             pool_size=settings.database_pool,
@@ -157,7 +158,7 @@ class Installations:
         self._refreshing = asyncio.Lock()
         self._rotator = AsyncTokenRotator(
             client_id=settings.slack_client_id,
-            client_secret=settings.slack_client_secret.get_secret_value(),
+            client_secret=secret.get_secret_value(),
             client=client,
         )
 

@@ -6,7 +6,7 @@ shortcuts with the adapter's code, so that nothing is asked for that nothing nee
 
 from __future__ import annotations
 
-EVENTS_PATH = "/slack/events"
+EVENTS_PATH = "/slack/events"  # events, commands and interactions alike
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
 
@@ -56,14 +56,23 @@ def manifest(url: str, *, socket: bool) -> dict[str, Any]:  # Any: JSON
         raise NotSetUp(f"Slack takes https:// addresses only, and not {site}.")
     asked = {} if socket else {"request_url": site + EVENTS_PATH}
     commands = [
-        {"command": name, "description": catalogue.said(f"{key}.about"), "should_escape": True, **({} if socket else {"url": site + EVENTS_PATH})}
+        {
+            "command": name,
+            "description": catalogue.said(f"{key}.about"),
+            "should_escape": True,
+            **({} if socket else {"url": site + EVENTS_PATH}),
+        }
         for name, key in COMMANDS.items()
     ]
     return {
         "_metadata": {"major_version": 2},
         "display_information": {"name": "Likeness", "description": ABOUT, "background_color": "#3b3560"},
         "features": {
-            "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True, "messages_tab_read_only_enabled": False},
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
             "agent_view": {"agent_description": ABOUT},
             "bot_user": {"display_name": "Likeness", "always_online": True},
             "shortcuts": [

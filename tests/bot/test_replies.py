@@ -53,7 +53,7 @@ class Board:
         if self.messages.pop(message_id, None) is None:
             raise MessageGone(message_id)
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         return self._keep("placeholder", turn_id, "waiting")
 
     def _keep(self, call: str, turn_id: UUID, words: str) -> str:
@@ -124,8 +124,8 @@ async def test_a_finished_turn_is_shown_at_once(factory: Factory, services: Serv
 async def test_the_reply_takes_the_place_of_the_placeholder(factory: Factory, services: Services, board: Board) -> None:
     receipt = factory.receive()
     async with running(services, board) as replies:
-        await replies.post_placeholder(receipt.turn_id, "general", "story")
-        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        await replies.post_placeholder(receipt.turn_id, "guild", "general", "story")
+        await replies.post_placeholder(receipt.turn_id, "guild", "general", "story")
         finish_one(factory)
         await until_delivered(factory, receipt.turn_id)
     assert board.calls == ["placeholder", "edit"]
@@ -135,7 +135,7 @@ async def test_the_reply_takes_the_place_of_the_placeholder(factory: Factory, se
 async def test_a_placeholder_that_was_deleted_is_replaced(factory: Factory, services: Services, board: Board) -> None:
     receipt = factory.receive()
     async with running(services, board) as replies:
-        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        await replies.post_placeholder(receipt.turn_id, "guild", "general", "story")
         board.messages.clear()
         finish_one(factory)
         await until_delivered(factory, receipt.turn_id)
@@ -161,7 +161,7 @@ async def test_a_reply_in_place_of_a_deleted_placeholder_is_posted_once(
 ) -> None:
     """Somebody found the placeholder gone, posted anew, and died before that was recorded."""
     receipt = factory.receive()
-    await Replies(services, board).post_placeholder(receipt.turn_id, "general", "story")
+    await Replies(services, board).post_placeholder(receipt.turn_id, "guild", "general", "story")
     board.messages.clear()
     finish_one(factory)
     leased = factory.database.run(deliveries.lease, "test", uuid4(), seconds=0.01)
@@ -179,7 +179,7 @@ async def test_a_placeholder_that_could_not_be_posted_delays_no_reply(
     board.failures.append(RuntimeError("no"))
     async with running(services, board) as replies:
         with pytest.raises(RuntimeError):
-            await replies.post_placeholder(receipt.turn_id, "general", "story")
+            await replies.post_placeholder(receipt.turn_id, "guild", "general", "story")
         finish_one(factory)
         await until_delivered(factory, receipt.turn_id, seconds=4)
     assert board.texts() == ["Here it is."]
@@ -242,7 +242,7 @@ async def test_a_placeholder_too_old_to_be_edited_is_followed_by_the_reply(
 ) -> None:
     receipt = factory.receive()
     async with running(services, board) as replies:
-        await replies.post_placeholder(receipt.turn_id, "general", "story")
+        await replies.post_placeholder(receipt.turn_id, "guild", "general", "story")
         board.too_old = True
         finish_one(factory)
         row = await until_delivered(factory, receipt.turn_id)

@@ -128,7 +128,7 @@ class ForumPlatform:
         """A message goes; one that is gone already is no harm."""
         await self._client.delete(f"/messages/{message_id}")
 
-    async def post_placeholder(self, turn_id: UUID, channel: str, thread: str) -> str:
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """A message that says it waits."""
         message_id = await self._post(thread, turn_id, WAITING, 0)
         self._perhaps_die("after-placeholder")
@@ -149,7 +149,7 @@ async def run(url: str, placeholder: list[str]) -> None:
     replies = Replies(services, ForumPlatform(url, os.environ.get("FORUM_DIE", "")))
     async with asyncio.TaskGroup() as group:
         if placeholder:
-            await replies.post_placeholder(UUID(placeholder[0]), "general", placeholder[1])
+            await replies.post_placeholder(UUID(placeholder[0]), "guild", "general", placeholder[1])
         group.create_task(replies.run())
         group.create_task(Sweeper(services, Turns(services, NAME)).run())
 

@@ -75,7 +75,7 @@ class World:
         assert asked.response is not None
         (turn_id,) = self.waiting()
         channel, thread = str(self.general.id), str(asked.response.id)
-        message_id = await self.client.replies.post_placeholder(turn_id, channel, thread)
+        message_id = await self.client.replies.post_placeholder(turn_id, str(self.guild.id), channel, thread)
         await self.env.settle()
         assert str(self.last().id) == message_id
         return self.last()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord as library
 import pytest
 
-from bot.discord import render
+from bot.buttons import mark_of
 from bot.discord.client import LikenessClient
 from bot.services import Services
 from storage.settings import Settings
@@ -28,7 +28,7 @@ async def test_a_mention_in_a_channel_opens_a_thread_and_is_answered_there(town:
     assert shown["id"] == placeholder["id"], "the picture comes in the placeholder's place"
     assert shown["content"] == "A portrait of Olivia."
     assert shown["attachments"][0]["description"] == "Olivia on the beach."
-    assert render.mark_of(ids_of(shown)) == turn_id
+    assert mark_of(ids_of(shown)) == turn_id
     assert town.factory.turn(turn_id).text == "Olivia, red curly hair, on the beach"
     assert not town.discord.told_in(town.general)
 

@@ -6,7 +6,8 @@ import pytest
 from discord.http import Route
 
 from bot.discord.client import LikenessClient
-from bot.discord.pace import ALL, BURST, CHANNEL, Pace, Throttle
+from bot.discord.pace import ALL, CHANNEL, Pace
+from bot.pace import BURST, Throttle
 from bot.services import Services
 
 

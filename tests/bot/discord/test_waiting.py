@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from bot.discord import render, waiting
+from bot import waiting
+from bot.discord import render
 from bot.discord.client import LikenessClient
 from bot.progress import Update
 from storage import deliveries

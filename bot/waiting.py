@@ -1,8 +1,8 @@
 """Waiting for a picture: the placeholder, and its previews as the drawing goes on.
 
 Previews are edits of the message that will be the reply. One that was under way while the turn ended may arrive after the
-reply, even one that another process made; so whoever made it has the reply shown once more. Where Discord's limits come
-near, previews are left out.
+reply, even one that another process made; so whoever made it has the reply shown once more. Where a platform's limits come
+near, previews are left out. What they look like is the adapter's.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import asyncio
 import logging
 import time
 from contextlib import aclosing
+from typing import Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-import discord
-
-from bot.discord.platform import DiscordPlatform
 from bot.progress import Update, Watcher
-from bot.replies import MessageGone, MessageTooOld, Replies, ThreadGone
+from bot.replies import MessageGone, MessageTooOld, Platform, Replies, ThreadGone
 from bot.services import Services, end
 from storage import deliveries
 from storage.tables import Status
@@ -30,23 +28,42 @@ POSTED_AT_ONCE = 8  # placeholders: they share connections to the database with 
 EDIT_SECONDS = 1.5  # between two edits of one message, at least
 
 
+class NotShown(Exception):
+    """A preview was refused by the platform; the next one may well be shown."""
+
+
+class LivePlatform(Platform, Protocol):
+    """A platform that shows how a turn waits."""
+
+    def leaves_room(self, workspace: str, channel: str, thread: str) -> bool:
+        """Whether a preview still leaves room for replies."""
+
+    def worth_showing(self, update: Update, shown: Update | None) -> bool:
+        """Whether an edit tells something new after the one that was shown last."""
+
+    async def show_progress(
+        self, turn_id: UUID, workspace: str, channel: str, thread: str, message_id: str, update: Update
+    ) -> None:
+        """Where the turn stands, in the placeholder. Raises `NotShown`, `MessageGone`, `MessageTooOld` or `ThreadGone`."""
+
+
 class Waiting:
     """Follows turns in the background."""
 
-    def __init__(self, services: Services, replies: Replies, platform: DiscordPlatform) -> None:
+    def __init__(self, services: Services, replies: Replies, platform: LivePlatform) -> None:
         self._services = services
         self._replies = replies
         self._platform = platform
         self._watcher = Watcher(services)
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting = asyncio.Semaphore(POSTED_AT_ONCE)
-        self._threads: WeakValueDictionary[str, asyncio.Lock] = (
+        self._threads: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = (
             WeakValueDictionary()
-        )  # one at a time: Discord may hold it up
+        )  # one at a time: the platform may hold it up
 
-    def follow(self, turn_id: UUID, channel: str, thread: str) -> None:
+    def follow(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> None:
         """Show that the turn waits, and how it is drawn, until it has ended."""
-        task = asyncio.create_task(self._follow(turn_id, channel, thread))
+        task = asyncio.create_task(self._follow(turn_id, (workspace, channel, thread)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -55,19 +72,19 @@ class Waiting:
         await end(self._tasks)
         await self._watcher.close()
 
-    async def _follow(self, turn_id: UUID, channel: str, thread: str) -> None:
+    async def _follow(self, turn_id: UUID, where: tuple[str, str, str]) -> None:
         try:
             await asyncio.sleep(AT_ONCE_SECONDS)
-            async with self._threads.setdefault(thread, asyncio.Lock()), self._posting:
-                message_id = await self._replies.post_placeholder(turn_id, channel, thread)
+            async with self._threads.setdefault(where, asyncio.Lock()), self._posting:
+                message_id = await self._replies.post_placeholder(turn_id, *where)
             if message_id is not None:
-                await self._previews(turn_id, thread, message_id)
+                await self._previews(turn_id, where, message_id)
         except (MessageGone, MessageTooOld, ThreadGone) as error:
             log.info("nobody sees how turn %s waits: %s", turn_id, error)
         except Exception:  # waiting is only shown; the reply comes by itself
             log.exception("how turn %s waits cannot be shown", turn_id)
 
-    async def _previews(self, turn_id: UUID, thread: str, message_id: str) -> None:
+    async def _previews(self, turn_id: UUID, where: tuple[str, str, str], message_id: str) -> None:
         edited = False
         last = time.monotonic()
         shown: Update | None = None
@@ -76,14 +93,14 @@ class Waiting:
                 async for update in updates:
                     if update.place.status.final:
                         break
-                    if time.monotonic() - last < EDIT_SECONDS or not _worth_showing(update, shown):
+                    if time.monotonic() - last < EDIT_SECONDS or not self._platform.worth_showing(update, shown):
                         continue
-                    if not self._platform.pace.leaves_room(thread):
+                    if not self._platform.leaves_room(*where):
                         continue
                     shown, edited = update, True
                     try:
-                        await self._platform.show_progress(turn_id, thread, message_id, update)
-                    except discord.HTTPException as error:
+                        await self._platform.show_progress(turn_id, *where, message_id, update)
+                    except NotShown as error:
                         log.info("a preview of turn %s was not shown: %s", turn_id, error)
                     last = time.monotonic()
         finally:
@@ -91,8 +108,8 @@ class Waiting:
                 await self._services.database.arun(deliveries.show_again, turn_id)
 
 
-def _worth_showing(update: Update, shown: Update | None) -> bool:
-    """Whether an edit tells something new: a preview, or a place in the queue that the countdown does not tell."""
+def worth_showing(update: Update, shown: Update | None) -> bool:
+    """A preview, or a place in the queue that changed."""
     if update.progress is not None:
         return bool(update.progress.preview)
     if update.place.status is Status.RUNNING:

@@ -1,0 +1,386 @@
+"""The bot on Slack: what its listeners share, over HTTP or Socket Mode.
+
+An event is acknowledged only when its turn is committed; before that Slack hears 503, or nothing on a socket, and sends it
+again. Whatever goes wrong in a listener ends in `SlackBot._failed`: one plain sentence with a reference for the person, the
+rest in the log. What may pass by itself (a database that is away) is left to Slack's next attempt, and said only after the
+last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+from uuid_utils.compat import uuid7
+
+from bot.admin import Administration
+from bot.albums import Albums
+from bot.characters import Characters
+from bot.forgetme import Forgetting
+from bot.listening import Listening
+from bot.preferences import Choices
+from bot.replies import Replies
+from bot.services import Services, end
+from bot.slack import NotSetUp, buttons, leaving, mentions, render
+from bot.slack.channels import Channels
+from bot.slack.files import Files
+from bot.slack.installations import Installations, check, keys_of
+from bot.slack.manifest import EVENTS_PATH
+from bot.slack.missed import missed
+from bot.slack.oauth import pages
+from bot.slack.once import Once
+from bot.slack.pace import Pace
+from bot.slack.people import People
+from bot.slack.places import PLATFORM, Payload, Place
+from bot.slack.platform import SlackPlatform
+from bot.slack.teams import NotInstalled, OneTeam, Teams
+from bot.sweeper import Sweeper
+from bot.turns import Answer, Turns
+from bot.waiting import Waiting
+from storage.database import DatabaseUnavailable
+from storage.turns import Request
+
+log = logging.getLogger(__name__)
+
+LISTENERS = (mentions, buttons, leaving)
+"""Modules with a function `register(bot)`."""
+
+HEALTH = "/health"
+ALIVE, ALIVE_SECONDS = "slack-alive", 10  # a file in the data folder, and how often it is touched
+CALL_SECONDS = 15.0
+ACK_SECONDS = 2.5  # Slack waits for three
+LAST_ATTEMPT = 3  # Slack sends an event again so often
+REPLAY_SECONDS = 600  # a signature is valid for five minutes before and after its time
+AWAY = "I cannot take this in just now. Please try again in a moment."
+BROKEN = "Something went wrong on my side. Please try again."
+"""Followed by a reference."""
+
+
+class TooSlow(Exception):
+    """Something was not done within the time that Slack waits; it goes on all the same."""
+
+
+PASSING = (DatabaseUnavailable, TooSlow, TimeoutError, aiohttp.ClientError)
+"""What the next attempt may well not meet."""
+
+
+class SlackBot:
+    """One process of the bot. Any number may run side by side. To be used in `async with`."""
+
+    def __init__(self, services: Services, teams: Teams | None = None) -> None:
+        settings = services.settings
+        self.services = services
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS))
+        self.teams: Teams = teams or self._teams()
+        self.files = Files(self)
+        self.turns = Turns(services, PLATFORM, self.files.fetch)
+        self.characters = Characters(services)
+        self.albums = Albums(services)
+        self.choices = Choices(services)
+        self.forgetting = Forgetting(services)
+        self.admin = Administration(services)
+        self.listening = Listening(services, PLATFORM)
+        self.people = People(self.client)
+        self.once = Once(services.broker)
+        self.channels = Channels(self.client)
+        self.pace = Pace()
+        self.platform = SlackPlatform(self)
+        self.replies = Replies(services, self.platform)
+        self.waiting = Waiting(services, self.replies, self.platform)
+        secret = settings.slack_signing_secret
+        self.app = AsyncApp(
+            name="likeness",
+            client=self.web_client(None),
+            authorize=self._authorize,
+            signing_secret=secret.get_secret_value() if secret is not None else "",
+            process_before_response=True,
+            before_authorize=self._not_replayed,
+            attaching_conversation_kwargs_enabled=False,
+        )
+        self.app.error(self._failed)
+        for module in LISTENERS:
+            module.register(self)
+        self._background: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def _teams(self) -> Teams:
+        """The team of the token in the settings, or those that installed the app."""
+        token = self.services.settings.slack_bot_token
+        if token is not None:
+            return OneTeam(self.web_client(token.get_secret_value()))
+        return Installations(self.services, self.web_client(None))
+
+    async def __aenter__(self) -> SlackBot:
+        self._background = [
+            asyncio.create_task(self.replies.run()),
+            asyncio.create_task(Sweeper(self.services, self.turns).run()),
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End everything; what was received stays, and is delivered by the next process."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._background)
+        await self.waiting.close()
+        await self.turns.settle()
+        if isinstance(self.teams, Installations):
+            await self.teams.close()
+        await self.session.close()
+        await self.services.close()
+
+    # -- Slack's Web API -----------------------------------------------------------------------------------------------
+
+    def web_client(self, token: str | None) -> AsyncWebClient:
+        """A client that waits when Slack says so. It repeats nothing else: a post that got lost may have got through."""
+        local = self.services.settings.slack_url
+        return AsyncWebClient(
+            token=token,
+            base_url=f"{local}/api/" if local else AsyncWebClient.BASE_URL,
+            session=self.session,
+            retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=3)],
+        )
+
+    async def client(self, team: str) -> AsyncWebClient:
+        """The client of a team. Raises `NotInstalled`."""
+        return self.web_client((await self.teams.installed(team)).token)
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    async def receive(self, request: Request) -> Answer | None:
+        """Take a request in, and follow the turn that comes of it. Returns what to say at once, for a command."""
+        taken = await self.turns.receive(request)
+        if isinstance(taken, Answer):
+            return taken
+        if not taken.duplicate and not taken.status.final:
+            self.waiting.follow(taken.turn_id, request.workspace, request.channel, request.thread)
+        return None
+
+    def later(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something beside the request that it came from; a process that stops finishes it first."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def in_time(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for something as long as Slack does. Raises `TooSlow`; the work goes on, and the next attempt finds it done."""
+        task = self.later(work)
+        done, _ = await asyncio.wait({task}, timeout=ACK_SECONDS)
+        if not done:
+            task.add_done_callback(_log_late)
+            raise TooSlow
+        await task
+
+    async def say(self, place: Place, source_id: str, text: str, blocks: Sequence[Payload] = ()) -> None:
+        """Answer a message in its thread, once, whichever processes and events say it.
+
+        `text` is plain; `blocks` stand for it. Where the bot may not write it goes to the person who wrote the message.
+        """
+        if not await self.once.first(f"say:{place.workspace}:{source_id}", REPLAY_SECONDS):
+            return
+        try:
+            await self.platform.say(place, source_id, render.words(text), blocks)
+        except BaseException:
+            await self.once.again(f"say:{place.workspace}:{source_id}")
+            raise
+
+    async def tell(self, team: str, user: str, text: str) -> None:
+        """Say something to a person alone, in the messages tab."""
+        client = await self.client(team)
+        await client.chat_postMessage(channel=user, text=render.words(text), unfurl_links=False)
+
+    async def answer(self, ack: AsyncAck, team: str, body: Payload, work: Callable[[], Awaitable[str | None]]) -> None:
+        """Acknowledge an action or a command at once, then do the work and tell its person alone what comes of it."""
+        await ack()
+        self.later(self._answered(team, body, work))
+
+    async def _answered(self, team: str, body: Payload, work: Callable[[], Awaitable[str | None]]) -> None:
+        try:
+            said = await work()
+        except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
+            said = failed(error, f"an interaction of {team}")
+        if said is None:
+            return
+        try:
+            await self._whisper(team, body, said)
+        except Exception:  # nobody hears it; what was done is done
+            log.exception("an answer could not be given")
+
+    async def _whisper(self, team: str, body: Payload, text: str) -> None:
+        link = body.get("response_url")
+        if not isinstance(link, str) or not self.files.is_ours(link):
+            await self.tell(team, body["user"]["id"] if "user" in body else body["user_id"], text)
+            return
+        said = {"response_type": "ephemeral", "replace_original": False, "text": render.words(text)}
+        message = body.get("message") or {}
+        if thread := message.get("thread_ts"):
+            said["thread_ts"] = thread
+        async with self.session.post(link, json=said, allow_redirects=False) as answer:
+            answer.raise_for_status()
+
+    # -- what bolt asks ------------------------------------------------------------------------------------------------
+
+    async def _authorize(self, team_id: str | None, enterprise_id: str | None) -> AuthorizeResult | None:
+        try:
+            installed = await self.teams.installed(team_id or "")
+        except NotInstalled as error:
+            log.warning("something came from where the bot is not: %s", error)
+            return None
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=installed.team,
+            team=installed.name,
+            bot_token=installed.token,
+            bot_user_id=installed.user,
+            bot_id=installed.bot,
+        )
+
+    async def _not_replayed(
+        self, req: AsyncBoltRequest, next_: Callable[[], Awaitable[BoltResponse]]
+    ) -> BoltResponse | None:
+        """Refuse a signature that was used before. Bolt has checked by now that it is right, and not old."""
+        signature = (req.headers.get("x-slack-signature") or [""])[0]
+        if req.mode != "socket_mode" and not await self.once.first(f"signature:{signature}", REPLAY_SECONDS):
+            log.warning("a signature was used twice")
+            return BoltResponse(status=401, body="{}")
+        await next_()
+        return None
+
+    async def _failed(self, error: Exception, body: Payload, request: AsyncBoltRequest) -> BoltResponse:
+        event = body.get("event") or {}
+        sentence = failed(error, f"event {body.get('event_id')}")
+        passing = isinstance(error, PASSING) or (isinstance(error, SlackApiError) and _passes(error))
+        attempt = int((request.headers.get("x-slack-retry-num") or ["0"])[0])
+        if not passing or attempt >= LAST_ATTEMPT:
+            with contextlib.suppress(Exception):  # there is nobody else to tell
+                await mentions.apologise(self, request.context, event, sentence)
+        return BoltResponse(status=503 if passing else 200)
+
+    # -- HTTP and Socket Mode ------------------------------------------------------------------------------------------
+
+    def web_app(self) -> web.Application:
+        """What Slack talks to over HTTP: nothing else is served there."""
+        application = web.Application(client_max_size=2**20)
+        application.router.add_post(EVENTS_PATH, self._heard)
+        application.router.add_get(HEALTH, self._healthy)
+        if isinstance(self.teams, Installations):
+            application.router.add_routes(pages(self.services.settings, self.teams, self.web_client(None)))
+        return application
+
+    async def _heard(self, request: web.Request) -> web.Response:
+        heard = await to_bolt_request(request)
+        answer = await self.app.async_dispatch(heard)
+        if answer.status >= 500:  # what is sent again within the same second has the same signature
+            await self.once.again(f"signature:{(heard.headers.get('x-slack-signature') or [''])[0]}")
+        return await to_aiohttp_response(answer)
+
+    async def _healthy(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    def live(self, is_up: Callable[[], Awaitable[bool]]) -> None:
+        """Touch a file while Slack reaches the bot: what a health check looks at."""
+
+        async def touch() -> None:
+            sign = self.services.settings.data_dir / ALIVE
+            while True:
+                if await is_up() and sign.parent.is_dir():
+                    await asyncio.to_thread(sign.touch)
+                await asyncio.sleep(ALIVE_SECONDS)
+
+        self._background.append(asyncio.create_task(touch()))
+
+    async def catch_up(self) -> None:
+        """Take what was said while nobody listened."""
+        await missed(self)
+
+
+def failed(error: BaseException, what: str) -> str:
+    """A sentence for the person, with a reference under which the log has the rest."""
+    reference = uuid7().hex[-8:]
+    log.error("%s of %s", reference, what, exc_info=error)
+    sentence = AWAY if isinstance(error, PASSING) else BROKEN
+    return f"{sentence} (Reference {reference}.)"
+
+
+def _passes(error: SlackApiError) -> bool:
+    return error.response.status_code >= 429 or error.response["error"] in (
+        "ratelimited",
+        "internal_error",
+        "fatal_error",
+    )
+
+
+def _log_late(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("something failed after Slack had stopped waiting", exc_info=error)
+
+
+async def run(services: Services) -> None:
+    """Run the bot until it is cancelled. Raises `NotSetUp` or `KeyProblem`."""
+    settings = services.settings
+    if settings.slack_mode == "http" and settings.slack_signing_secret is None:
+        raise NotSetUp("LIKENESS_SLACK_SIGNING_SECRET is not set. docs/slack.md says where it is.")
+    if settings.slack_mode == "socket" and settings.slack_app_token is None:
+        raise NotSetUp("LIKENESS_SLACK_APP_TOKEN is not set. docs/slack.md says how to get one.")
+    if settings.slack_bot_token is None:
+        await services.database.arun(check, keys_of(settings))
+    me = asyncio.current_task()
+    if me is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+    try:
+        async with SlackBot(services) as bot, contextlib.AsyncExitStack() as opened:
+            await bot.teams.all()  # a token that Slack does not know is better told now
+            opened.push_async_callback(await (_listen if settings.slack_mode == "http" else _connect)(bot))
+            await bot.catch_up()
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        log.info("stopping")
+
+
+async def _listen(bot: SlackBot) -> Callable[[], Awaitable[None]]:
+    """Serve Slack's requests; returns what ends that, after those that are under way."""
+    settings = bot.services.settings
+    runner = web.AppRunner(bot.web_app(), access_log=None, shutdown_timeout=ACK_SECONDS)
+    await runner.setup()
+    await web.TCPSite(runner, settings.slack_host, settings.slack_port).start()
+    log.info("listening on %s:%d", settings.slack_host, settings.slack_port)
+    bot.live(_up)
+    return runner.cleanup
+
+
+async def _connect(bot: SlackBot) -> Callable[[], Awaitable[None]]:
+    """Open a socket to Slack; returns what closes it. Raises `NotSetUp`."""
+    token = bot.services.settings.slack_app_token
+    assert token is not None
+    handler = AsyncSocketModeHandler(bot.app, token.get_secret_value(), web_client=bot.web_client(None))
+    try:
+        await handler.connect_async()
+    except SlackApiError as error:
+        await handler.close_async()
+        raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
+    bot.live(handler.client.is_connected)
+    return handler.close_async
+
+
+async def _up() -> bool:
+    return True

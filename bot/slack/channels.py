@@ -1,0 +1,59 @@
+"""Whether the bot can answer in a channel. It joins public ones by itself; what hinders it elsewhere is said in one sentence."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.places import Payload, is_direct
+
+log = logging.getLogger(__name__)
+
+BELIEVED_SECONDS = 600.0
+MOST = 10_000  # channels that one process remembers
+NOT_HERE = "I am not in that channel and cannot join it by myself. Please invite me there with /invite, and ask again."
+ARCHIVED = "That channel is archived, so I cannot answer there."
+NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
+
+
+class Channels:
+    """Of all teams."""
+
+    def __init__(self, client_of: Callable[[str], Awaitable[AsyncWebClient]]) -> None:
+        self._client_of = client_of
+        self._open: dict[tuple[str, str], float] = {}
+
+    async def problem(self, team: str, channel: str) -> str | None:
+        """Why the bot cannot answer there, as a sentence; None when it can, as far as Slack tells."""
+        if is_direct(channel) or time.monotonic() - self._open.get((team, channel), float("-inf")) < BELIEVED_SECONDS:
+            return None
+        client = await self._client_of(team)
+        try:
+            told: Payload = (await client.conversations_info(channel=channel))["channel"]
+        except SlackApiError as error:
+            if error.response["error"] in NOT_A_MEMBER:
+                return NOT_HERE
+            log.warning("channel %s of %s cannot be looked at: %s", channel, team, error)
+            return None
+        if told.get("is_archived"):
+            return ARCHIVED
+        if not (told.get("is_member") or told.get("is_im") or told.get("is_mpim") or await self.join(team, channel)):
+            return NOT_HERE
+        if len(self._open) >= MOST:
+            self._open.clear()
+        self._open[team, channel] = time.monotonic()
+        return None
+
+    async def join(self, team: str, channel: str) -> bool:
+        """Join a public channel. False: that cannot be done."""
+        self._open.pop((team, channel), None)
+        try:
+            await (await self._client_of(team)).conversations_join(channel=channel)
+        except SlackApiError as error:
+            log.info("channel %s of %s cannot be joined: %s", channel, team, error)
+            return False
+        return True

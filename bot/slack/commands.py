@@ -1,0 +1,133 @@
+"""Commands that are written to the bot: Slack has no slash commands in threads, so there everything is reached by words.
+
+`bot.commands` has those of every platform; here are those that Discord has as slash commands. Whoever adds another gives it
+to `WORDS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.characters import Author
+from bot.commands import HELP, Command, parse
+from bot.slack.places import PLATFORM, Payload, Person, Place
+from bot.turns import AttachmentGone
+from storage.blobs import BlobError
+from storage.characters import CharacterProblem
+from storage.intake import PictureRefused
+
+if TYPE_CHECKING:
+    from bot.slack.app import SlackBot
+
+NOTHING_YET = "Nothing was drawn in this thread yet."
+NO_NAME = "Tell me who it is: “new character Olivia, red curly hair and round glasses”, with photos if you have some."
+MORE = " And: new character Olivia …, history, export."
+ONCE_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that is meant for the bot; `files` are links that it can fetch."""
+
+    place: Place
+    person: Person
+    text: str
+    files: tuple[str, ...]
+    source_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command says in the thread; `blocks` stand for the text where there are any."""
+
+    text: str
+    blocks: tuple[Payload, ...] = ()
+
+
+Obey = Callable[["SlackBot", Heard, "re.Match[str]"], Awaitable[Said | None]]
+
+
+async def new_character(bot: SlackBot, heard: Heard, match: re.Match[str]) -> Said:
+    """Of the conversation: a name, and after a comma or a colon what they look like."""
+    name, _, description = match["about"].replace(":", ",", 1).partition(",")
+    if not name.strip():
+        return Said(NO_NAME)
+    place = heard.place
+    workspace_id = await bot.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
+    try:
+        return Said(
+            await bot.characters.create(
+                workspace_id,
+                await bot.turns.conversation(workspace_id, place.channel, place.thread),
+                name=name,
+                description=description.strip(),
+                pictures=[bot.files.fetch(link) for link in heard.files],
+                author=Author(heard.person.id, heard.person.name),
+            )
+        )
+    except (CharacterProblem, PictureRefused, AttachmentGone, BlobError) as error:
+        return Said(str(error))
+
+
+async def history(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said | None:
+    """The conversation's pictures on one sheet."""
+    return await _take_away(bot, heard, "history.png")
+
+
+async def export(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said | None:
+    """The whole conversation as a zip."""
+    return await _take_away(bot, heard, "conversation.zip")
+
+
+async def help_(_: SlackBot, __: Heard, ___: re.Match[str]) -> Said:
+    """What can be written."""
+    return Said(HELP + MORE)
+
+
+WORDS: dict[str, Obey] = {
+    r"new ?character\b[\s:,]*(?P<about>.*)": new_character,
+    r"history": history,
+    r"export": export,
+}
+"""What a message has to be, as a whole, to be a command."""
+
+
+async def obeyed(bot: SlackBot, heard: Heard) -> bool:
+    """Whether a message was a command of these; it is carried out once, and answered in its thread."""
+    for pattern, obey in WORDS.items():
+        match = re.fullmatch(pattern, heard.text.strip().rstrip(".!"), re.IGNORECASE | re.DOTALL)
+        if match is not None:
+            break
+    else:
+        if heard.files or parse(heard.text) is not Command.HELP:
+            return False
+        match, obey = re.fullmatch(".*", ""), help_
+    assert match is not None
+    what = f"command:{heard.place.workspace}:{heard.source_id}"
+    if not await bot.once.first(what, ONCE_SECONDS):
+        return True
+    try:
+        said = await obey(bot, heard, match)
+    except BaseException:
+        await bot.once.again(what)
+        raise
+    if said is not None:
+        await bot.say(heard.place, heard.source_id, said.text, said.blocks)
+    return True
+
+
+async def _take_away(bot: SlackBot, heard: Heard, filename: str) -> Said | None:
+    place = heard.place
+    workspace_id = await bot.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
+    conversation_id = await bot.turns.conversation(workspace_id, place.channel, place.thread)
+    make = bot.albums.sheet if filename.endswith(".png") else bot.albums.archive
+    data = await make(workspace_id, conversation_id)
+    if data is None:
+        return Said(NOTHING_YET)
+    sheet = filename.endswith(".png")
+    words = "Framed pictures lead to where the conversation is now." if sheet else "All pictures, and what was said."
+    await bot.platform.share(place, data, filename, words)
+    return None

@@ -1,0 +1,95 @@
+"""Messages: a mention, or something written in the messages tab, is a turn; where people wish so, all that is said in a thread.
+
+A mention may arrive as two events, each of them several times and at several processes: what makes it happen once is its
+channel and its timestamp.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bot.slack import commands
+from bot.slack.files import links_of
+from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_source
+from storage import conversations
+
+if TYPE_CHECKING:
+    from bot.slack.app import SlackBot
+
+SUBTYPES = frozenset({None, "file_share", "thread_broadcast"})  # the others tell of changes, or are no person's words
+OTHERS = re.compile(r"\s*(<@|<!(here|channel|everyone|subteam))")  # how a message begins that is meant for others
+MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
+REFERENCE = re.compile(r"<([#!]?)([^>|]*)(?:\|([^>]*))?>")
+
+
+def register(bot: SlackBot) -> None:
+    """Listen to messages."""
+
+    async def heard(event: Payload, context: AsyncBoltContext) -> None:
+        await bot.in_time(hear(bot, event, context.team_id or "", context.bot_user_id or ""))
+
+    bot.app.event("app_mention")(heard)
+    bot.app.event("message")(heard)
+
+
+async def hear(bot: SlackBot, event: Payload, team: str, me: str) -> None:
+    """Take a message in, if it is meant for the bot."""
+    if event.get("bot_id") or not event.get("user") or event.get("subtype") not in SUBTYPES:
+        return
+    if not await _is_meant(bot, event, team, me):
+        return
+    place, source_id = await place_of(bot, team, event), message_source(event["channel"], event["ts"])
+    problem = await bot.channels.problem(team, place.channel)
+    if problem is not None:
+        if await bot.once.first(f"problem:{team}:{source_id}", 600):
+            await bot.tell(team, event["user"], f"{problem}")
+        return
+    author = await bot.people.person(team, event["user"])
+    text = await plain(bot, team, me, event.get("text") or "")
+    files = links_of(team, event.get("files") or [])
+    if await commands.obeyed(bot, commands.Heard(place, author, text, files, source_id)):
+        return
+    answer = await bot.receive(place.request(source_id, author, text, attachments=files))
+    if answer is not None:
+        await bot.say(place, source_id, answer.text)
+
+
+async def place_of(bot: SlackBot, team: str, event: Payload) -> Place:
+    """Where a message is."""
+    name = (await bot.teams.installed(team)).name
+    return Place(team, name, event["channel"], event.get("thread_ts") or event["ts"])
+
+
+async def _is_meant(bot: SlackBot, event: Payload, team: str, me: str) -> bool:
+    text, thread = event.get("text") or "", event.get("thread_ts")
+    if is_direct(event["channel"]) or event.get("type") == "app_mention" or me in MENTION.findall(text):
+        return True
+    if thread is None or OTHERS.match(text) or not (text or event.get("files")):
+        return False
+    if not await bot.listening.to_every_message(team):
+        return False
+    found = await bot.services.database.arun(conversations.find, PLATFORM, team, event["channel"], thread)
+    return found is not None and found[1] is not None
+
+
+async def plain(bot: SlackBot, team: str, me: str, text: str) -> str:
+    """The words without the mention of the bot, and with names in place of what Slack writes as ids."""
+    names = {one: (await bot.people.person(team, one)).name for one in set(MENTION.findall(text)) - {me}}
+    text = MENTION.sub(lambda match: " " if match[1] == me else names[match[1]] or "somebody", text)
+
+    def named(match: re.Match[str]) -> str:
+        mark, what, label = match.groups()
+        return label or (f"{mark}{what}" if mark == "#" else what)
+
+    return " ".join(html.unescape(REFERENCE.sub(named, text)).split(" ")).strip()
+
+
+async def apologise(bot: SlackBot, context: Any, event: Payload, sentence: str) -> None:  # Any: bolt's, of either kind
+    """Tell whoever wrote a message that it came to nothing."""
+    if event.get("type") in ("app_mention", "message") and event.get("user") and context.team_id:
+        place = Place(context.team_id, "", event["channel"], event.get("thread_ts") or event["ts"])
+        await bot.say(place, f"failed:{message_source(event['channel'], event['ts'])}", sentence)

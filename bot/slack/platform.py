@@ -1,0 +1,417 @@
+"""How Slack shows replies: files that are uploaded first, one post that names them, edits of the placeholder.
+
+Slack drops no second post of the same message. So each carries metadata that name the turn, and whoever follows an attempt
+that may have got through looks for them in the thread first. Files are uploaded without a channel, where nobody sees them,
+and noted before the post that shows them.
+
+In a channel the placeholder is a message with previews. In the messages tab it is a stream: the reply's words appear as soon
+as they are written, and Slack shows by itself that the bot is at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.pace import Throttle
+from bot.progress import Update
+from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
+from bot.slack import render
+from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_id, ts_of
+from bot.slack.teams import NotInstalled
+from bot.uploads import PREVIEW_ALT_TEXT, described, fitting
+from bot.waiting import NotShown, worth_showing
+from storage import deliveries, turns
+from storage.deliveries import Due, DuePicture
+
+if TYPE_CHECKING:
+    from bot.slack.app import SlackBot
+
+log = logging.getLogger(__name__)
+
+UPLOAD_LIMIT = 20 * 2**20  # bytes of a picture
+SURELY_ALLOWED = 2**20  # where that was too much
+FRESH_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds until an uploaded file can be shown
+STREAMS = 20 / 60  # a second that Slack lets begin in one team
+STREAMS_AT_ONCE = 10
+PREVIEW = "preview"  # among the files of a delivery: not the reply's
+PAGE = 200
+
+NOT_FRESH = frozenset({"invalid_blocks", "slack_file_not_found", "file_not_found"})
+TOO_LARGE = frozenset({"file_upload_size_restricted", "file_too_large", "storage_limit_reached"})
+NO_UPLOADS = frozenset({"file_uploads_disabled", "file_uploads_except_images_disabled", "missing_scope"})
+OURS_NO_MORE = frozenset({"cant_update_message", "edit_window_closed"})
+NOBODY_SEES = frozenset(
+    {
+        *("channel_not_found", "not_in_channel", "is_archived", "thread_not_found", "cannot_reply_to_message"),
+        *("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel"),
+        *("restricted_action_thread_locked", "user_disabled", "messages_tab_disabled"),
+        *("account_inactive", "token_revoked", "invalid_auth", "not_authed", "team_access_not_granted"),
+    }
+)
+"""Errors after which no other attempt is worth it."""
+
+
+class SlackPlatform:
+    """Shows replies through the clients of all teams."""
+
+    name = PLATFORM
+
+    def __init__(self, bot: SlackBot) -> None:
+        self._bot = bot
+        self._services = bot.services
+        self._streams: dict[str, bool] = {}  # by message: whether the reply's words are in it
+        self._begun: dict[str, Throttle] = {}
+
+    # -- replies -------------------------------------------------------------------------------------------------------
+
+    async def post(self, due: Due) -> str:
+        """A new message in the thread."""
+        client = await self._client(due.workspace)
+
+        async def send(blocks: list[Payload]) -> str:
+            return await self._post(
+                client,
+                due.workspace,
+                due.channel,
+                due.thread,
+                text=render.reply_text(due),
+                blocks=blocks,
+                metadata=render.metadata(due.turn_id, reply=True),
+            )
+
+        return message_id(due.channel, await self._with_pictures(client, due, send))
+
+    async def edit(self, due: Due, message_id: str) -> None:
+        """The placeholder, or an earlier reply, as the reply."""
+        client, ts = await self._client(due.workspace), ts_of(message_id)
+        if is_direct(due.channel) and not due.shown:
+            await self._end_stream(client, due, ts)
+
+        async def change(blocks: list[Payload]) -> str:
+            self._bot.pace.edit(due.workspace)
+            await client.chat_update(
+                channel=due.channel,
+                ts=ts,
+                text=render.reply_text(due),
+                blocks=blocks,
+                metadata=render.metadata(due.turn_id, reply=True),
+            )
+            return ts
+
+        await self._with_pictures(client, due, change)
+        if (preview := due.files.get(PREVIEW)) is not None:
+            await self._let_go(client, due.turn_id, PREVIEW, preview)
+
+    async def find(self, due: Due) -> Found | None:
+        """The latest of our messages in the thread, since the turn came to be, that carries the turn's mark."""
+        client = await self._client(due.workspace)
+        installed = await self._bot.teams.installed(due.workspace)
+        found = None
+        try:
+            async for message in self._thread(client, due):
+                ours = message.get("user") == installed.user or message.get("bot_id") == installed.bot
+                mark = render.marked(message) if ours else None
+                if mark is not None and mark[0] == due.turn_id:
+                    found = Found(message_id(due.channel, message["ts"]), mark[1])
+        except SlackApiError as error:
+            if error.response["error"] == "thread_not_found":
+                return None
+            raise _gone(error) from error
+        return found
+
+    async def remove(self, due: Due, message_id: str) -> None:
+        """A message of ours, and the files that were uploaded for it."""
+        client = await self._client(due.workspace)
+        try:
+            await client.chat_delete(channel=due.channel, ts=ts_of(message_id))
+        except SlackApiError as error:
+            raise _gone(error) from error
+        finally:
+            if due.deleted:
+                for what, file_id in due.files.items():
+                    await self._let_go(client, due.turn_id, what, file_id)
+
+    async def _with_pictures(
+        self, client: AsyncWebClient, due: Due, show: Callable[[list[Payload]], Awaitable[str]]
+    ) -> str:
+        """Show a reply with its pictures; without them where that is not allowed any more. Raises what `bot.replies` knows."""
+        try:
+            pictures = await self._pictures(client, due)
+        except SlackApiError as error:
+            if error.response["error"] not in NO_UPLOADS | TOO_LARGE:
+                raise _gone(error) from error
+            return await _known(show(render.reply(due, [], render.NO_FILES)))
+        for pause in (*FRESH_PAUSES, None):
+            try:
+                return await _known(show(render.reply(due, pictures)))
+            except SlackApiError as error:
+                if error.response["error"] not in NOT_FRESH or not pictures:
+                    raise
+                if pause is None:  # a file that was uploaded by an earlier attempt may be gone
+                    for one in due.pictures:
+                        await self._keep(due.turn_id, one.blob_key, None)
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("the last pause is none")
+
+    async def _pictures(self, client: AsyncWebClient, due: Due) -> list[Payload]:
+        shown = []
+        for number, one in enumerate(due.pictures, 1):
+            alt_text = described(one, number, len(due.pictures), render.ALT_TEXT)
+            file_id = due.files.get(one.blob_key)
+            if file_id is None:
+                file_id = await self._uploaded(client, one, number, alt_text)
+                await self._keep(due.turn_id, one.blob_key, file_id)
+            shown.append(render.picture(file_id, alt_text))
+        return shown
+
+    async def _uploaded(self, client: AsyncWebClient, picture: DuePicture, number: int, alt_text: str) -> str:
+        kept = await asyncio.to_thread(self._services.blobs.get, picture.blob_key)
+        for limit in (UPLOAD_LIMIT, SURELY_ALLOWED):
+            data, suffix = await asyncio.to_thread(fitting, picture, kept, limit)
+            try:
+                return await self.upload(client, data, f"likeness-{number}.{suffix}", alt_text)
+            except SlackApiError as error:
+                if error.response["error"] not in TOO_LARGE or limit == SURELY_ALLOWED:
+                    raise
+        raise AssertionError("the last limit raises")
+
+    async def upload(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str = "", **where: str) -> str:
+        """Upload a file, and return its id; nobody sees it unless `where` says in which channel and thread."""
+        about = {"alt_txt": alt_text} if alt_text else {}
+        told = await client.files_getUploadURLExternal(filename=filename, length=len(data), **about)
+        link, file_id = str(told["upload_url"]), str(told["file_id"])
+        if not self._bot.files.is_ours(link):
+            raise aiohttp.ClientError("Slack told of an upload elsewhere")
+        async with self._bot.session.post(link, data=data, allow_redirects=False) as answer:
+            answer.raise_for_status()
+        await client.files_completeUploadExternal(files=[{"id": file_id, "title": filename}], **where)
+        return file_id
+
+    # -- while a turn waits --------------------------------------------------------------------------------------------
+
+    async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
+        """A message with the turn's mark that says where it stands in the queue; in the messages tab a stream."""
+        place = await self._services.database.arun(
+            turns.place, turn_id, heartbeat_seconds=self._services.settings.heartbeat_seconds
+        )
+        client, update = await self._client(workspace), Update(place)
+        text, blocks = render.waiting_text(update), render.waiting(turn_id, update)
+        if is_direct(channel):
+            await self._set_status(client, channel, thread, text)
+            ts = await self._begin_stream(client, workspace, channel, thread, blocks)
+            if ts is not None:
+                return message_id(channel, ts)
+        metadata = render.metadata(turn_id, reply=False)
+        try:
+            ts = await self._post(client, workspace, channel, thread, text=text, blocks=blocks, metadata=metadata)
+        except SlackApiError as error:
+            raise _gone(error) from error
+        return message_id(channel, ts)
+
+    def leaves_room(self, workspace: str, channel: str, thread: str) -> bool:
+        """Whether a preview still leaves room for replies."""
+        return self._bot.pace.leaves_room(workspace)
+
+    def worth_showing(self, update: Update, shown: Update | None) -> bool:
+        """A preview, a place in the queue that changed, or words of the reply."""
+        written = update.progress is not None and bool(update.progress.text)
+        before = shown is not None and shown.progress is not None and bool(shown.progress.text)
+        return (written and not before) or worth_showing(update, shown)
+
+    async def show_progress(
+        self, turn_id: UUID, workspace: str, channel: str, thread: str, message_id: str, update: Update
+    ) -> None:
+        """The placeholder with the latest preview, or the stream with the reply's words. Raises as `LivePlatform` says."""
+        client, ts = await self._client(workspace), ts_of(message_id)
+        try:
+            if message_id in self._streams:
+                await self._set_status(client, channel, thread, render.waiting_text(update))
+                await self._append(client, channel, message_id, update)
+                return
+            preview = await self._preview(client, turn_id, update)
+            self._bot.pace.edit(workspace)
+            await client.chat_update(
+                channel=channel,
+                ts=ts,
+                text=render.waiting_text(update),
+                blocks=render.waiting(turn_id, update, preview),
+                metadata=render.metadata(turn_id, reply=False),
+            )
+        except SlackApiError as error:
+            gone = _gone(error)
+            raise (NotShown(str(error)) if gone is error else gone) from error
+
+    async def _preview(self, client: AsyncWebClient, turn_id: UUID, update: Update) -> str | None:
+        if update.progress is None or not update.progress.preview:
+            return None
+        file_id = await self.upload(client, update.progress.preview, "preview.jpg", PREVIEW_ALT_TEXT)
+        await self._keep(turn_id, PREVIEW, file_id)
+        return file_id
+
+    async def _begin_stream(
+        self, client: AsyncWebClient, workspace: str, channel: str, thread: str, blocks: Sequence[Payload]
+    ) -> str | None:
+        """Begin a stream, whose buttons carry the turn's mark from the first moment; None where Slack has none for us."""
+        begun = self._begun.setdefault(workspace, Throttle(STREAMS, burst=STREAMS_AT_ONCE))
+        if begun.waiting() >= STREAMS_AT_ONCE:
+            return None
+        begun.delay()
+        await self._bot.pace.post(workspace, channel)
+        try:
+            told = await client.chat_startStream(
+                channel=channel, thread_ts=thread, chunks=[{"type": "blocks", "blocks": list(blocks)}]
+            )
+        except SlackApiError as error:
+            gone = _gone(error)
+            if gone is not error:
+                raise gone from error
+            log.info("no stream in team %s: %s", workspace, error)
+            return None
+        self._streams[message_id(channel, told["ts"])] = False
+        return str(told["ts"])
+
+    async def _append(self, client: AsyncWebClient, channel: str, message_id: str, update: Update) -> None:
+        if update.progress is not None and update.progress.text and not self._streams[message_id]:
+            self._streams[message_id] = True
+            await client.chat_appendStream(
+                channel=channel, ts=ts_of(message_id), markdown_text=render.words(update.progress.text)
+            )
+
+    async def _end_stream(self, client: AsyncWebClient, due: Due, ts: str) -> None:
+        """End it, whoever has begun it; a message that is none stays as it is."""
+        self._streams.pop(message_id(due.channel, ts), None)
+        try:
+            await client.chat_stopStream(channel=due.channel, ts=ts, metadata=render.metadata(due.turn_id, reply=False))
+        except SlackApiError as error:
+            if error.response["error"] != "message_not_in_streaming_state":
+                raise _gone(error) from error
+        await self._set_status(client, due.channel, due.thread, "")
+
+    async def _set_status(self, client: AsyncWebClient, channel: str, thread: str, status: str) -> None:
+        """Below the messages tab: what the bot is at. Only shown, so that nothing hangs on it."""
+        with contextlib.suppress(SlackApiError):
+            await client.assistant_threads_setStatus(channel_id=channel, thread_ts=thread, status=status)
+
+    # -- sentences and files -------------------------------------------------------------------------------------------
+
+    async def say(self, place: Place, source_id: str, text: str, blocks: Sequence[Payload]) -> None:
+        """A sentence in a thread; where the bot may not write, to the person alone."""
+        client = await self._client(place.workspace)
+        await self._post(
+            client,
+            place.workspace,
+            place.channel,
+            place.thread,
+            text=text,
+            blocks=list(blocks) or [render.section(text)],
+            metadata=render.answers(source_id),
+        )
+
+    async def share(self, place: Place, data: bytes, filename: str, words: str) -> None:
+        """A file in a thread, with some words."""
+        client = await self._client(place.workspace)
+        where = {"channel_id": place.channel, "thread_ts": place.thread, "initial_comment": words}
+        await self.upload(client, data, filename, words if filename.endswith(".png") else "", **where)
+
+    # -- the rest ------------------------------------------------------------------------------------------------------
+
+    async def _client(self, team: str) -> AsyncWebClient:
+        try:
+            return await self._bot.client(team)
+        except NotInstalled as error:
+            raise ThreadGone(str(error)) from error
+
+    async def _post(
+        self,
+        client: AsyncWebClient,
+        team: str,
+        channel: str,
+        thread: str,
+        *,
+        text: str,
+        blocks: list[Payload],
+        metadata: Payload,
+    ) -> str:
+        """Post when it is this channel's turn, and join it where the bot was removed from it. Returns the timestamp."""
+        await self._bot.pace.post(team, channel)
+        told = {"text": text, "blocks": blocks, "metadata": metadata, "thread_ts": thread or None}
+        for may_join in (True, False):
+            try:
+                posted = await client.chat_postMessage(
+                    channel=channel,
+                    **told,
+                    unfurl_links=False,
+                    unfurl_media=False,  # type: ignore[arg-type]  # as above
+                )
+            except SlackApiError as error:
+                if error.response["error"] == "not_in_channel" and may_join:
+                    if await self._bot.channels.join(team, channel):
+                        continue
+                raise
+            return str(posted["ts"])
+        raise AssertionError("the second attempt raises")
+
+    async def _thread(self, client: AsyncWebClient, due: Due) -> AsyncIterator[Payload]:
+        """All messages of a thread since a minute before the turn was received, oldest first."""
+        born = datetime.fromtimestamp((due.turn_id.int >> 80) / 1000, UTC)
+        oldest, cursor = f"{born.timestamp() - 60:.6f}", ""
+        while True:
+            told = await client.conversations_replies(
+                channel=due.channel,
+                ts=due.thread,
+                oldest=oldest,
+                include_all_metadata=True,
+                limit=PAGE,
+                cursor=cursor or None,
+            )
+            for message in told["messages"]:
+                yield message
+            cursor = (told.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
+    async def _keep(self, turn_id: UUID, what: str, file_id: str | None) -> None:
+        await self._services.database.arun(deliveries.keep_file, turn_id, what, file_id)
+
+    async def _let_go(self, client: AsyncWebClient, turn_id: UUID, what: str, file_id: str) -> None:
+        try:
+            await client.files_delete(file=file_id)
+        except SlackApiError as error:
+            if error.response["error"] not in ("file_not_found", "file_deleted"):
+                log.warning("file %s of turn %s stays: %s", file_id, turn_id, error)
+                return
+        await self._keep(turn_id, what, None)
+
+
+async def _known(showing: Awaitable[str]) -> str:
+    """What was shown. Raises what `bot.replies` knows, or Slack's error when another try may well succeed."""
+    try:
+        return await showing
+    except SlackApiError as error:
+        gone = _gone(error)
+        if gone is error:
+            raise
+        raise gone from error
+
+
+def _gone(error: SlackApiError) -> Exception:
+    """The error in the words of `bot.replies`, or itself when another try may well succeed."""
+    what = error.response["error"]
+    if what == "message_not_found":
+        return MessageGone(what)
+    if what in OURS_NO_MORE:
+        return MessageTooOld(what)
+    if what in NOBODY_SEES:
+        return ThreadGone(what)
+    return error

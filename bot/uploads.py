@@ -1,0 +1,38 @@
+"""Pictures as they are uploaded to a platform: no larger than it takes, and described for whoever cannot see them."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from storage.deliveries import DuePicture
+
+NO_ALT_TEXT = "A picture that Likeness drew."
+PREVIEW_ALT_TEXT = "The picture as it is being drawn."
+QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
+
+
+def fitting(picture: DuePicture, data: bytes, limit: int) -> tuple[bytes, str]:
+    """A picture's bytes and the suffix of its name: as a JPEG where the picture itself is over the upload limit. Blocks."""
+    if len(data) <= limit:
+        return data, picture.blob_key.rpartition(".")[2]
+    return _smaller(data, limit), "jpg"
+
+
+def described(picture: DuePicture, number: int, of: int, most: int) -> str:
+    """The alt text of a picture, in so many characters at most; of several that are shown at once it says which it is."""
+    alt_text = picture.alt_text or NO_ALT_TEXT
+    return (f"Picture {number} of {of}. {alt_text}" if of > 1 else alt_text)[:most]
+
+
+def _smaller(data: bytes, limit: int) -> bytes:
+    with Image.open(io.BytesIO(data)) as opened:
+        picture = opened.convert("RGB")
+    while True:
+        for quality in QUALITIES:
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG", quality=quality, optimize=True)
+            if buffer.tell() <= limit or min(picture.size) <= 64:
+                return buffer.getvalue()
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4), Image.Resampling.LANCZOS)
