@@ -79,6 +79,15 @@ def refusal(session: Session, workspace_id: UUID, person_id: UUID, rules: Rules,
     return USED_UP.format(quota=turns_of(rules.quota)) if counted >= rules.quota else None
 
 
+def used_today(session: Session, workspace_id: UUID, author: str) -> int:
+    """How many turns of somebody, by the platform's own id, the quota counts today."""
+    person_id = session.scalar(
+        select(Person.id).where(Person.workspace_id == workspace_id, Person.external_id == author)
+    )
+    given = {"workspace_id": workspace_id, "person_id": person_id}
+    return 0 if person_id is None else int(session.execute(_COUNTED, given).scalar_one())
+
+
 def barred(session: Session, workspace_id: UUID, author: str) -> str | None:
     """Why somebody, by the platform's own id, may change nothing here, as a sentence to them. None: they may."""
     blocked = session.scalar(
@@ -200,3 +209,13 @@ def standing(session: Session, workspace_id: UUID) -> Standing:
         most_active=[(name, int(count)) for name, count, _ in active],
         blocked=list(blocked),
     )
+
+
+def blocked_persons(session: Session, workspace_id: UUID) -> list[tuple[str, str]]:
+    """Who is blocked, by the platform's own id and by name, in the order that they were."""
+    rows = session.execute(
+        select(Person.external_id, _NAME)
+        .where(Person.workspace_id == workspace_id, Person.blocked_at.is_not(None))
+        .order_by(Person.blocked_at, Person.id)
+    )
+    return [(person, name) for person, name in rows]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from storage.tables import (
@@ -19,6 +19,7 @@ from storage.tables import (
     Character,
     Conversation,
     Kind,
+    Person,
     Picture,
     Reference,
     Status,
@@ -119,6 +120,17 @@ class ConversationView:
     last_turn_at: datetime
     turns: int
     picture_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenPart:
+    """A conversation that a person took part in, and where it is, by the platform's own ids."""
+
+    channel: str
+    thread: str
+    title: str
+    last_turn_at: datetime
+    turns: int
 
 
 _PATH = text(
@@ -432,3 +444,35 @@ def recent(
         .limit(limit)
     )
     return [ConversationView(*row) for row in rows]
+
+
+def taken_part(session: Session, workspace_id: UUID, author: str, *, limit: int) -> list[TakenPart]:
+    """The conversations in which somebody, by the platform's own id, asked for something, the latest first."""
+    count = select(func.count()).where(Turn.conversation_id == Conversation.id).scalar_subquery()
+    rows = session.execute(
+        select(Conversation.channel, Conversation.thread, Conversation.title, Conversation.last_turn_at, count)
+        .where(Conversation.workspace_id == workspace_id, Conversation.id.in_(_theirs(workspace_id, author)))
+        .order_by(Conversation.last_turn_at.desc())
+        .limit(limit)
+    )
+    return [TakenPart(*row) for row in rows]
+
+
+def takes_part(session: Session, workspace_id: UUID, author: str, channel: str, thread: str) -> UUID | None:
+    """The conversation of a thread, if somebody, by the platform's own id, asked for something in it."""
+    return session.scalar(
+        select(Conversation.id).where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.channel == channel,
+            Conversation.thread == thread,
+            Conversation.id.in_(_theirs(workspace_id, author)),
+        )
+    )
+
+
+def _theirs(workspace_id: UUID, author: str) -> Select[tuple[UUID]]:
+    return (
+        select(Turn.conversation_id)
+        .join(Person, Person.id == Turn.person_id)
+        .where(Person.workspace_id == workspace_id, Person.external_id == author, Turn.workspace_id == workspace_id)
+    )

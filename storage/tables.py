@@ -333,6 +333,17 @@ class Reference(Base):
     created_at: Mapped[datetime] = _now()
 
 
+class Copy(Base):
+    """A copy of a picture that a platform keeps for its menus. The blob may go first: then the copy is left to be deleted."""
+
+    __tablename__ = "copies"
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    external_id: Mapped[str] = mapped_column(primary_key=True)  # the platform's own id
+    blob_key: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+
+
 class Appearance(Base):
     """Who is in which picture, as which version, where, and how similar."""
 

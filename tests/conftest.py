@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """CI runs on a machine that has everything: a test that is skipped there has not been run anywhere."""
     parser.addoption("--forbid-skips", action="store_true", help="count a skipped test as failed")
     parser.addoption("--write-screenshots", action="store_true", help="write the pictures of docs/images anew")
+    parser.addoption("--write-snapshots", action="store_true", help="write tests/bot/slack/snapshots anew")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,144 @@
+"""The conversations that a person took part in: where they are, and their pictures to look at or to take away.
+
+Nobody sees those of others here: a channel may be private.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack import characters, faces, menu, preferences
+from bot.slack.blocks import (
+    Here,
+    Json,
+    actions,
+    context,
+    escape,
+    modal,
+    mrkdwn,
+    one_line,
+    option,
+    overflow,
+    picture,
+    plain,
+    said,
+    section,
+)
+from bot.slack.rooms import Visit
+from storage import conversations
+from storage.conversations import TakenPart
+
+log = logging.getLogger(__name__)
+
+LISTED = 20
+TITLE = 80  # characters of a title
+NONE_YET = "You have drawn nothing yet. Mention me in a channel, or write to me in our messages."
+SHEET = "Framed pictures lead to where the conversation is now."
+EXPORT = "All pictures, and what was said, as JSON."
+SENT = "I sent it to you in our messages."
+FOUND = ("history", "Pictures"), ("export", "Export"), ("characters", "Characters"), ("settings", "Settings")
+DOES = "room:conversations:do"
+NOTHING_YET = "Nothing was drawn in this thread yet."
+
+
+async def show(visit: Visit, what: str, value: str) -> Json:
+    """The list, or what somebody wants of one of them."""
+    if what == "open":
+        return await _listed(visit)
+    what, channel, thread = value.split(":")
+    return await OF_ONE[what](visit.elsewhere(Here(channel, thread)))
+
+
+async def _listed(visit: Visit, sentence: str = "") -> Json:
+    known = await recent(visit, LISTED)
+    return view(known, await links(visit, known), visit.here, sentence)
+
+
+async def recent(visit: Visit, limit: int) -> list[TakenPart]:
+    """The latest conversations that somebody took part in."""
+    workspace_id = await visit.workspace()
+    return await visit.bot.services.database.arun(conversations.taken_part, workspace_id, visit.person.id, limit=limit)
+
+
+async def links(visit: Visit, known: Sequence[TakenPart]) -> list[str]:
+    """Where they are; empty where Slack does not say."""
+    return list(await asyncio.gather(*(_link(visit.client, one) for one in known)))
+
+
+async def _link(client: AsyncWebClient, one: TakenPart) -> str:
+    try:
+        return str((await client.chat_getPermalink(channel=one.channel, message_ts=one.thread))["permalink"])
+    except SlackApiError as error:  # a list without a link is better than no list
+        log.info("a conversation cannot be linked to: %s", error)
+        return ""
+
+
+async def _history(visit: Visit) -> Json:
+    workspace_id, conversation_id = await _theirs(visit)
+    data = conversation_id and await visit.bot.albums.sheet(workspace_id, conversation_id)
+    if not data:
+        return await _listed(visit, NOTHING_YET)
+    return sheet(await faces.passing(visit, workspace_id, "history.png", data), visit.here)
+
+
+async def _export(visit: Visit) -> Json:
+    workspace_id, conversation_id = await _theirs(visit)
+    data = conversation_id and await visit.bot.albums.archive(workspace_id, conversation_id)
+    if not data:
+        return await _listed(visit, NOTHING_YET)
+    await faces.send(visit, "conversation.zip", data, EXPORT)
+    return await _listed(visit, SENT)
+
+
+async def _theirs(visit: Visit) -> tuple[UUID, UUID | None]:
+    """A conversation that they took part in: what a window says might come from an older one, and names any."""
+    workspace_id = await visit.workspace()
+    found = await visit.bot.services.database.arun(
+        conversations.takes_part, workspace_id, visit.person.id, visit.here.channel, visit.here.thread
+    )
+    return workspace_id, found
+
+
+OF_ONE: dict[str, Callable[[Visit], Awaitable[Json]]] = {
+    "history": _history,
+    "export": _export,
+    "characters": lambda visit: characters.show(visit, "open", ""),
+    "settings": lambda visit: preferences.show(visit, "open", ""),
+}
+
+
+# -- what it looks like ------------------------------------------------------------------------------------------------
+
+
+def view(known: Sequence[TakenPart], links: Sequence[str], here: Here, sentence: str = "") -> Json:
+    """A list of them, the latest first. `links` lead to them; an empty one is left out."""
+    blocks = [entry(one, link) for one, link in zip(known, links, strict=True)] or [section(plain(NONE_YET))]
+    return modal("Your conversations", [*said(sentence), *blocks, actions(menu.back())], carries=here.written())
+
+
+def sheet(file_id: str, here: Here) -> Json:
+    """All pictures of a conversation on one sheet."""
+    blocks = [picture(file_id, "The pictures of this conversation, oldest first."), context(plain(SHEET))]
+    return modal("Pictures", [*blocks, actions(menu.back())], carries=here.written())
+
+
+def entry(one: TakenPart, link: str) -> Json:
+    """A conversation, and what can be done with it."""
+    title = escape(one_line(one.title, TITLE)) or "A conversation"
+    many = "1 turn" if one.turns == 1 else f"{one.turns:,} turns"
+    words = f"{f'<{link}|{title}>' if link else title}\n{_when(one.last_turn_at)}, {many}"
+    return section(
+        mrkdwn(words), overflow(DOES, [option(label, f"{what}:{one.channel}:{one.thread}") for what, label in FOUND])
+    )
+
+
+def _when(at: datetime) -> str:
+    """A time in the reader's own zone."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{at:%Y-%m-%d %H:%M} UTC>"

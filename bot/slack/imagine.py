@@ -1,0 +1,88 @@
+"""Drawing without a mention: `/imagine` with words, or a form with words, characters by name and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from bot.characters import naming
+from bot.slack.blocks import (
+    INPUT,
+    OPTIONS,
+    Here,
+    Json,
+    cut,
+    escape,
+    field,
+    modal,
+    number_input,
+    option,
+    plain,
+    text_input,
+)
+from bot.slack.places import PLATFORM
+from bot.slack.rooms import Unfit, Visit
+
+FORM = "room:draw:send"
+SEEDS = 2**31 - 1
+STARTER = 3500  # characters of the message that a thread begins with
+REPLAY_SECONDS = 600
+NO_WORDS = "Please say whom to draw, and where."
+
+
+async def show(visit: Visit, _: str, value: str) -> Json:
+    """The form, with the names of those who can be drawn here."""
+    names = await visit.bot.characters.names(PLATFORM, visit.team, visit.here.channel, visit.here.thread)
+    return form(visit.here, names, value)
+
+
+async def sent(visit: Visit, _: str, fields: Json) -> None:
+    """In a thread its next turn, in a channel the beginning of one. Raises `Unfit`."""
+    text = naming(str(fields.get("text") or "").strip(), fields.get("characters") or [])
+    channel = visit.here.channel or str(fields.get("channel") or "")
+    seed = str(fields.get("seed") or "")
+    if seed and not (seed.isdecimal() and int(seed) <= SEEDS):
+        raise Unfit("seed", f"Please write a number from 0 to {SEEDS:,}.")
+    said = await draw(visit.elsewhere(Here(channel, visit.here.thread)), text, seed=int(seed) if seed else None)
+    if said is not None:
+        raise Unfit("text", said)
+
+
+async def draw(visit: Visit, text: str, *, seed: int | None = None, reply_to: UUID | None = None) -> str | None:
+    """Take in what somebody wants to have drawn, and say why not, or what else is to be said. Without a thread one begins."""
+    bot, place = visit.bot, visit.place
+    if not text:
+        return NO_WORDS
+    if (sentence := await bot.channels.problem(visit.team, place.channel)) is not None:
+        return sentence
+    if not place.thread:
+        if not await bot.once.first(f"draw:{visit.team}:{visit.source_id}", REPLAY_SECONDS):
+            return None
+        words = cut(f"<@{visit.person.id}>: {escape(text)}", STARTER)
+        told = await visit.client.chat_postMessage(channel=place.channel, text=words, unfurl_links=False)
+        place = replace(place, thread=str(told["ts"]))
+    answer = await bot.receive(place.request(visit.source_id, visit.person, text, seed=seed, reply_to=reply_to))
+    return answer.text if answer is not None else None
+
+
+def form(here: Here, names: Sequence[str] = (), text: str = "") -> Json:
+    """What people fill in. From nowhere, such as App Home, they choose the channel too."""
+    blocks = [field("text", "Whom to draw and where", text_input(longest=INPUT, initial=text, lines=True))]
+    if names:
+        offered = [option(name, name) for name in names[:OPTIONS]]
+        chosen = {"type": "multi_static_select", "placeholder": plain("By name", 150), "options": offered}
+        blocks.append(field("characters", "Who is in it", chosen, optional=True))
+    blocks.append(
+        field(
+            "seed",
+            "Seed",
+            number_input(0, SEEDS),
+            hint="A number: the same one draws the same again",
+            optional=True,
+        )
+    )
+    if not here.channel:
+        where = {"type": "conversations_select", "default_to_current_conversation": True}
+        blocks.append(field("channel", "Where", where))
+    return modal("Draw", blocks, carries=here.written(), callback=FORM, submit="Draw", close="Cancel")
