@@ -126,11 +126,10 @@ def run_slack(context: typer.Context) -> None:
 
 @slack.command("manifest")
 def slack_manifest(
-    url: Annotated[
-        str | None, typer.Option(help="Address of the bot, https:// and a host; for HTTP and OAuth.")
-    ] = None,
-    socket: Annotated[
-        bool, typer.Option("--socket", help="For Socket Mode: Slack needs no address of the bot.")
+    url: Annotated[str | None, typer.Option(help="Address of the bot, https:// and a host.")] = None,
+    socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode: Slack calls no address.")] = False,
+    one_workspace: Annotated[
+        bool, typer.Option("--one-workspace", help="Without OAuth: LIKENESS_SLACK_BOT_TOKEN is its token.")
     ] = False,
 ) -> None:
     """Print the manifest that makes the app on Slack, as JSON."""
@@ -138,7 +137,8 @@ def slack_manifest(
 
     from bot.slack.manifest import manifest
 
-    typer.echo(json.dumps(manifest(_settings(slack_public_url=url).slack_public_url, socket=socket), indent=2))
+    site = _settings(slack_public_url=url).slack_public_url
+    typer.echo(json.dumps(manifest(site, socket=socket, one=one_workspace), indent=2, ensure_ascii=False))
 
 
 @slack.command("rotate-keys")
