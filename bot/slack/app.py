@@ -108,7 +108,7 @@ class SlackBot:
         self.app = AsyncApp(
             name="likeness",
             client=self.web_client(None),
-            authorize=self._authorize,
+            authorize=self._authorize,  # type: ignore[arg-type]  # None is what bolt takes for "not installed"
             signing_secret=secret.get_secret_value() if secret is not None else "",
             process_before_response=True,
             before_authorize=self._not_replayed,
@@ -374,9 +374,9 @@ async def _connect(bot: SlackBot) -> Callable[[], Awaitable[None]]:
     assert token is not None
     handler = AsyncSocketModeHandler(bot.app, token.get_secret_value(), web_client=bot.web_client(None))
     try:
-        await handler.connect_async()
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # likewise below: bolt has no types here
     except SlackApiError as error:
-        await handler.close_async()
+        await handler.close_async()  # type: ignore[no-untyped-call]
         raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
     bot.live(handler.client.is_connected)
     return handler.close_async

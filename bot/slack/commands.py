@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.characters import Author
-from bot.commands import HELP, Command, parse
+from bot.commands import HELP
 from bot.slack.places import PLATFORM, Payload, Person, Place
 from bot.turns import AttachmentGone
 from storage.blobs import BlobError
@@ -91,24 +91,20 @@ WORDS: dict[str, Obey] = {
     r"new ?character\b[\s:,]*(?P<about>.*)": new_character,
     r"history": history,
     r"export": export,
+    r"help|\?": help_,
 }
 """What a message has to be, as a whole, to be a command."""
 
 
 async def obeyed(bot: SlackBot, heard: Heard) -> bool:
     """Whether a message was a command of these; it is carried out once, and answered in its thread."""
-    for pattern, obey in WORDS.items():
-        match = re.fullmatch(pattern, heard.text.strip().rstrip(".!"), re.IGNORECASE | re.DOTALL)
-        if match is not None:
-            break
-    else:
-        if heard.files or parse(heard.text) is not Command.HELP:
-            return False
-        match, obey = re.fullmatch(".*", ""), help_
-    assert match is not None
+    found = _command(heard)
+    if found is None:
+        return False
     what = f"command:{heard.place.workspace}:{heard.source_id}"
     if not await bot.once.first(what, ONCE_SECONDS):
         return True
+    obey, match = found
     try:
         said = await obey(bot, heard, match)
     except BaseException:
@@ -117,6 +113,14 @@ async def obeyed(bot: SlackBot, heard: Heard) -> bool:
     if said is not None:
         await bot.say(heard.place, heard.source_id, said.text, said.blocks)
     return True
+
+
+def _command(heard: Heard) -> tuple[Obey, re.Match[str]] | None:
+    text = heard.text.strip()
+    for pattern, obey in WORDS.items():
+        if (match := re.fullmatch(pattern, text.rstrip(".!"), re.IGNORECASE | re.DOTALL)) is not None:
+            return obey, match
+    return None
 
 
 async def _take_away(bot: SlackBot, heard: Heard, filename: str) -> Said | None:

@@ -15,12 +15,14 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.pace import Throttle
 from bot.progress import Update
@@ -186,8 +188,10 @@ class SlackPlatform:
                     raise
         raise AssertionError("the last limit raises")
 
-    async def upload(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str = "", **where: str) -> str:
-        """Upload a file, and return its id; nobody sees it unless `where` says in which channel and thread."""
+    async def upload(
+        self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str = "", where: Place | None = None
+    ) -> str:
+        """Upload a file, and return its id. Nobody sees it yet, unless it is for a place at once, described by its alt text."""
         about = {"alt_txt": alt_text} if alt_text else {}
         told = await client.files_getUploadURLExternal(filename=filename, length=len(data), **about)
         link, file_id = str(told["upload_url"]), str(told["file_id"])
@@ -195,7 +199,12 @@ class SlackPlatform:
             raise aiohttp.ClientError("Slack told of an upload elsewhere")
         async with self._bot.session.post(link, data=data, allow_redirects=False) as answer:
             answer.raise_for_status()
-        await client.files_completeUploadExternal(files=[{"id": file_id, "title": filename}], **where)
+        await client.files_completeUploadExternal(
+            files=[{"id": file_id, "title": filename}],
+            channel_id=where.channel if where is not None else None,
+            thread_ts=where.thread if where is not None else None,
+            initial_comment=alt_text if where is not None else None,
+        )
         return file_id
 
     # -- while a turn waits --------------------------------------------------------------------------------------------
@@ -321,8 +330,7 @@ class SlackPlatform:
     async def share(self, place: Place, data: bytes, filename: str, words: str) -> None:
         """A file in a thread, with some words."""
         client = await self._client(place.workspace)
-        where = {"channel_id": place.channel, "thread_ts": place.thread, "initial_comment": words}
-        await self.upload(client, data, filename, words if filename.endswith(".png") else "", **where)
+        await self.upload(client, data, filename, words, place)
 
     # -- the rest ------------------------------------------------------------------------------------------------------
 
@@ -343,38 +351,53 @@ class SlackPlatform:
         blocks: list[Payload],
         metadata: Payload,
     ) -> str:
-        """Post when it is this channel's turn, and join it where the bot was removed from it. Returns the timestamp."""
+        """Post when it is this channel's turn, and return the timestamp. Raises `ThreadGone`, or Slack's error.
+
+        What answers a message that was deleted meanwhile, Slack mostly puts beside the thread that is gone: it is taken back.
+        """
         await self._bot.pace.post(team, channel)
-        told = {"text": text, "blocks": blocks, "metadata": metadata, "thread_ts": thread or None}
-        for may_join in (True, False):
-            try:
-                posted = await client.chat_postMessage(
-                    channel=channel,
-                    **told,
-                    unfurl_links=False,
-                    unfurl_media=False,  # type: ignore[arg-type]  # as above
-                )
-            except SlackApiError as error:
-                if error.response["error"] == "not_in_channel" and may_join:
-                    if await self._bot.channels.join(team, channel):
-                        continue
+        posted = await self._as_member(
+            team,
+            channel,
+            lambda: client.chat_postMessage(
+                channel=channel,
+                thread_ts=thread or None,
+                text=text,
+                blocks=blocks,
+                metadata=metadata,
+                unfurl_links=False,
+                unfurl_media=False,
+            ),
+        )
+        if thread and posted["message"].get("thread_ts") != thread:
+            await client.chat_delete(channel=channel, ts=posted["ts"])
+            raise ThreadGone("the message that it answers was deleted")
+        return str(posted["ts"])
+
+    async def _as_member(
+        self, team: str, channel: str, call: Callable[[], Awaitable[AsyncSlackResponse]]
+    ) -> AsyncSlackResponse:
+        """Do something in a channel, which is joined where the bot was removed from it."""
+        try:
+            return await call()
+        except SlackApiError as error:
+            if error.response["error"] != "not_in_channel" or not await self._bot.channels.join(team, channel):
                 raise
-            return str(posted["ts"])
-        raise AssertionError("the second attempt raises")
+        return await call()
 
     async def _thread(self, client: AsyncWebClient, due: Due) -> AsyncIterator[Payload]:
         """All messages of a thread since a minute before the turn was received, oldest first."""
         born = datetime.fromtimestamp((due.turn_id.int >> 80) / 1000, UTC)
         oldest, cursor = f"{born.timestamp() - 60:.6f}", ""
         while True:
-            told = await client.conversations_replies(
-                channel=due.channel,
-                ts=due.thread,
+            page = partial(
+                client.conversations_replies,
                 oldest=oldest,
-                include_all_metadata=True,
                 limit=PAGE,
                 cursor=cursor or None,
+                include_all_metadata=True,
             )
+            told = await self._as_member(due.workspace, due.channel, partial(page, channel=due.channel, ts=due.thread))
             for message in told["messages"]:
                 yield message
             cursor = (told.get("response_metadata") or {}).get("next_cursor") or ""

@@ -146,6 +146,10 @@ class LocalSlack(State):
         """An admin installs the app without OAuth, as from its own settings."""
         return self.grant(team["id"])
 
+    async def use_http(self, url: str) -> bool:
+        """Somebody enters the app's address: it is asked, and from then on told over HTTP if it answers as it should."""
+        return await self.wire.verify(url)
+
     def limit(self, method: str, *, times: int = 1, retry_after: int = 1) -> None:
         """Answer the next calls of a method with 429."""
         self.limits.refused.setdefault(method, []).extend([retry_after] * times)
@@ -318,6 +322,7 @@ class LocalSlack(State):
 
     def _chosen(self, element: Payload, value: str | None) -> Payload:
         """What an action says of the choice. Raises `ValueError`."""
+        chosen: Payload
         match element["type"]:
             case "button" | "icon_button":
                 chosen = {name: element[name] for name in ("text", "value") if name in element}

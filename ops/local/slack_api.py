@@ -429,6 +429,7 @@ class WebApi:
                 if not call.get(name):
                     raise Problem(f"missing_{name}")
         message = self._composed(call, required=False) | {"text": _streamed(call), "streaming": True}
+        message["blocks"] = self._streamed_blocks(call)
         self._spend(channel)
         posted = self._state.post(channel, message, call["thread_ts"])
         self._state.statuses.pop((channel["id"], posted.get("thread_ts", "")), None)
@@ -439,7 +440,13 @@ class WebApi:
         if "streaming" not in message:
             raise Problem("message_not_in_streaming_state")
         message["text"] = self._state.checked_text(message["text"] + _streamed(call))
+        message["blocks"] = [*message["blocks"], *self._streamed_blocks(call)]
         return {"channel": message["channel"], "ts": message["ts"]}
+
+    def _streamed_blocks(self, call: Call) -> list[Payload]:
+        """Blocks that are added to a stream. Raises `Problem`."""
+        added = [one["blocks"] for one in call.get("chunks") or [] if one["type"] == "blocks"]
+        return [block for blocks in added for block in self._state.checked_blocks(blocks)]
 
     def _stop_stream(self, call: Call) -> Payload:
         message = self._own(call, "message_not_owned_by_app")
@@ -636,11 +643,7 @@ class WebApi:
     def _file(self, call: Call, number: str) -> Payload:
         """A file that the app can see. Raises `Problem`."""
         state, file = self._state, self._state.files.get(number)
-        if file is None:
-            raise Problem("file_not_found")
-        if file["user_team"] != call.grant.team_id and not any(
-            self._is_member(call, state.channels[one]) for one in (*file["channels"], *file["groups"])
-        ):
+        if file is None or not state.sees_file(call.grant.team_id, file):
             raise Problem("file_not_found")
         return file
 
@@ -658,16 +661,12 @@ class WebApi:
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         """A file, to who has a token; to others the page to sign in, as Slack does."""
-        team_id, _, number = request.match_info["place"].partition("-")
+        number = request.match_info["place"].partition("-")[2]
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         grant, file = self._state.grants.get(token), self._state.files.get(number)
         if grant is None or grant.revoked or "files:read" not in grant.scopes:
             return web.Response(text="<!doctype html><title>Sign in</title>Sign in", content_type="text/html")
-        shared = file is not None and any(
-            self._state.bot_of(grant.team_id)["id"] in self._state.channels[one]["members"]
-            for one in (*file["channels"], *file["groups"])
-        )
-        if file is None or number not in self._state.contents or (grant.team_id != team_id and not shared):
+        if file is None or number not in self._state.contents or not self._state.sees_file(grant.team_id, file):
             return web.Response(status=404)
         if self._state.redirects_files:
             raise web.HTTPFound(f"http://localhost:{self._state.port}/elsewhere/{number}")

@@ -249,7 +249,8 @@ class State:
         message |= fields
         for name in [name for name, value in fields.items() if value is None]:
             del message[name]
-        self._told_change("message_changed", message, message=self.seen(message), previous_message=self.seen(before))
+        channel = message["channel"]
+        self._told_change("message_changed", channel, message=self.seen(message), previous_message=self.seen(before))
 
     def remove(self, message: Payload) -> None:
         """Delete a message; a parent stays as a tombstone while it has replies."""
@@ -267,7 +268,7 @@ class State:
             parent = self.message_at(message["channel"], message.get("thread_ts", ""))
             if parent is not None:
                 self._count(parent)
-        self._told_change("message_deleted", message, deleted_ts=message["ts"], previous_message=before)
+        self._told_change("message_deleted", message["channel"], deleted_ts=message["ts"], previous_message=before)
 
     def seen(self, message: Payload, *, metadata: bool = False) -> Payload:
         """A message as Slack tells of it; its metadata only to who asks for it."""
@@ -366,6 +367,15 @@ class State:
     def is_ready(self, file: Payload) -> bool:
         """Whether an upload is complete, and Slack has looked at it."""
         return file["id"] in self.contents and self.clock() >= file["ready_at"]
+
+    def sees_file(self, team_id: str, file: Payload) -> bool:
+        """Whether the app of a workspace can see a file: its own, one from a modal, or one of a channel it can see."""
+        bot = self.bot_of(team_id)["id"]
+        places = [self.channels[one] for one in (*file["channels"], *file["groups"], *file["ims"])]
+        own = file["user_team"] == team_id
+        if own and (not places or file["user"] == bot):
+            return True
+        return any(bot in one["members"] or (own and self.kind_of(one) == "channel") for one in places)
 
     def file_seen(self, file: Payload) -> Payload:
         """A file as Slack tells of it: of one that is not ready, not what kind it is."""
@@ -499,8 +509,8 @@ class State:
         told = event | {"channel_type": self.kind_of(channel)}
         self.tell(bot["team_id"], told, shared=channel["is_ext_shared"])
 
-    def _told_change(self, subtype: str, message: Payload, **more: object) -> None:
-        channel = self.channels[message["channel"]]
+    def _told_change(self, subtype: str, channel_id: str, **more: object) -> None:
+        channel = self.channels[channel_id]
         bot = self.bot_in(channel)
         if bot is not None:
             ts = self.new_ts()

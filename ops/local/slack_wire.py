@@ -112,7 +112,10 @@ class Wire:
         """Ask an address whether it is the app's, as Slack does when somebody enters it; use it if so."""
         challenge = uuid.uuid4().hex
         body = json.dumps({"type": "url_verification", "token": "local", "challenge": challenge}).encode()
-        status, answer, _ = await self._request(url, body, {"Content-Type": "application/json"})
+        try:
+            status, answer, _ = await self._request(url, body, {"Content-Type": "application/json"})
+        except _Failed:
+            return False
         if status != 200 or challenge not in (answer.get("challenge"), answer.get("text")):
             return False
         self.request_url = url
