@@ -38,7 +38,7 @@ from bot.listening import Listening
 from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
-from bot.slack import NotSetUp, buttons, leaving, mentions, render
+from bot.slack import NotSetUp, buttons, leaving, mentions, render, windows
 from bot.slack.channels import Channels
 from bot.slack.files import Files
 from bot.slack.installations import Installations, check, keys_of
@@ -59,7 +59,7 @@ from storage.turns import Request
 
 log = logging.getLogger(__name__)
 
-LISTENERS = (mentions, buttons, leaving)
+LISTENERS = (mentions, buttons, windows, leaving)
 """Modules with a function `register(bot)`."""
 
 HEALTH = "/health"
