@@ -154,7 +154,7 @@ def slack_rotate_keys() -> None:
         count = database.run(seal_again, keys)
     finally:
         database.close()
-    typer.echo(f"{count} secrets are sealed with the first key.")
+    typer.echo(f"Secrets that are sealed with the first key now: {count}.")
 
 
 @app.command("local-discord")
