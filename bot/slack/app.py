@@ -22,7 +22,9 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
@@ -108,7 +110,7 @@ class SlackBot:
         self.app = AsyncApp(
             name="likeness",
             client=self.web_client(None),
-            authorize=self._authorize,  # type: ignore[arg-type]  # None is what bolt takes for "not installed"
+            authorize=_Authorize(self.teams),
             signing_secret=secret.get_secret_value() if secret is not None else "",
             process_before_response=True,
             before_authorize=self._not_replayed,
@@ -240,21 +242,6 @@ class SlackBot:
 
     # -- what bolt asks ------------------------------------------------------------------------------------------------
 
-    async def _authorize(self, team_id: str | None, enterprise_id: str | None) -> AuthorizeResult | None:
-        try:
-            installed = await self.teams.installed(team_id or "")
-        except NotInstalled as error:
-            log.warning("something came from where the bot is not: %s", error)
-            return None
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=installed.team,
-            team=installed.name,
-            bot_token=installed.token,
-            bot_user_id=installed.user,
-            bot_id=installed.bot,
-        )
-
     async def _not_replayed(
         self, req: AsyncBoltRequest, next_: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
@@ -279,9 +266,10 @@ class SlackBot:
     # -- HTTP and Socket Mode ------------------------------------------------------------------------------------------
 
     def web_app(self) -> web.Application:
-        """What Slack talks to over HTTP: nothing else is served there."""
+        """What Slack talks to over HTTP, and the pages that the app is installed from: nothing else is served there."""
         application = web.Application(client_max_size=2**20)
-        application.router.add_post(EVENTS_PATH, self._heard)
+        if self.services.settings.slack_signing_secret is not None:  # else anybody could sign
+            application.router.add_post(EVENTS_PATH, self._heard)
         application.router.add_get(HEALTH, self._healthy)
         if isinstance(self.teams, Installations):
             application.router.add_routes(pages(self.services.settings, self.teams, self.web_client(None)))
@@ -297,7 +285,31 @@ class SlackBot:
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok")
 
-    def live(self, is_up: Callable[[], Awaitable[bool]]) -> None:
+    async def listen(self) -> web.AppRunner:
+        """Serve Slack's requests. Its cleanup lets those that are under way end."""
+        settings = self.services.settings
+        runner = web.AppRunner(self.web_app(), access_log=None, shutdown_timeout=ACK_SECONDS)
+        await runner.setup()
+        await web.TCPSite(runner, settings.slack_host, settings.slack_port).start()
+        log.info("listening on %s", runner.addresses)
+        if settings.slack_mode == "http":
+            self._live(_up)
+        return runner
+
+    async def connect(self) -> AsyncSocketModeHandler:
+        """Open a socket to Slack, which comes again by itself. Raises `NotSetUp`."""
+        token = self.services.settings.slack_app_token
+        assert token is not None
+        handler = AsyncSocketModeHandler(self.app, token.get_secret_value(), web_client=self.web_client(None))
+        try:
+            await handler.connect_async()  # type: ignore[no-untyped-call]  # likewise below: bolt has no types here
+        except SlackApiError as error:
+            await handler.close_async()  # type: ignore[no-untyped-call]
+            raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
+        self._live(handler.client.is_connected)
+        return handler
+
+    def _live(self, is_up: Callable[[], Awaitable[bool]]) -> None:
         """Touch a file while Slack reaches the bot: what a health check looks at."""
 
         async def touch() -> None:
@@ -312,6 +324,30 @@ class SlackBot:
     async def catch_up(self) -> None:
         """Take what was said while nobody listened."""
         await missed(self)
+
+
+class _Authorize(AsyncAuthorize):
+    """Tells bolt who the bot is in a team."""
+
+    def __init__(self, teams: Teams) -> None:
+        self._teams = teams
+
+    async def __call__(
+        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, user_id: str | None
+    ) -> AuthorizeResult | None:
+        try:
+            installed = await self._teams.installed(team_id or "")
+        except NotInstalled as error:
+            log.warning("something came from where the bot is not: %s", error)
+            return None
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=installed.team,
+            team=installed.name,
+            bot_token=installed.token,
+            bot_user_id=installed.user,
+            bot_id=installed.bot,
+        )
 
 
 def failed(error: BaseException, what: str) -> str:
@@ -350,36 +386,14 @@ async def run(services: Services) -> None:
     try:
         async with SlackBot(services) as bot, contextlib.AsyncExitStack() as opened:
             await bot.teams.all()  # a token that Slack does not know is better told now
-            opened.push_async_callback(await (_listen if settings.slack_mode == "http" else _connect)(bot))
+            if settings.slack_mode == "http" or isinstance(bot.teams, Installations):
+                opened.push_async_callback((await bot.listen()).cleanup)
+            if settings.slack_mode == "socket":
+                opened.push_async_callback((await bot.connect()).close_async)
             await bot.catch_up()
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         log.info("stopping")
-
-
-async def _listen(bot: SlackBot) -> Callable[[], Awaitable[None]]:
-    """Serve Slack's requests; returns what ends that, after those that are under way."""
-    settings = bot.services.settings
-    runner = web.AppRunner(bot.web_app(), access_log=None, shutdown_timeout=ACK_SECONDS)
-    await runner.setup()
-    await web.TCPSite(runner, settings.slack_host, settings.slack_port).start()
-    log.info("listening on %s:%d", settings.slack_host, settings.slack_port)
-    bot.live(_up)
-    return runner.cleanup
-
-
-async def _connect(bot: SlackBot) -> Callable[[], Awaitable[None]]:
-    """Open a socket to Slack; returns what closes it. Raises `NotSetUp`."""
-    token = bot.services.settings.slack_app_token
-    assert token is not None
-    handler = AsyncSocketModeHandler(bot.app, token.get_secret_value(), web_client=bot.web_client(None))
-    try:
-        await handler.connect_async()  # type: ignore[no-untyped-call]  # likewise below: bolt has no types here
-    except SlackApiError as error:
-        await handler.close_async()  # type: ignore[no-untyped-call]
-        raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
-    bot.live(handler.client.is_connected)
-    return handler.close_async
 
 
 async def _up() -> bool:

@@ -24,7 +24,8 @@ from ops.stack import Stack
 from storage.database import Database
 from storage.settings import Settings
 from storage.tables import Status, Turn
-from tests.bot.discord.conftest import ME, until
+from tests.bot.discord.conftest import ME
+from tests.bot.helpers import until
 from tests.factory import Factory
 from tests.processes import environment, running_worker
 from tests.stand_ins.s3 import S3Server, s3_client, s3_server

@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
-from PIL import Image
 
 from bot.discord.client import LikenessClient, point_at
 from bot.services import Services
 from ops.local.discord import TOKEN, LocalDiscord, Payload, Waiting
-from storage import turns
-from storage.blobs import key_for
 from storage.settings import Settings
 from storage.tables import Status
-from storage.turns import Claim, DrawnPicture, Outcome, StoredBlob
+from storage.turns import Claim
+from tests.bot.helpers import finish_with_picture, until
 from tests.factory import Factory
 
 ME = "<@100>"
-
-
-async def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def png(colour: str = "red", size: int = 8) -> bytes:
-    """A picture."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (size, size), colour).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def finish_with_picture(
-    services: Services,
-    factory: Factory,
-    claim: Claim,
-    reply: str,
-    alt_text: str,
-    configurations: Sequence[str] = ("",),
-    data: bytes = b"",
-) -> None:
-    """Finish a claimed turn as a worker does that has drawn something."""
-    pictures = []
-    for colour, configuration in zip(("red", "green", "blue", "black"), configurations, strict=False):
-        picture = data or png(colour)
-        key = key_for(claim.workspace_id, "pictures", picture, ".png")
-        services.blobs.put(key, picture, content_type="image/png")
-        blob = StoredBlob(key, len(picture), "image/png")
-        pictures.append(DrawnPicture(blob, 8, 8, alt_text, configuration=configuration))
-    outcome = Outcome(Status.DONE, reply, tuple(pictures))
-    assert factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
 
 
 @dataclass

@@ -17,8 +17,9 @@ from storage import turns
 from storage.admin import BLOCKED
 from storage.settings import Settings
 from storage.tables import Audit, Status, Worker
-from tests.bot.discord.conftest import ME, Town, running, until
+from tests.bot.discord.conftest import ME, Town, running
 from tests.bot.discord.test_interactions import first_picture, said_to
+from tests.bot.helpers import until
 
 OPERATOR = 4242
 

@@ -23,7 +23,7 @@ from storage import deliveries
 from storage.database import Database, DatabaseUnavailable
 from storage.tables import Status
 from storage.turns import Receipt, Request
-from tests.bot.discord.conftest import finish_with_picture
+from tests.bot.helpers import finish_with_picture
 from tests.factory import Factory
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=15)

@@ -18,7 +18,8 @@ from storage.characters import CONSENT
 from storage.conversations import DIRECT
 from storage.tables import Status
 from storage.turns import DrawnPicture, Introduced, Outcome, StoredBlob
-from tests.bot.discord.conftest import ME, Town, png, running, until
+from tests.bot.discord.conftest import ME, Town, running
+from tests.bot.helpers import png, until
 
 
 def words_of(waiting: Waiting) -> str:

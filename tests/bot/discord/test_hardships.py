@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from bot.discord.client import LikenessClient
 from ops.local.discord import Payload
 from storage.tables import Delivery, Status
-from tests.bot.discord.conftest import ME, Town, until
+from tests.bot.discord.conftest import ME, Town
 from tests.bot.discord.test_interactions import said_to
+from tests.bot.helpers import until
 
 
 async def waiting_turn(town: Town) -> tuple[Payload, Payload]:

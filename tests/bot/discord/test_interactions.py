@@ -14,7 +14,8 @@ from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import Payload, Waiting
 from storage.tables import Status
-from tests.bot.discord.conftest import ME, Town, png, running, until
+from tests.bot.discord.conftest import ME, Town, running
+from tests.bot.helpers import png, until
 
 
 async def said_to(waiting: Waiting) -> str:

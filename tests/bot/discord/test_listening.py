@@ -14,9 +14,10 @@ from ops.local.discord import TOKEN, LocalDiscord, Payload
 from storage import preferences, turns
 from storage.settings import Settings
 from storage.tables import Status, Workspace
-from tests.bot.discord.conftest import ME, Town, png, running, until
+from tests.bot.discord.conftest import ME, Town, running
 from tests.bot.discord.test_characters import says, shown
 from tests.bot.discord.test_preferences import used
+from tests.bot.helpers import png, until
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from bot.services import Services
 from ops.local.discord import Payload, Waiting
 from storage import forms, reports
 from storage.tables import Audit, Status
-from tests.bot.discord.conftest import ME, Town, png, running, until
+from tests.bot.discord.conftest import ME, Town, running
 from tests.bot.discord.test_interactions import first_picture, said_to
+from tests.bot.helpers import png, until
 
 REFERENCE, BRANCH, REPORT = "Use as reference", "Draw from here", "Report"
 PHOTO = ("hugo.png", png(size=128))

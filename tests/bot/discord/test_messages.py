@@ -10,7 +10,8 @@ from bot.discord.client import LikenessClient
 from bot.services import Services
 from storage.settings import Settings
 from storage.tables import Status
-from tests.bot.discord.conftest import ME, Town, png, running, until
+from tests.bot.discord.conftest import ME, Town, running
+from tests.bot.helpers import png, until
 
 
 def ids_of(message: dict[str, object]) -> list[str]:

@@ -12,9 +12,10 @@ from bot.services import Services
 from ops.local.discord import Payload, Waiting, walk
 from storage import admin, forgetting, turns
 from storage.tables import Person, Status, Worker
-from tests.bot.discord.conftest import ME, Town, running, until
+from tests.bot.discord.conftest import ME, Town, running
 from tests.bot.discord.test_characters import introduced, make, says, shown, words_of
 from tests.bot.discord.test_interactions import first_picture
+from tests.bot.helpers import until
 
 
 def start_worker(town: Town, engine: str, *sizes: tuple[int, int], stopping: bool = False) -> None:

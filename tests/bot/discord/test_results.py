@@ -7,8 +7,9 @@ from uuid import UUID
 from ops.local.discord import Payload
 from storage import deliveries, turns
 from storage.tables import Kind
-from tests.bot.discord.conftest import Town, until
+from tests.bot.discord.conftest import Town
 from tests.bot.discord.test_interactions import first_picture, said_to
+from tests.bot.helpers import until
 
 FOUR = ("",) * 4
 

@@ -11,7 +11,8 @@ from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import LocalDiscord, Payload
 from storage.settings import Settings
-from tests.bot.discord.conftest import ME, Town, running, until
+from tests.bot.discord.conftest import ME, Town, running
+from tests.bot.helpers import until
 from tests.factory import Factory
 
 

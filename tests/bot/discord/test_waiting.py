@@ -16,7 +16,8 @@ from storage.deliveries import DuePicture
 from storage.events import Progress, ProgressSender
 from storage.tables import Status
 from storage.turns import Place
-from tests.bot.discord.conftest import ME, Town, png, until
+from tests.bot.discord.conftest import ME, Town
+from tests.bot.helpers import png, until
 
 
 def test_the_countdown_runs_in_the_readers_client() -> None:
