@@ -8,7 +8,7 @@ from rich.console import Console
 from bot.discord.client import LikenessClient, point_at
 from bot.services import Services
 from ops.local.discord import TOKEN, LocalDiscord
-from ops.local.page import Page
+from ops.local.discord_page import Page
 from ops.one_machine import OneMachine
 from storage.settings import Settings
 

@@ -131,6 +131,8 @@ class State:
         self.requests: list[tuple[str, Payload]] = []  # method and arguments, in the order of arrival
         self.limited = 0  # requests that were answered with 429
         self.limits = Limits()
+        self.commands: list[Payload] = []  # of the app, as its manifest has them; likewise the shortcuts of messages
+        self.shortcuts: list[Payload] = []
         self.subscribed = EVENTS  # what the app wants to hear of
         self.scopes = SCOPES  # that an installation grants
         self.rotates_tokens = False
@@ -156,6 +158,14 @@ class State:
         """A time of now that no message has yet."""
         self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06}"
+
+    def use_manifest(self, manifest: Payload) -> None:
+        """Make the app what its manifest says: workspaces that come later grant its scopes, and it hears its events."""
+        self.scopes = tuple(manifest["oauth_config"]["scopes"]["bot"])
+        self.subscribed = frozenset(manifest["settings"]["event_subscriptions"]["bot_events"])
+        self.rotates_tokens = manifest["settings"].get("token_rotation_enabled", False)
+        self.commands = manifest["features"].get("slash_commands", [])
+        self.shortcuts = [one for one in manifest["features"].get("shortcuts", []) if one["type"] == "message"]
 
     # -- who and where -------------------------------------------------------------------------------------------------
 
@@ -442,7 +452,7 @@ class State:
 
     def seen_view(self, view: Payload) -> Payload:
         """A view as Slack tells of it."""
-        return {name: value for name, value in view.items() if name != "user"}
+        return {name: value for name, value in view.items() if name not in ("user", "errors")}
 
     # -- answers -------------------------------------------------------------------------------------------------------
 

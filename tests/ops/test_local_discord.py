@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ops.local.discord import EPHEMERAL, LAYOUT, LocalDiscord, Payload
-from ops.local.page import Page
+from ops.local.discord_page import Page
 
 
 @pytest.fixture

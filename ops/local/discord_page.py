@@ -5,52 +5,23 @@ It is for this machine only: it asks for no password, and takes forms only from 
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from html import escape
 from typing import Any
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from ops.local.discord import BOT_ID, DIRECT, EPHEMERAL, LOADING, MENU, THREAD, LocalDiscord, Payload, Waiting, walk
-
-COLOURS = ("#0f7b6c", "#a8477d", "#9a5b13", "#3d6fb4", "#7a4fa3")
-
-ICONS = {
-    "🔁": "M4 10V9a3 3 0 0 1 3-3h11l-3-3m3 3-3 3M20 14v1a3 3 0 0 1-3 3H6l3 3m-3-3 3-3",
-    "↩️": "M9 14 4 9l5-5M4 9h10a5.5 5.5 0 0 1 0 11h-3",
-    "👍": "M7 11v9H4v-9h3Zm0 0 4-8c1.6 0 2.5 1 2.5 2.5V9H19c1.3 0 2.2 1.2 2 2.4l-1.1 6.9A2 2 0 0 1 17.9 20H7",
-    "👎": "M7 13V4H4v9h3Zm0 0 4 8c1.6 0 2.5-1 2.5-2.5V15H19c1.3 0 2.2-1.2 2-2.4l-1.1-6.9A2 2 0 0 0 17.9 4H7",
-    "✖️": "M6 6l12 12M18 6 6 18",
-    "🗑️": "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
-    "🔍": "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13Zm4.7-1.8L21 21M8 10.5h5M10.5 8v5",
-    "🔀": "M3 7h3c5 0 6 10 11 10h4m-3-3 3 3-3 3M3 17h3c1.6 0 2.8-1 3.8-2.4M13.2 9.4C14.2 8 15.4 7 17 7h4m-3-3 3 3-3 3",
-}
-"""Paths of 24 × 24 for the emoji of buttons: not every machine has a font with these."""
+from ops.local.pages import COLOURS, Pages, pictures
 
 
-class Page:
+class Page(Pages):
     """Routes on a local Discord's own server."""
 
     def __init__(self, discord: LocalDiscord) -> None:
+        super().__init__(discord, words=self._words, colour=_colour, walk=walk, without_shown=_without_shown)
         self._discord = discord
-        self._templates = Environment(
-            loader=PackageLoader("ops.local"),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {
-            "words": self._words,
-            "colour": _colour,
-            "walk": walk,
-            "is_picture": _is_picture,
-            "without_shown": _without_shown,
-        }
-        self._templates.globals["icons"] = ICONS
         self._dismissed: set[str] = set()
 
     def add_to(self, app: web.Application) -> None:
@@ -68,7 +39,7 @@ class Page:
     async def _channel(self, request: web.Request) -> web.Response:
         people = [one for one in self._discord.members.values() if not one["bot"]]
         shown = self._shown(request)
-        return self._page(
+        return self.page(
             "discord.html",
             channel=shown,
             title=shown.get("name", "Likeness"),
@@ -83,10 +54,10 @@ class Page:
         )
 
     async def _messages(self, request: web.Request) -> web.Response:
-        return self._page("messages.html", channel=self._shown(request), me=self._me(request), **self._told(request))
+        return self.page("messages.html", channel=self._shown(request), me=self._me(request), **self._told(request))
 
     async def _say(self, request: web.Request) -> web.Response:
-        form, channel = await self._fields(request), self._shown(request)
+        form, channel = await self.fields(request), self._shown(request)
         text = str(form["text"]).strip()
         if text.startswith("/"):
             await self._slash(self._me(request), channel, text)
@@ -94,11 +65,11 @@ class Page:
         if channel["type"] != DIRECT:
             text = text.replace("@Likeness", f"<@{BOT_ID}>")
         target = next((one for one in self._all(channel) if one["id"] == form.get("reply_to")), None)
-        await self._discord.say(self._me(request), channel, text, reply_to=target, pictures=_pictures(form, "pictures"))
+        await self._discord.say(self._me(request), channel, text, reply_to=target, pictures=pictures(form, "pictures"))
         return self._back(request)
 
     async def _press(self, request: web.Request) -> web.Response:
-        form, channel = await self._fields(request), self._shown(request)
+        form, channel = await self.fields(request), self._shown(request)
         whispered = [one.message for one in self._discord.interactions.values() if one.message is not None]
         message = next(one for one in (*self._all(channel), *whispered) if one["id"] == form["message"])
         what = str(form["what"])
@@ -109,7 +80,7 @@ class Page:
         return self._back(request)
 
     async def _choose(self, request: web.Request) -> web.Response:
-        form, channel = await self._fields(request), self._shown(request)
+        form, channel = await self.fields(request), self._shown(request)
         message = next(one for one in self._all(channel) if one["id"] == form["message"])
         await self._discord.use_menu(self._me(request), message, str(form["what"]))
         return self._back(request)
@@ -135,24 +106,19 @@ class Page:
         return int(text) if kind == 4 and text.isdigit() else text
 
     async def _form(self, request: web.Request) -> web.Response:
-        fields, waiting = await self._fields(request), self._latest(request)
+        fields, waiting = await self.fields(request), self._latest(request)
         if waiting is not None and waiting.modal is not None:
             ids = [one["component"]["custom_id"] for one in waiting.modal["components"]]
             told = {one: str(fields[one]) for one in ids if isinstance(fields.get(one), str)}
-            await self._discord.send_form(self._me(request), waiting, pictures=_pictures(fields, "photos"), **told)
+            await self._discord.send_form(self._me(request), waiting, pictures=pictures(fields, "photos"), **told)
         return self._back(request)
 
     async def _dismiss(self, request: web.Request) -> web.Response:
         """Away with what only this person sees."""
-        await self._fields(request)
+        await self.fields(request)
         latest = self._latest(request)
         self._dismissed |= {latest.id} if latest is not None else set()
         return self._back(request)
-
-    async def _fields(self, request: web.Request) -> Any:  # Any: aiohttp's multidict of fields and files
-        if request.headers.get("Origin", self._discord.url) != self._discord.url:
-            raise web.HTTPForbidden
-        return await request.post()
 
     def _back(self, request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/channels/{request.match_info['channel']}?as={self._me(request)['id']}")
@@ -198,9 +164,6 @@ class Page:
             "opened": {one["id"] for one in self._all(channel) if int(one["id"]) in self._discord.channels},
         }
 
-    def _page(self, template: str, **values: Any) -> web.Response:  # Any: as above
-        return web.Response(text=self._templates.get_template(template).render(**values), content_type="text/html")
-
     def _words(self, text: str) -> Markup:
         """The little of Discord's markup that the bot uses: mentions, small print, countdowns, headings, bold words."""
         words = escape(text)
@@ -215,19 +178,9 @@ class Page:
         return Markup(small.replace("\n", "<br>"))  # noqa: S704  (escaped above)
 
 
-def _pictures(form: Any, name: str) -> list[tuple[str, bytes]]:  # Any: as above
-    """The files of a field."""
-    files = [one for one in form.getall(name, []) if isinstance(one, web.FileField) and one.filename]
-    return [(one.filename, one.file.read()) for one in files]
-
-
 def _colour(author: Payload) -> str:
     """A colour of somebody's own."""
     return "#5865f2" if author["bot"] else COLOURS[int(author["id"]) % len(COLOURS)]
-
-
-def _is_picture(file: Payload) -> bool:
-    return (mimetypes.guess_type(file["filename"])[0] or "").startswith("image/")
 
 
 def _without_shown(files: list[Payload], components: list[Payload]) -> list[Payload]:
