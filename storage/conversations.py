@@ -470,7 +470,7 @@ def takes_part(session: Session, workspace_id: UUID, author: str, channel: str, 
     )
 
 
-def _theirs(workspace_id: UUID, author: str) -> Select[tuple[UUID]]:
+def _theirs(workspace_id: UUID, author: str) -> Select[UUID]:
     return (
         select(Turn.conversation_id)
         .join(Person, Person.id == Turn.person_id)

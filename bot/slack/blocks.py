@@ -1,6 +1,6 @@
 """The parts that views and messages on Slack are made of: pure functions from words to JSON, within Slack's published limits.
 
-Words of people go into mrkdwn through `escape` only. Nothing here knows what a view is about.
+Words of people go into mrkdwn through `render.escaped` only. Nothing here knows what a view is about.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ Json = dict[str, Any]  # Any: JSON as Slack has it
 
 TEXT, HEADER, LABEL, OPTION, TITLE = 3000, 150, 75, 75, 24  # characters, at most
 INPUT = 3000  # characters of a text field
-ALT_TEXT = 2000
 OPTIONS = 100  # of one menu
 PICTURES = ("png", "jpg", "jpeg", "webp", "gif")
 PHOTOS = 10  # files of one field
@@ -49,11 +48,6 @@ def carried(metadata: str) -> Json:
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
-
-
-def escape(text: str) -> str:
-    """Words of a person for mrkdwn: they mention nobody and link nowhere."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def cut(text: str, most: int) -> str:
@@ -107,11 +101,6 @@ def divider() -> Json:
 def actions(*elements: Json) -> Json:
     """Buttons and menus in a row."""
     return {"type": "actions", "elements": list(elements)}
-
-
-def picture(file_id: str, alt_text: str) -> Json:
-    """An uploaded picture, as a block or beside words."""
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": cut(alt_text, ALT_TEXT)}
 
 
 def field(name: str, label: str, element: Json, *, hint: str = "", optional: bool = False) -> Json:

@@ -17,13 +17,11 @@ from bot.slack.blocks import (
     actions,
     button,
     context,
-    escape,
     field,
     modal,
     mrkdwn,
     one_line,
     option,
-    picture,
     plain,
     said,
     section,
@@ -32,6 +30,7 @@ from bot.slack.blocks import (
 )
 from bot.slack.blocks import menu as choice
 from bot.slack.newcharacter import UNFIT, photo_form, pictures
+from bot.slack.render import escaped, picture
 from bot.slack.rooms import Unfit, Visit
 from storage.characters import NAME_LIMIT
 
@@ -178,7 +177,7 @@ def choose(page: Page) -> Json:
 
 
 def _words(known: CharacterView, description: str) -> str:
-    lines = [f"*{escape(known.name)}*", escape(description.strip()), f"_{_where(known)}_"]
+    lines = [f"*{escaped(known.name)}*", escaped(description.strip()), f"_{_where(known)}_"]
     return "\n".join(line for line in lines if line)
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.characters import Author
-from bot.commands import HELP
+from bot.commands import Command
+from bot.slack import menu
 from bot.slack.places import PLATFORM, Payload, Person, Place
-from bot.turns import AttachmentGone
+from bot.turns import Answer, AttachmentGone
 from storage.blobs import BlobError
 from storage.characters import CharacterProblem
 from storage.intake import PictureRefused
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 NOTHING_YET = "Nothing was drawn in this thread yet."
 NO_NAME = "Tell me who it is: “new character Olivia, red curly hair and round glasses”, with photos if you have some."
-MORE = " And: new character Olivia …, history, export."
 ONCE_SECONDS = 600
 
 
@@ -54,22 +54,28 @@ async def new_character(bot: SlackBot, heard: Heard, match: re.Match[str]) -> Sa
     """Of the conversation: a name, and after a comma or a colon what they look like."""
     name, _, description = match["about"].replace(":", ",", 1).partition(",")
     if not name.strip():
-        return Said(NO_NAME)
+        return Said(NO_NAME, menu.offer(NO_NAME, "newcharacter"))
     place = heard.place
     workspace_id = await bot.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
     try:
-        return Said(
-            await bot.characters.create(
-                workspace_id,
-                await bot.turns.conversation(workspace_id, place.channel, place.thread),
-                name=name,
-                description=description.strip(),
-                pictures=[bot.files.fetch(link) for link in heard.files],
-                author=Author(heard.person.id, heard.person.name),
-            )
+        said = await bot.characters.create(
+            workspace_id,
+            await bot.turns.conversation(workspace_id, place.channel, place.thread),
+            name=name,
+            description=description.strip(),
+            pictures=[bot.files.fetch(link) for link in heard.files],
+            author=Author(heard.person.id, heard.person.name),
         )
     except (CharacterProblem, PictureRefused, AttachmentGone, BlobError) as error:
-        return Said(str(error))
+        said = str(error)
+    return Said(said, menu.offer(said, "characters"))
+
+
+async def characters(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said:
+    """Who can be drawn by name, and a button to all that can be done with them."""
+    answer = await bot.turns.receive(heard.place.request(heard.source_id, heard.person, Command.CHARACTERS))
+    assert isinstance(answer, Answer)
+    return Said(answer.text, menu.offer(answer.text, "characters", "newcharacter"))
 
 
 async def history(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said | None:
@@ -83,15 +89,24 @@ async def export(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said | None:
 
 
 async def help_(_: SlackBot, __: Heard, ___: re.Match[str]) -> Said:
-    """What can be written."""
-    return Said(HELP + MORE)
+    """What Likeness can do, and buttons to it."""
+    return Said("What I can do.", menu.help_blocks())
+
+
+async def window(_: SlackBot, __: Heard, match: re.Match[str]) -> Said:
+    """A button that opens a window, which a mention cannot."""
+    room = menu.room_of(match[0])
+    assert room is not None
+    return Said(menu.ONLY_YOU, menu.offer(menu.ONLY_YOU, room))
 
 
 WORDS: dict[str, Obey] = {
     r"new ?character\b[\s:,]*(?P<about>.*)": new_character,
     r"history": history,
     r"export": export,
+    r"(list )?characters": characters,
     r"help|\?": help_,
+    r"settings|conversations|forget ?me|admin|status": window,
 }
 """What a message has to be, as a whole, to be a command."""
 

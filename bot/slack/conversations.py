@@ -20,17 +20,16 @@ from bot.slack.blocks import (
     Json,
     actions,
     context,
-    escape,
     modal,
     mrkdwn,
     one_line,
     option,
     overflow,
-    picture,
     plain,
     said,
     section,
 )
+from bot.slack.render import escaped, picture
 from bot.slack.rooms import Visit
 from storage import conversations
 from storage.conversations import TakenPart
@@ -41,6 +40,7 @@ LISTED = 20
 TITLE = 80  # characters of a title
 NONE_YET = "You have drawn nothing yet. Mention me in a channel, or write to me in our messages."
 SHEET = "Framed pictures lead to where the conversation is now."
+SHEET_ALT_TEXT = "The pictures of this conversation, oldest first."
 EXPORT = "All pictures, and what was said, as JSON."
 SENT = "I sent it to you in our messages."
 FOUND = ("history", "Pictures"), ("export", "Export"), ("characters", "Characters"), ("settings", "Settings")
@@ -85,7 +85,7 @@ async def _history(visit: Visit) -> Json:
     data = conversation_id and await visit.bot.albums.sheet(workspace_id, conversation_id)
     if not data:
         return await _listed(visit, NOTHING_YET)
-    return sheet(await faces.passing(visit, workspace_id, "history.png", data), visit.here)
+    return sheet(await faces.passing(visit, workspace_id, "history.png", data, SHEET_ALT_TEXT), visit.here)
 
 
 async def _export(visit: Visit) -> Json:
@@ -125,13 +125,13 @@ def view(known: Sequence[TakenPart], links: Sequence[str], here: Here, sentence:
 
 def sheet(file_id: str, here: Here) -> Json:
     """All pictures of a conversation on one sheet."""
-    blocks = [picture(file_id, "The pictures of this conversation, oldest first."), context(plain(SHEET))]
+    blocks = [picture(file_id, SHEET_ALT_TEXT), context(plain(SHEET))]
     return modal("Pictures", [*blocks, actions(menu.back())], carries=here.written())
 
 
 def entry(one: TakenPart, link: str) -> Json:
     """A conversation, and what can be done with it."""
-    title = escape(one_line(one.title, TITLE)) or "A conversation"
+    title = escaped(one_line(one.title, TITLE)) or "A conversation"
     many = "1 turn" if one.turns == 1 else f"{one.turns:,} turns"
     words = f"{f'<{link}|{title}>' if link else title}\n{_when(one.last_turn_at)}, {many}"
     return section(

@@ -11,9 +11,11 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
+import aiohttp
 from PIL import Image
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.places import Place
 from bot.slack.rooms import Visit
 from storage import copies
 from storage.blobs import BlobError
@@ -44,10 +46,17 @@ async def of(visit: Visit, keys: Sequence[str | None]) -> list[str | None]:
 
 
 async def passing(visit: Visit, workspace_id: UUID, filename: str, data: bytes, alt_text: str) -> str:
-    """Upload a picture that is looked at once, and return its id; it is deleted an hour later, or when that is next looked for."""
-    file_id = await visit.bot.files.upload(visit.client, filename, data, alt_text)
+    """Upload a picture that is looked at once, and return its id; it is deleted when an hour is over."""
+    file_id = await visit.bot.platform.upload(visit.client, data, filename, alt_text)
     await visit.bot.services.database.arun(copies.keep, workspace_id, {copies.PASSING: file_id})
     return file_id
+
+
+async def send(visit: Visit, filename: str, data: bytes, words: str) -> None:
+    """Send somebody a file in their messages with the bot."""
+    opened = await visit.client.conversations_open(users=visit.person.id)
+    place = Place(visit.team, visit.team_name, str(opened["channel"]["id"]), "")
+    await visit.bot.platform.share(place, data, filename, words)
 
 
 async def clean(visit: Visit) -> None:
@@ -66,10 +75,9 @@ async def clean(visit: Visit) -> None:
 async def _uploaded(visit: Visit, key: str) -> str | None:
     try:
         data = await asyncio.to_thread(visit.bot.services.blobs.get, key)
-        return await visit.bot.files.upload(
-            visit.client, "character.jpg", await asyncio.to_thread(_fitting, data), ALT_TEXT
-        )
-    except (BlobError, SlackApiError) as error:
+        small = await asyncio.to_thread(_fitting, data)
+        return await visit.bot.platform.upload(visit.client, small, "character.jpg", ALT_TEXT)
+    except (BlobError, SlackApiError, aiohttp.ClientError) as error:
         log.warning("a picture cannot be shown on Slack: %s", error)
         return None
 

@@ -13,7 +13,6 @@ from bot.slack.blocks import (
     Here,
     Json,
     cut,
-    escape,
     field,
     modal,
     number_input,
@@ -22,6 +21,7 @@ from bot.slack.blocks import (
     text_input,
 )
 from bot.slack.places import PLATFORM
+from bot.slack.render import escaped
 from bot.slack.rooms import Unfit, Visit
 
 FORM = "room:draw:send"
@@ -59,7 +59,7 @@ async def draw(visit: Visit, text: str, *, seed: int | None = None, reply_to: UU
     if not place.thread:
         if not await bot.once.first(f"draw:{visit.team}:{visit.source_id}", REPLAY_SECONDS):
             return None
-        words = cut(f"<@{visit.person.id}>: {escape(text)}", STARTER)
+        words = cut(f"<@{visit.person.id}>: {escaped(text)}", STARTER)
         told = await visit.client.chat_postMessage(channel=place.channel, text=words, unfurl_links=False)
         place = replace(place, thread=str(told["ts"]))
     answer = await bot.receive(place.request(visit.source_id, visit.person, text, seed=seed, reply_to=reply_to))

@@ -5,12 +5,11 @@ Slash commands do not exist in threads and a mention cannot open a window, so th
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bot import catalogue
-from bot.slack.blocks import Here, Json, actions, button, context, cut, escape, modal, mrkdwn, plain, section
-from storage.characters import DESCRIPTION_LIMIT, NAME_LIMIT
+from bot.slack.blocks import Here, Json, actions, button, modal, mrkdwn, plain, section
+from bot.slack.render import escaped
 
 if TYPE_CHECKING:
     from bot.slack.rooms import Visit
@@ -33,6 +32,7 @@ OPENS = {
     "forgetme": ("forgetme.about", "Forget me"),
     "help": ("help.about", "Help"),
 }
+ONLY_YOU = "Only you see what this opens."
 ABOUT = {
     "conversations": "All pictures on one sheet, or everything as a zip",
     "settings": "What holds in this workspace",
@@ -51,7 +51,6 @@ WORDS: dict[str, tuple[str, ...]] = {
 """What may be written after `/likeness`, or to the bot in a thread, and where it leads."""
 
 _ROOMS = {words: room for room, every in WORDS.items() for words in every}
-_NEW = re.compile(r"new\s+character\b[\s:,]*(?P<name>[^,:.\n]*)[,:.\s]*(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
 async def show(visit: Visit, _: str, __: str) -> Json:
@@ -91,7 +90,7 @@ def help_view(here: Here) -> Json:
 
 
 def _entry(room: str, label: str, about: str) -> Json:
-    return section(mrkdwn(f"*{label}*\n{escape(about)}"), button(label, opens(room)))
+    return section(mrkdwn(f"*{label}*\n{escaped(about)}"), button(label, opens(room)))
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
@@ -102,24 +101,13 @@ def room_of(text: str) -> str | None:
     return _ROOMS.get(" ".join(text.split()).rstrip(".! ").lower() or text.strip())
 
 
-def answer(text: str, files: tuple[str, ...] = ()) -> tuple[str, list[Json]] | None:
-    """What a mention is answered with that asks for a window: words, and blocks with a button that opens it.
+def offer(words: str, *rooms: str) -> tuple[Json, ...]:
+    """Words in a thread, and buttons that open windows."""
+    labels = {room: label for room, (_, label) in OPENS.items()} | {"admin": "Admin"}
+    return section(plain(words)), actions(*(button(labels[room], opens(room)) for room in rooms))
 
-    `files` are the pictures that came with it. None: the words ask for no window.
-    """
-    new = _NEW.fullmatch(text.strip())
-    if new is not None:
-        name, description = new["name"].strip(), new["rest"].strip()
-        value = Here().written(
-            name=cut(name, NAME_LIMIT), description=cut(description, DESCRIPTION_LIMIT), files=list(files)
-        )
-        words = f"A new character: {name}." if name else "A new character."
-        return words, [section(plain(words)), actions(button("Fill in the form", opens("newcharacter"), value))]
-    room = room_of(text)
-    if room is None or files or room in ("newcharacter", "draw"):
-        return None
-    if room == "help":
-        row = actions(*(button(label, opens(one)) for one, (_, label) in OPENS.items() if one not in ("draw", "help")))
-        return "What I can do.", [section(mrkdwn(HELP)), row]
-    label = "Admin" if room == "admin" else OPENS[room][1]
-    return f"{label}:", [context(plain("Only you see what this opens.")), actions(button(label, opens(room)))]
+
+def help_blocks() -> tuple[Json, ...]:
+    """What Likeness can do, in a thread, and buttons to all of it."""
+    row = [button(label, opens(room)) for room, (_, label) in OPENS.items() if room not in ("draw", "help")]
+    return section(mrkdwn(HELP)), actions(*row)

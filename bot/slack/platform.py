@@ -202,7 +202,7 @@ class SlackPlatform:
         await client.files_completeUploadExternal(
             files=[{"id": file_id, "title": filename}],
             channel_id=where.channel if where is not None else None,
-            thread_ts=where.thread if where is not None else None,
+            thread_ts=(where.thread or None) if where is not None else None,
             initial_comment=alt_text if where is not None else None,
         )
         return file_id

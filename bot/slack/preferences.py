@@ -16,7 +16,6 @@ from bot.slack.blocks import (
     actions,
     button,
     context,
-    escape,
     modal,
     mrkdwn,
     option,
@@ -25,6 +24,7 @@ from bot.slack.blocks import (
     section,
 )
 from bot.slack.blocks import menu as choice
+from bot.slack.render import escaped
 from bot.slack.rooms import Visit
 from storage.preferences import Preferences
 
@@ -59,12 +59,12 @@ def does(what: str) -> str:
 
 def lines(held: Preferences, *, in_thread: bool) -> str:
     """What holds, as mrkdwn."""
-    found = [f"*Engine of {PLACE}:* {escape(held.workspace_engine or USUAL)}"]
+    found = [f"*Engine of {PLACE}:* {escaped(held.workspace_engine or USUAL)}"]
     if in_thread:
-        found.append(f"*Engine of this thread:* {escape(held.conversation_engine or f'that of {PLACE}')}")
+        found.append(f"*Engine of this thread:* {escaped(held.conversation_engine or f'that of {PLACE}')}")
     every = "counts" if held.every_message else "counts only where it mentions me"
     return "\n".join(
-        [*found, f"What draws here is {escape(held.engine)}.", f"*A message in a thread of mine* {every}."]
+        [*found, f"What draws here is {escaped(held.engine)}.", f"*A message in a thread of mine* {every}."]
     )
 
 

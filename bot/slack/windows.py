@@ -134,7 +134,7 @@ class Windows:
         except Unfit as error:
             await ack(response_action="errors", errors={error.field: str(error)})
         except Exception as error:  # one sentence for all that can go wrong
-            await ack(response_action="update", view=sentence(failed(error, f"form {view['id']}")))
+            await ack(response_action="update", view=sentence(_failed(error, f"form {view['id']}")))
         else:
             if shown is None:
                 await ack(response_action="clear")
@@ -212,7 +212,7 @@ class Windows:
             visit = await self._visit(team, user, here, source_id, carried=_carried(body))
             await fill(client, window, await show(visit))
         except Exception as error:  # as in `sent`
-            said = failed(error, f"a window of {team}")
+            said = _failed(error, f"a window of {team}")
             with contextlib.suppress(Exception):  # there is no other place to say it
                 await (fill(client, window, sentence(said)) if window else self._bot.tell(team, user, said))
 
@@ -231,7 +231,7 @@ class Windows:
         except Unfit as error:
             shown = sentence(str(error), *([error.again] if error.again else []))
         except Exception as error:  # as in `sent`
-            shown = sentence(failed(error, f"form {view_id}"))
+            shown = sentence(_failed(error, f"form {view_id}"))
         await self._fill(context, view_id, shown)
 
     async def _fill(self, context: AsyncBoltContext, view_id: str, shown: Json) -> None:
@@ -273,6 +273,12 @@ async def _window(client: AsyncWebClient, body: Payload, ready: Json | None) -> 
 
 def _carried(body: Payload) -> Json:
     return carried((body.get("view") or {}).get("private_metadata", ""))
+
+
+def _failed(error: BaseException, what: str) -> str:
+    from bot.slack.app import failed  # which knows this module
+
+    return failed(error, what)
 
 
 def team_of(context: AsyncBoltContext) -> str:

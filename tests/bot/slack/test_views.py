@@ -11,7 +11,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from ops.local.slack_blocks import problems_of_blocks, problems_of_view
 
 from bot.characters import CharacterView, Page
 from bot.slack import (
@@ -28,6 +27,7 @@ from bot.slack import (
     shortcuts,
 )
 from bot.slack.blocks import Here, Json
+from ops.local.slack_blocks import problems_of_blocks, problems_of_view
 from storage.characters import DESCRIPTION_LIMIT, NAME_LIMIT
 from storage.conversations import TakenPart
 from storage.preferences import Preferences
@@ -44,7 +44,7 @@ ENGINES = [f"{'engine' * 9}-{number:03}" for number in range(120)]
 
 
 def person(number: int, name: str = "", description: str = "", **more: bool) -> CharacterView:
-    return CharacterView(UUID(int=TURN.int + number), name or f"Person {number}", description, **more, picture=None)  # type: ignore[arg-type]  # bools by name
+    return CharacterView(UUID(int=TURN.int + number), name or f"Person {number}", description, **more, picture=None)
 
 
 def talk(number: int, title: str) -> TakenPart:
@@ -105,12 +105,11 @@ VIEWS: dict[str, Json] = {
     ),
 }
 SAID = {
-    "said-help": "help",
-    "said-characters": "Characters!",
-    "said-new": "new character Olivia, red curly hair",
-    "said-new-long": f"new character {LONG_NAME * 2}: {LONG * 2}",
-    "said-new-nobody": "new character",
+    "said-help": menu.help_blocks(),
+    "said-characters": menu.offer(f"Characters: {LONG}", "characters", "newcharacter"),
+    "said-window": menu.offer(menu.ONLY_YOU, "admin"),
 }
+LONGEST = {name: VIEWS.pop(name) for name in [*VIEWS] if name.endswith("-long")}
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -119,23 +118,25 @@ def test_a_view_is_as_its_snapshot_and_within_the_limits(name: str, request: pyt
     assert VIEWS[name] == snapshot(name, VIEWS[name], request)
 
 
+@pytest.mark.parametrize("name", LONGEST)
+def test_the_longest_names_and_words_are_within_the_limits(name: str) -> None:
+    assert problems_of_view(LONGEST[name]) == []
+
+
 @pytest.mark.parametrize("name", SAID)
-def test_a_mention_that_asks_for_a_window_gets_a_button(name: str, request: pytest.FixtureRequest) -> None:
-    answer = menu.answer(SAID[name], tuple(FACES)) if name == "said-new-long" else menu.answer(SAID[name])
-    assert answer is not None
-    assert problems_of_blocks(answer[1]) == []
-    assert list(answer) == snapshot(name, list(answer), request)
+def test_what_is_said_in_a_thread_is_as_its_snapshot(name: str, request: pytest.FixtureRequest) -> None:
+    made = [*SAID[name]]
+    assert problems_of_blocks(made) == []
+    assert made == snapshot(name, made, request)
 
 
-@pytest.mark.parametrize(
-    "words", ["new hat for Olivia", "draw Olivia", "undo", "the characters on a beach", "status quo", ""]
-)
-def test_what_asks_for_a_picture_is_not_answered_with_a_window(words: str) -> None:
-    assert menu.answer(words) is None
+@pytest.mark.parametrize("words", ["new hat for Olivia", "undo", "the characters on a beach", "status quo", ""])
+def test_what_asks_for_a_picture_leads_to_no_window(words: str) -> None:
+    assert menu.room_of(words) is None
 
 
 def test_words_of_people_mention_nobody() -> None:
-    written = json.dumps(VIEWS["characters-long"]["blocks"][2]["text"]["text"])
+    written = json.dumps(LONGEST["characters-long"]["blocks"][2]["text"]["text"])
     assert "<!channel>" not in written
     assert "&lt;!channel&gt; &amp; &lt;@U1" in written
 
