@@ -83,6 +83,7 @@ def installation(team: str = TEAM, *, expires_in: int | None = None, at: float |
 def settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
+            "slack_bot_token": None,
             "slack_client_id": "1.2",
             "slack_client_secret": SecretStr("secret"),
             "slack_encryption_keys": SecretStr(OLD),
@@ -91,13 +92,13 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def slack() -> Slack:
+def api() -> Slack:
     return Slack()
 
 
 @pytest.fixture
-async def installed(services: Services, slack: Slack) -> AsyncIterator[Installations]:
-    opened = Installations(services, slack)
+async def installed(services: Services, api: Slack) -> AsyncIterator[Installations]:
+    opened = Installations(services, api)
     yield opened
     await opened.close()
 
@@ -122,7 +123,7 @@ def workspaces(database: Database) -> list[str]:
 
 
 async def test_tokens_lie_sealed_and_any_key_opens_what_the_first_sealed(
-    installed: Installations, services: Services, slack: Slack, database: Database, settings: Settings
+    installed: Installations, services: Services, api: Slack, database: Database, settings: Settings
 ) -> None:
     await install(installed)
     assert (await installed.installed(TEAM)).token == f"xoxb-{TEAM}"
@@ -134,7 +135,7 @@ async def test_tokens_lie_sealed_and_any_key_opens_what_the_first_sealed(
         return Services(changed, services.database, services.blobs, services.bell, services.broker)
 
     both, new = keyed(f"{NEW}, {OLD}"), keyed(NEW)
-    wrong = Installations(new, slack)
+    wrong = Installations(new, api)
     with pytest.raises(KeyProblem, match="Add the old key"):
         database.run(check, keys_of(new.settings))
     with pytest.raises(KeyProblem):
@@ -145,9 +146,9 @@ async def test_tokens_lie_sealed_and_any_key_opens_what_the_first_sealed(
     await wrong.close()
     for bad, says in (("", "is not set"), ("short", "no key")):
         with pytest.raises(KeyProblem, match=f"LIKENESS_SLACK_ENCRYPTION_KEYS.*{says}"):
-            Installations(keyed(bad), slack)
+            Installations(keyed(bad), api)
     with pytest.raises(NotSetUp, match="LIKENESS_SLACK_BOT_TOKEN"):
-        Installations(Services.open(settings.model_copy(update={"slack_client_id": ""})), slack)
+        Installations(Services.open(settings.model_copy(update={"slack_client_id": ""})), api)
 
 
 async def test_the_tables_are_those_that_the_store_writes(installed: Installations) -> None:
@@ -158,52 +159,52 @@ async def test_the_tables_are_those_that_the_store_writes(installed: Installatio
 
 
 async def test_two_processes_refresh_a_token_once_and_nobody_waits_while_it_is_good(
-    installed: Installations, services: Services, slack: Slack
+    installed: Installations, services: Services, api: Slack
 ) -> None:
     await install(installed, installation(expires_in=1 * HOURS))
     await install(installed, installation(OTHER, expires_in=11 * HOURS))
-    other = Installations(services, slack)
-    slack.slow.clear()
+    other = Installations(services, api)
+    api.slow.clear()
     first = asyncio.create_task(installed.installed(TEAM))
-    await slack.asked.wait()
+    await api.asked.wait()
     meanwhile = await asyncio.gather(*(one.installed(TEAM) for one in (installed, other, other)))
     assert {one.token for one in meanwhile} == {f"xoxb-{TEAM}"}
-    slack.slow.set()
+    api.slow.set()
     assert (await first).token == "xoxe.xoxb-1"
     assert (await other.installed(TEAM)).token == "xoxe.xoxb-1"
     assert (await other.installed(OTHER)).token == f"xoxb-{OTHER}"
-    assert slack.refreshed == [f"xoxe-{TEAM}"]
+    assert api.refreshed == [f"xoxe-{TEAM}"]
     await other.close()
 
 
 async def test_an_expired_token_is_waited_for_and_one_that_slack_refreshes_no_more_is_no_token(
-    installed: Installations, services: Services, slack: Slack
+    installed: Installations, services: Services, api: Slack
 ) -> None:
     await install(installed, installation(expires_in=-5))
-    other = Installations(services, slack)
+    other = Installations(services, api)
     found = await asyncio.gather(*(one.installed(TEAM) for one in (installed, other, installed, other)))
     assert {one.token for one in found} == {"xoxe.xoxb-1"}
     await other.close()
 
-    slack.problem = "internal_error"
+    api.problem = "internal_error"
     await install(installed, installation(OTHER, expires_in=1 * HOURS))
     assert (await installed.installed(OTHER)).token == f"xoxb-{OTHER}", "it is good for another hour"
     await install(installed, installation(OTHER, expires_in=-5))
     with pytest.raises(Exception, match="internal_error"):
         await installed.installed(OTHER)
-    slack.problem = "invalid_refresh_token"
+    api.problem = "invalid_refresh_token"
     with pytest.raises(NotInstalled, match="invalid_refresh_token"):
         await installed.installed(OTHER)
 
 
-async def test_all_teams_are_told_but_those_whose_tokens_are_gone(installed: Installations, slack: Slack) -> None:
+async def test_all_teams_are_told_but_those_whose_tokens_are_gone(installed: Installations, api: Slack) -> None:
     await install(installed)
     await install(installed, installation(OTHER, expires_in=-5))
     one = await installed.installed(TEAM)
     assert (one.team, one.name, one.token, one.user, one.bot) == (TEAM, "Storytellers", f"xoxb-{TEAM}", "U-bot", "B1")
-    slack.problem = "invalid_refresh_token"
+    api.problem = "invalid_refresh_token"
     assert await installed.all() == [one]
-    slack.problem = ""
+    api.problem = ""
     assert {one.team for one in await installed.all()} == {TEAM, OTHER}
 
 

@@ -23,20 +23,15 @@ from ops.local.slack import LocalSlack
 from ops.local.slack_state import CLIENT_ID, CLIENT_SECRET
 from ops.stack import free_port
 from storage.settings import Settings
+from tests.bot.slack.conftest import running
 from tests.bot.slack.test_installations import OLD
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[LocalSlack]:
-    running = LocalSlack()
-    await running.start()
-    yield running
-    await running.stop()
+from tests.factory import Factory
 
 
 @pytest.fixture
 def settings(settings: Settings, slack: LocalSlack) -> Settings:
     update = {
+        "slack_bot_token": None,
         "slack_client_id": CLIENT_ID,
         "slack_client_secret": SecretStr(CLIENT_SECRET),
         "slack_encryption_keys": SecretStr(OLD),
@@ -154,9 +149,34 @@ async def test_an_installation_that_fails_ends_in_a_plain_page_and_keeps_nothing
 async def test_two_pages_with_one_state_install_once(
     slack: LocalSlack, installations: Installations, browser: Browser
 ) -> None:
-    team = slack.team("Storytellers", installed=False)
-    back = await browser.allow(await browser.begin())
+    team = slack.team("Others", installed=False)
+    back = await browser.allow(await browser.begin(), team=team["id"])
     cookie = browser.cookie
     answers = await asyncio.gather(*(browser.get(back, cookie=cookie) for _ in range(3)))
     assert sorted(status for status, _, _ in answers) == [200, 401, 401]
     assert (await installations.installed(team["id"])).team == team["id"]
+
+
+async def test_the_bot_is_in_two_workspaces_and_is_removed_from_one(
+    slack: LocalSlack, installations: Installations, browser: Browser, services: Services, factory: Factory
+) -> None:
+    slack.rotates_tokens = True
+    teams = [slack.team(name, installed=False) for name in ("One", "Two")]
+    channels = []
+    for team in teams:
+        back = await browser.allow(await browser.begin(), team=team["id"])
+        assert (await browser.get(back))[0] == 200
+        channels.append(slack.channel(team, "general"))
+    async with running(slack, services):
+        for team, channel in zip(teams, channels, strict=True):
+            ada = slack.person("Ada", team)
+            await slack.write(channel, ada, f"<@{team['bot']['id']}> Olivia in {team['name']}")
+        await slack.wire.settled()
+        assert factory.texts() == ["Olivia in One", "Olivia in Two"]
+        slack.uninstall(teams[0])
+        await slack.wire.settled()
+        assert all(one.acknowledged for one in slack.wire.deliveries)
+        assert factory.texts() == ["Olivia in Two"]
+        with pytest.raises(NotInstalled):
+            await installations.installed(teams[0]["id"])
+        assert (await installations.installed(teams[1]["id"])).token == slack.teams[teams[1]["id"]]["token"]
