@@ -157,6 +157,23 @@ def slack_rotate_keys() -> None:
     typer.echo(f"Secrets that are sealed with the first key now: {count}.")
 
 
+@slack.command("forget")
+def slack_forget(team: Annotated[str, typer.Argument(help="Id of the workspace, such as T0123ABCD.")]) -> None:
+    """Delete all that is kept of a workspace, as its uninstall does; for one that was removed while no bot ran."""
+    import time
+
+    from bot.slack.installations import leave
+    from storage.database import Database
+
+    settings = _settings()
+    database = Database(settings.database_url)
+    try:
+        gone = database.run(leave, settings.slack_client_id, team, time.time())
+    finally:
+        database.close()
+    typer.echo("It is deleted." if gone else f"Nothing is kept of {team}.")
+
+
 @app.command("local-discord")
 def local_discord(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8766,
@@ -167,11 +184,29 @@ def local_discord(
 
     from rich.console import Console
 
-    from ops.local.run import serve
+    from ops.local import run
     from ops.one_machine import one_machine, stop_on_signals
 
     with stop_on_signals(), one_machine(_settings(engine=engine)) as machine:
-        asyncio.run(serve(machine, port, Console(highlight=False)))
+        asyncio.run(run.discord(machine, port, Console(highlight=False)))
+
+
+@app.command("local-slack")
+def local_slack(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8768,
+    mode: Annotated[str | None, typer.Option(help="How it reaches the bot: http or socket.")] = None,
+    engine: Engine = None,
+) -> None:
+    """Try the Slack bot without an account: a Slack of this machine, with a page to write and press."""
+    import asyncio
+
+    from rich.console import Console
+
+    from ops.local import run
+    from ops.one_machine import one_machine, stop_on_signals
+
+    with stop_on_signals(), one_machine(_settings(engine=engine, slack_mode=mode)) as machine:
+        asyncio.run(run.slack(machine, port, Console(highlight=False)))
 
 
 @app.command()

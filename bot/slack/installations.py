@@ -232,7 +232,7 @@ async def uninstalled(services: Services, team: str, at: float) -> bool:
 
     Returns whether anything went. Where the app was installed again meanwhile, nothing does.
     """
-    gone = await services.database.arun(_leave, services.settings.slack_client_id, team, at)
+    gone = await services.database.arun(leave, services.settings.slack_client_id, team, at)
     if gone:
         log.info("the app was removed from %s; what was kept of it is deleted", team)
     return gone
@@ -248,10 +248,10 @@ def _reason(error: Exception) -> str:
     return str(cause.response.get("error")) if isinstance(cause, SlackApiError) else repr(cause)
 
 
-def _leave(session: Session, client_id: str, team: str, at: float) -> bool:
+def leave(session: Session, client_id: str, team: str, at: float) -> bool:
+    """Delete a team's tokens and all that is kept of it, as `uninstalled` says."""
     until = datetime.fromtimestamp(at + 1, UTC)  # Slack tells whole seconds
-    gone = _forget_tokens(session, client_id, team, until)
-    return forgetting.leave(session, PLATFORM, team, until) if gone else False
+    return _forget_tokens(session, client_id, team, until) and forgetting.leave(session, PLATFORM, team, until)
 
 
 def _revoke(session: Session, client_id: str, team: str, bot: bool, people: Sequence[str], at: float) -> None:

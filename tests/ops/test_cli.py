@@ -74,6 +74,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "chat",
         "discord",
         "local-discord",
+        "local-slack",
         "slack",
     ):
         assert f" {command} " in run.stdout
