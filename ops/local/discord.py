@@ -21,6 +21,8 @@ from typing import Any
 import discord
 from aiohttp import WSMsgType, web
 
+from ops.local.server import Loopback
+
 Payload = dict[str, Any]  # Any: JSON as Discord has it
 
 EPOCH = 1_420_070_400_000
@@ -115,10 +117,11 @@ class Waiting:
     pressed: Payload | None = None  # the message that it came from
 
 
-class LocalDiscord:
+class LocalDiscord(Loopback):
     """The server. Everything that a test or a page wants to see is an attribute; everybody who writes is a method."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self.clock = clock
         self._ids = itertools.count(1)
         self.guilds: dict[int, Payload] = {}
@@ -138,8 +141,6 @@ class LocalDiscord:
         self.sessions: dict[str, Session] = {}
         self._buckets: dict[str, deque[float]] = {}
         self._nonces: dict[tuple[int, str], Payload] = {}
-        self._runner: web.AppRunner | None = None
-        self.port = 0
         self.bot = self.person("Likeness", bot=True, user_id=BOT_ID)
 
     # -- running -------------------------------------------------------------------------------------------------------
@@ -152,22 +153,12 @@ class LocalDiscord:
         app.router.add_route("*", "/api/v10/{path:.*}", self._rest)
         if pages is not None:
             pages(app)
-        self._runner = web.AppRunner(app, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        await self.serve(app, port)
 
     async def stop(self) -> None:
         """End it, and with it all connections."""
         await self.drop(resumable=False)
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        await self.stop_serving()
 
     def new_id(self) -> int:
         """A snowflake of now."""

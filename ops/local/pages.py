@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from ops.local.server import Loopback
 
 COLOURS = ("#0f7b6c", "#a8477d", "#9a5b13", "#3d6fb4", "#7a4fa3")
 
@@ -27,18 +29,10 @@ ICONS = {
 """Paths of 24 × 24 for the emoji of buttons: not every machine has a font with these."""
 
 
-class Server(Protocol):
-    """What a page belongs to."""
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-
-
 class Pages:
     """What every page needs; `filters` are for its templates."""
 
-    def __init__(self, server: Server, **filters: Callable[..., object]) -> None:
+    def __init__(self, server: Loopback, **filters: Callable[..., object]) -> None:
         self._server = server
         self._templates = Environment(
             loader=PackageLoader("ops.local"),

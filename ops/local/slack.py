@@ -28,7 +28,6 @@ class LocalSlack(State):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock=clock)
         self._api = WebApi(self)
-        self._runner: web.AppRunner | None = None
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -38,17 +37,12 @@ class LocalSlack(State):
         self._api.add_to(app)
         if pages is not None:
             pages(app)
-        self._runner = web.AppRunner(app, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        await self.serve(app, port)
 
     async def stop(self) -> None:
         """End it, and with it all connections."""
         await self.wire.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self.stop_serving()
 
     # -- people and places ---------------------------------------------------------------------------------------------
 

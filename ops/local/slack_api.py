@@ -454,7 +454,7 @@ class WebApi:
             raise Problem("message_not_in_streaming_state")
         fields: Payload = {"text": self._state.checked_text(message["text"] + _streamed(call)), "streaming": None}
         if call.get("blocks"):
-            fields["blocks"] = self._state.checked_blocks(call["blocks"])
+            fields["blocks"] = [*message["blocks"], *self._state.checked_blocks(call["blocks"])]
         if call.get("metadata") is not None:
             fields["metadata"] = _metadata(call["metadata"])
         self._state.change(message, **fields)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ops.local.pages import COLOURS, Pages, pictures
 from ops.local.slack import LocalSlack
 from ops.local.slack_blocks import elements_of
+from ops.local.slack_state import Problem
 from ops.local.slack_wire import Delivery, Payload
 
 SILENCE = "Likeness did not answer in time."
@@ -120,6 +121,8 @@ class Page(Pages):
             delivery = await self._slack.submit(view, _values(view, form), me)
         except ValueError as error:
             self._tried[view["id"]] = str(error)
+        except Problem as problem:
+            self._tried[view["id"]] = f"Slack refuses the answer of Likeness: {problem}."
         else:
             if not delivery.acknowledged:
                 self._tried[view["id"]] = SILENCE

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ops.local.server import Loopback
 from ops.local.slack_blocks import TEXT, elements_of, problems_of_blocks, problems_of_view
 from ops.local.slack_wire import Delivery, Payload, Wire
 
@@ -103,12 +104,12 @@ class Limits:
     refused: dict[str, list[int]] = field(default_factory=dict)  # by method: 429 for the next calls, with these seconds
 
 
-class State:
+class State(Loopback):
     """Everything a test or a page wants to see is an attribute."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self.clock = clock
-        self.port = 0
         self.teams: dict[str, Payload] = {}  # by id: name, domain, bot (a user), bot_id, token, installed
         self.users: dict[str, Payload] = {}  # by id, bots included
         self.channels: dict[str, Payload] = {}  # by id, direct messages included; members are users' ids
@@ -144,11 +145,6 @@ class State:
         self.wire = Wire(app_id=APP_ID, signing_secret=SIGNING_SECRET, clock=clock)
         self._ids = itertools.count(1)
         self._last_ts = 0
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
 
     def new_id(self, letter: str) -> str:
         """An id as Slack's: a letter for the kind, and ten more."""
