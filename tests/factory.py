@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -104,6 +105,18 @@ class Factory:
         with self.database.engine.begin() as connection:
             connection.execute(text("LOCK TABLE turns IN EXCLUSIVE MODE"))
             yield
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """The database takes no connections meanwhile, and has ended those that were there."""
+        server, _, name = self.database.url.replace("postgresql+psycopg://", "postgresql://").rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            try:
+                yield
+            finally:
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
     @contextmanager
     def without_votes(self) -> Iterator[None]:

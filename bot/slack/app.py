@@ -76,7 +76,11 @@ BROKEN = "Something went wrong on my side. Please try again."
 
 
 class TooSlow(Exception):
-    """Something was not done within the time that Slack waits; it goes on all the same."""
+    """Something was not done within the time that Slack waits; it goes on all the same, as a task."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        super().__init__("it takes longer than Slack waits")
+        self.task = task
 
 
 PASSING = (DatabaseUnavailable, TooSlow, TimeoutError, aiohttp.ClientError)
@@ -190,7 +194,7 @@ class SlackBot:
         done, _ = await asyncio.wait({task}, timeout=ACK_SECONDS)
         if not done:
             task.add_done_callback(_log_late)
-            raise TooSlow
+            raise TooSlow(task)
         await task
 
     async def say(self, place: Place, source_id: str, text: str, blocks: Sequence[Payload] = ()) -> None:
@@ -254,14 +258,23 @@ class SlackBot:
         return None
 
     async def _failed(self, error: Exception, body: Payload, request: AsyncBoltRequest) -> BoltResponse:
-        event = body.get("event") or {}
+        """What did not succeed may pass by itself: then Slack is asked to send it again, and the person hears of it at last."""
         sentence = failed(error, f"event {body.get('event_id')}")
         passing = isinstance(error, PASSING) or (isinstance(error, SlackApiError) and _passes(error))
         attempt = int((request.headers.get("x-slack-retry-num") or ["0"])[0])
         if not passing or attempt >= LAST_ATTEMPT:
-            with contextlib.suppress(Exception):  # there is nobody else to tell
-                await mentions.apologise(self, request.context, event, sentence)
+            self.later(self._apologise(error, body, request, sentence))
         return BoltResponse(status=503 if passing else 200)
+
+    async def _apologise(self, error: Exception, body: Payload, request: AsyncBoltRequest, sentence: str) -> None:
+        if isinstance(error, TooSlow):
+            await asyncio.wait({error.task})
+            if error.task.exception() is None:
+                return
+        try:
+            await mentions.apologise(self, request.context.team_id or "", body.get("event") or {}, sentence)
+        except Exception:  # there is nobody else to tell
+            log.exception("nobody heard of it")
 
     # -- HTTP and Socket Mode ------------------------------------------------------------------------------------------
 

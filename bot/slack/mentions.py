@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slack_bolt.context.async_context import AsyncBoltContext
 
@@ -88,8 +88,8 @@ async def plain(bot: SlackBot, team: str, me: str, text: str) -> str:
     return " ".join(html.unescape(REFERENCE.sub(named, text)).split(" ")).strip()
 
 
-async def apologise(bot: SlackBot, context: Any, event: Payload, sentence: str) -> None:  # Any: bolt's, of either kind
+async def apologise(bot: SlackBot, team: str, event: Payload, sentence: str) -> None:
     """Tell whoever wrote a message that it came to nothing."""
-    if event.get("type") in ("app_mention", "message") and event.get("user") and context.team_id:
-        place = Place(context.team_id, "", event["channel"], event.get("thread_ts") or event["ts"])
+    if event.get("type") in ("app_mention", "message") and event.get("user"):
+        place = Place(team, "", event["channel"], event.get("thread_ts") or event["ts"])
         await bot.say(place, f"failed:{message_source(event['channel'], event['ts'])}", sentence)

@@ -148,6 +148,10 @@ class LocalSlack(State):
         """Answer the next calls of a method with 429."""
         self.limits.refused.setdefault(method, []).extend([retry_after] * times)
 
+    def refuse(self, method: str, error: str, *, times: int = 1) -> None:
+        """Answer the next calls of a method with an error."""
+        self.limits.errors.setdefault(method, []).extend([error] * times)
+
     # -- what people do ------------------------------------------------------------------------------------------------
 
     async def write(

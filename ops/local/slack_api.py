@@ -147,6 +147,8 @@ class WebApi:
         refused = self._state.limits.refused.get(name)
         if refused:
             raise Problem("ratelimited", retry_after=refused.pop(0))
+        if errors := self._state.limits.errors.get(name):
+            raise Problem(errors.pop(0))
         if name in self._open:
             method = self._open[name]
             call = Call(arguments, Grant("", "", ()), token, basic)

@@ -101,6 +101,7 @@ class Limits:
     upload_bytes: int = 1 << 30
     processing_seconds: float = 0.0  # for which a new file is not ready
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)  # by channel: posts left, and when that was
+    errors: dict[str, list[str]] = field(default_factory=dict)  # by method: what the next calls are answered with
     refused: dict[str, list[int]] = field(default_factory=dict)  # by method: 429 for the next calls, with these seconds
 
 

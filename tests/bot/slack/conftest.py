@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.services import Services
+from bot.slack import render
 from bot.slack.app import SlackBot
 from bot.slack.manifest import EVENTS, EVENTS_PATH, SCOPES
 from ops.local.slack import File, LocalSlack
@@ -79,8 +80,9 @@ class Town:
         finish_with_picture(self.services, self.factory, claim, reply, alt_text, configurations, data)
 
     async def queued(self, count: int = 1) -> None:
-        """Wait until so many turns wait."""
+        """Wait until so many turns wait, and nobody tells of them a second time any more."""
         await until(lambda: self.factory.count(Status.QUEUED) >= count)
+        await self.slack.wire.settled()
 
     def told(self, thread: Payload) -> list[Payload]:
         """The bot's messages in a thread."""
@@ -90,6 +92,15 @@ class Town:
         """The same when there are so many."""
         await until(lambda: len(self.told(thread)) >= count)
         return self.told(thread)
+
+    async def sentences(self, thread: Payload, count: int = 1) -> list[str]:
+        """What it said in a thread besides replies, when that is so much."""
+
+        def said() -> list[str]:
+            return [words_of(one) for one in self.told(thread) if render.answered(one) is not None]
+
+        await until(lambda: len(said()) >= count)
+        return said()
 
     async def shown(self, thread: Payload, count: int = 1) -> list[Payload]:
         """The bot's replies with a picture, when there are so many."""

@@ -1,0 +1,209 @@
+"""What goes wrong on Slack between a request and its reply, over real sockets: one visible reply all the same, or a sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from bot.slack import render
+from bot.slack.app import SlackBot
+from ops.local.slack_wire import Payload
+from storage.tables import Status
+from tests.bot.helpers import png, until
+from tests.bot.slack.conftest import Town, pictures_of, words_of
+
+
+async def given_up(town: Town, turn_id: UUID) -> None:
+    """Wait until nobody tries any more to show a reply."""
+    await until(lambda: town.factory.delivered(turn_id))
+
+
+async def waiting_turn(town: Town) -> tuple[Payload, Payload]:
+    """A message, and the placeholder of its turn."""
+    said = await town.say("Olivia")
+    (placeholder,) = await town.answered(said)
+    await town.queued()
+    return said, placeholder
+
+
+async def test_a_file_is_uploaded_nowhere_and_noted_before_the_one_post_that_shows_it(town: Town) -> None:
+    town.slack.limits.processing_seconds = 0.4
+    said = await town.say("Olivia")
+    await town.queued()
+    turn_id = town.draw()
+    (shown,) = await town.shown(said)
+    await until(lambda: town.factory.delivered(turn_id))
+    (completed,) = town.slack.called("files.completeUploadExternal")
+    assert "channel_id" not in completed
+    (asked,) = town.slack.called("files.getUploadURLExternal")
+    assert asked["alt_txt"] == "Olivia on the beach."
+    assert town.picture(shown) == png()
+    assert render.marked(shown) == (turn_id, True)
+    tried = len(town.slack.called("chat.update")) + len(town.slack.called("chat.postMessage"))
+    assert tried > 2, "it was too fresh at first"
+
+
+async def test_a_reply_that_was_posted_but_not_noted_is_found_and_not_posted_again(town: Town) -> None:
+    said, shown = await town.first_picture()
+    (turn_id,) = town.factory.ids(Status.DONE)
+    await until(lambda: town.factory.delivered(turn_id))
+    posts = len(town.slack.called("chat.postMessage"))
+    town.factory.forget_delivery(turn_id)
+    await until(lambda: town.factory.delivered(turn_id))
+    assert town.told(said) == [shown]
+    assert len(town.slack.called("chat.postMessage")) == posts
+
+
+async def test_a_file_that_was_uploaded_but_not_shown_is_used_by_the_next_attempt(town: Town) -> None:
+    said, _ = await waiting_turn(town)
+    town.slack.refuse("chat.update", "internal_error")
+    town.draw()
+    await town.shown(said)
+    assert len(town.slack.called("files.getUploadURLExternal")) == 1
+
+
+async def test_a_deleted_placeholder_is_followed_by_a_new_message(town: Town) -> None:
+    said, placeholder = await waiting_turn(town)
+    await town.slack.delete(placeholder)
+    town.draw()
+    (shown,) = await town.shown(said)
+    assert shown["ts"] != placeholder["ts"]
+
+
+async def test_the_reply_to_a_message_that_was_deleted_is_not_put_beside_it(town: Town, bot: SlackBot) -> None:
+    said = await town.say("Olivia")
+    await town.queued()
+    for one in town.told(said):
+        await town.slack.delete(one)
+    await town.slack.delete(said)
+    await given_up(town, town.draw())
+    assert not town.slack.told_in(town.general)
+
+
+async def test_a_channel_that_is_archived_meanwhile_costs_only_its_own_reply(town: Town) -> None:
+    said, placeholder = await waiting_turn(town)
+    town.slack.archive(town.general)
+    await given_up(town, town.draw())
+    assert not pictures_of(placeholder)
+    other = town.slack.channel(town.team, "stories")
+    said = await town.slack.write(other, town.ada, f"{town.me} Max")
+    await town.queued()
+    town.draw()
+    await town.shown(said)
+
+
+async def test_a_public_channel_that_the_bot_was_removed_from_is_joined_again(town: Town) -> None:
+    town.slack.scopes = tuple(one for one in town.slack.scopes if one != "chat:write.public")
+    town.slack.grants[town.team["token"]].scopes = town.slack.scopes
+    said = await town.say("Olivia")
+    await town.queued()
+    for one in town.told(said):
+        await town.slack.delete(one)
+    town.slack.kick(town.general)
+    town.draw()
+    await town.shown(said)
+    assert town.team["bot"]["id"] in town.general["members"]
+
+
+async def test_a_private_channel_that_the_bot_was_removed_from_is_given_up_and_told_of(town: Town) -> None:
+    secret = town.slack.channel(town.team, "secret", private=True)
+    said = await town.slack.write(secret, town.ada, f"{town.me} Olivia")
+    await town.queued()
+    await town.answered(said)
+    town.slack.kick(secret)
+    await given_up(town, town.draw())
+
+
+async def test_where_it_is_not_and_cannot_go_it_tells_the_person(town: Town, bot: SlackBot) -> None:
+    secret = town.slack.channel(town.team, "secret", private=True)
+    await town.slack.write(secret, town.ada, f"{town.me} Olivia")
+    town.slack.kick(secret)  # before anybody has heard of it
+    direct = town.slack.direct(town.ada)
+    await until(lambda: town.slack.told_in(direct))
+    await town.slack.wire.settled()
+    (told,) = town.slack.told_in(direct)
+    assert "/invite" in told["text"]
+    assert town.factory.count(*Status) == 0
+
+
+async def test_in_a_private_channel_it_draws_as_everywhere(town: Town) -> None:
+    secret = town.slack.channel(town.team, "secret", private=True)
+    said = await town.slack.write(secret, town.ada, f"{town.me} Olivia")
+    await town.queued()
+    town.draw()
+    await town.shown(said)
+
+
+async def test_slack_is_waited_for_when_it_says_so(town: Town) -> None:
+    said, placeholder = await waiting_turn(town)
+    town.slack.limit("chat.update", times=2)
+    town.draw()
+    (shown,) = await town.shown(said)
+    assert shown["ts"] == placeholder["ts"]
+    assert town.slack.limited == 2
+
+
+async def test_many_replies_in_a_channel_keep_to_a_message_a_second(town: Town) -> None:
+    town.slack.limits.post_burst = 4
+    said = await town.say("Olivia")
+    for number in range(5):
+        await town.say(f"picture {number}", said)
+    await town.queued(6)
+    for _ in range(6):
+        town.draw()
+    await until(lambda: len([one for one in town.told(said) if pictures_of(one)]) == 6, 12)
+    assert len(town.told(said)) == 6
+    assert not town.slack.limited
+
+
+async def test_a_picture_that_slack_finds_too_large_is_made_smaller(town: Town) -> None:
+    said, _ = await waiting_turn(town)
+    town.slack.limits.upload_bytes = 3 * 2**20
+    noise = io.BytesIO()
+    Image.frombytes("RGB", (1200, 1200), os.urandom(3 * 1200 * 1200)).save(noise, "PNG", compress_level=0)
+    town.finish(town.claim(), alt_text="Olivia in the snow.", data=noise.getvalue())
+    (shown,) = await town.shown(said)
+    assert len(town.picture(shown)) <= 2**20
+    assert pictures_of(shown)[0]["alt_text"] == "Olivia in the snow."
+
+
+async def test_without_the_right_to_upload_the_words_come_all_the_same(town: Town) -> None:
+    _, placeholder = await waiting_turn(town)
+    town.slack.grants[town.team["token"]].scopes = tuple(one for one in town.slack.scopes if one != "files:write")
+    town.draw()
+    await until(lambda: "may not upload" in words_of(placeholder))
+    assert words_of(placeholder).startswith("A portrait of Olivia.")
+
+
+async def test_a_team_that_removes_the_bot_meanwhile_is_given_up(town: Town) -> None:
+    _, placeholder = await waiting_turn(town)
+    town.slack.uninstall(town.team)
+    await given_up(town, town.draw())
+    assert not pictures_of(placeholder)
+
+
+async def test_what_was_said_while_nobody_listened_is_taken_after_a_start(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.slack.missed.BETWEEN_SECONDS", 0.0)
+    said, _ = await town.first_picture()
+    direct = town.slack.direct(town.ada)
+    await town.slack.write(direct, town.ada, "draw Max")
+    await town.queued()
+    town.draw()
+    await town.say("help", said)
+    await town.sentences(said)
+    await town.slack.wire.settled()
+    heard, town.slack.subscribed = town.slack.subscribed, frozenset()
+    await town.say("at night", said, by=town.ben)
+    await town.say("Eve")
+    await town.slack.write(direct, town.ada, "in the snow")
+    await town.slack.write(town.general, town.ben, "how nice", thread=said)
+    town.slack.subscribed = heard
+    await bot.catch_up()
+    assert sorted(town.factory.texts()) == ["Eve", "Olivia", "at night", "draw Max", "in the snow"]
+    assert len(await town.sentences(said)) == 1, "what was answered is not answered again"
