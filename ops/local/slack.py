@@ -330,6 +330,8 @@ class LocalSlack(State):
                 chosen = {"text": one["text"], "value": one["value"]}
             case "users_select":
                 chosen = {"selected_user": value}
+            case "conversations_select":
+                chosen = {"selected_conversation": value}
             case "plain_text_input":
                 chosen = {"value": value}
             case kind:
@@ -412,6 +414,8 @@ class LocalSlack(State):
             return {"selected_option": option if given else element.get("initial_option")}
         if kind == "users_select":
             return {"selected_user": value if given else element.get("initial_user")}
+        if kind == "conversations_select":
+            return {"selected_conversation": value if given else element.get("initial_conversation")}
         words = value if given else element.get("initial_value")
         if words and not element.get("min_length", 0) <= len(words) <= element.get("max_length", 3000):
             raise ValueError("These words are too long, or too short.")

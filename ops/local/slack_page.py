@@ -57,7 +57,6 @@ class Page(Pages):
             "slack.html",
             people=[(one, self._address(request, one)) for one in people],
             team=self._slack.teams[me["team_id"]],
-            channels=[one for one in self._slack.channels.values() if not one["is_im"] and me["id"] in one["members"]],
             direct=self._slack.direct(me),
             commands=self._slack.commands,
             **self._told(request),
@@ -195,6 +194,9 @@ class Page(Pages):
             "query": urlencode(
                 {name: value for name, value in request.query.items() if name in ("thread", "tab")} | {"as": me["id"]}
             ),
+            "channels": [
+                one for one in self._slack.channels.values() if not one["is_im"] and me["id"] in one["members"]
+            ],
             "messages": top if thread is None else self._slack.thread(channel["id"], thread),
             "threads": {one["id"]: self._threads(one) for one in self._slack.channels.values()},
             "whispers": [one for one in whispers if one.get("thread_ts") == thread],
