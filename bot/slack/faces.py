@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SIDE = 512  # pixels of a picture, at most
 ALT_TEXT = "A picture of a character."
+TO_TAKE_AWAY = "Your conversation, to take away:"
 GONE = ("file_not_found", "file_deleted")
 
 
@@ -53,9 +54,9 @@ async def passing(visit: Visit, workspace_id: UUID, filename: str, data: bytes, 
 
 
 async def send(visit: Visit, filename: str, data: bytes, words: str) -> None:
-    """Send somebody a file in their messages with the bot."""
-    opened = await visit.client.conversations_open(users=visit.person.id)
-    place = Place(visit.team, visit.team_name, str(opened["channel"]["id"]), "")
+    """Send somebody a file in their messages with the bot, whose channel only a message to them tells."""
+    told = await visit.client.chat_postMessage(channel=visit.person.id, text=TO_TAKE_AWAY, unfurl_links=False)
+    place = Place(visit.team, visit.team_name, str(told["channel"]), "")
     await visit.bot.platform.share(place, data, filename, words)
 
 

@@ -55,7 +55,7 @@ _ROOMS = {words: room for room, every in WORDS.items() for words in every}
 
 async def show(visit: Visit, _: str, __: str) -> Json:
     """What there is to do for whoever asks."""
-    return view(visit.here, admin=visit.may_see_admin())
+    return view(visit.here, admin=visit.may_see_admin(), language=visit.person.language)
 
 
 async def show_help(visit: Visit, _: str, __: str) -> Json:

@@ -31,7 +31,7 @@ class People:
             return known
         client = await self._client_of(team)
         try:
-            told: Payload = (await client.users_info(user=user))["user"]
+            told: Payload = (await client.users_info(user=user, include_locale=True))["user"]
         except SlackApiError as error:  # nobody has rights whom Slack does not vouch for; their wish can be drawn
             log.warning("who %s of %s is cannot be asked: %s", user, team, error)
             return Person(user, known.name)
@@ -40,7 +40,8 @@ class People:
             profile.get("display_name") or profile.get("real_name") or told.get("real_name") or told.get("name") or ""
         )
         at_home = told.get("team_id", team) == team and not told.get("is_stranger")
-        found = Person(user, name, at_home and bool(told.get("is_admin") or told.get("is_owner")))
+        moderates = at_home and bool(told.get("is_admin") or told.get("is_owner"))
+        found = Person(user, name, moderates, told.get("locale") or "en")
         if len(self._known) >= MOST:
             self._known.clear()
         self._known[team, user] = (time.monotonic(), found)

@@ -27,6 +27,7 @@ class Person:
     id: str
     name: str = ""
     moderates: bool = False
+    language: str = "en"  # by BCP 47 tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ def form(callback: str, place: Place, message: Payload, ours: bool) -> Json:
     return (branch_form if callback == BRANCH else report_form)(here, found[0])
 
 
-def title(what: str, language: str = "en") -> str:
+def title(what: str) -> str:
     """The name of a shortcut, as its form is called."""
-    return catalogue.said(f"menu.{what}", language)
+    return catalogue.said(f"menu.{what}")
 
 
 def branch_form(here: Here, turn_id: UUID) -> Json:

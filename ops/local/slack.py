@@ -85,7 +85,14 @@ class LocalSlack(State):
         profile = {"real_name": name, "display_name": name, "image_72": "", "team": team_id}
         self.users[number] = {
             **{"id": number, "team_id": team_id, "name": name.lower(), "real_name": name, "deleted": False},
-            **{"tz": "Europe/London", "tz_offset": 0, "updated": self.now(), "profile": profile, "color": "9f69e7"},
+            **{
+                "tz": "Europe/London",
+                "tz_offset": 0,
+                "locale": "en-US",
+                "updated": self.now(),
+                "profile": profile,
+                "color": "9f69e7",
+            },
             **dict.fromkeys(roles, False),
             **more,
         }

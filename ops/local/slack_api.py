@@ -89,6 +89,7 @@ class WebApi:
             "auth.test": (self._auth_test, ()),
             "chat.appendStream": (self._append_stream, ("chat:write",)),
             "chat.delete": (self._delete, ("chat:write",)),
+            "chat.getPermalink": (self._permalink, ()),
             "chat.postEphemeral": (self._post_ephemeral, ("chat:write",)),
             "chat.postMessage": (self._post_message, ("chat:write",)),
             "chat.startStream": (self._start_stream, ("chat:write",)),
@@ -377,6 +378,14 @@ class WebApi:
         ts = message["ts"]
         self._state.remove(message)
         return {"channel": message["channel"], "ts": ts}
+
+    def _permalink(self, call: Call) -> Payload:
+        channel, state = self._channel(call), self._state
+        message = state.message_at(channel["id"], str(call["message_ts"]))
+        if message is None:
+            raise Problem("message_not_found")
+        link = f"https://{state.teams[call.grant.team_id]['domain']}.slack.com/archives/{channel['id']}"
+        return {"channel": channel["id"], "permalink": f"{link}/p{message['ts'].replace('.', '')}"}
 
     def _composed(self, call: Call, *, required: bool) -> Payload:
         """A message of the app's as the arguments say. Raises `Problem`."""
