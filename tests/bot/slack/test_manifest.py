@@ -16,6 +16,7 @@ from bot.slack import NotSetUp, manifest
 from bot.slack.app import LISTENERS
 from ops.local.slack import LocalSlack
 from ops.local.slack_api import WebApi
+from storage.settings import Settings
 
 SITE = "https://likeness.example.org"
 FOLDER = Path(manifest.__file__).parent
@@ -113,3 +114,12 @@ def test_a_bot_that_slack_cannot_reach_gets_no_manifest() -> None:
     with pytest.raises(NotSetUp, match="https://"):
         manifest.manifest("http://likeness.example.org", socket=False, one=False)
     assert manifest.manifest("", socket=True, one=True)["settings"]["socket_mode_enabled"]
+
+
+def test_the_docs_name_every_command_and_shortcut_and_no_setting_that_does_not_exist() -> None:
+    docs = Path("docs/slack.md").read_text()
+    made = manifest.manifest(SITE, socket=False, one=False)["features"]
+    for name in [one["command"] for one in made["slash_commands"]] + [one["name"] for one in made["shortcuts"]]:
+        assert f"`{name}`" in docs or f"*{name}*" in docs
+    settings = {f"LIKENESS_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"LIKENESS_[A-Z_]*[A-Z]", docs)) <= settings
