@@ -136,7 +136,7 @@ class State(Loopback):
         self.commands: list[Payload] = []  # of the app, as its manifest has them; likewise the shortcuts of messages
         self.shortcuts: list[Payload] = []
         self.subscribed = EVENTS  # what the app wants to hear of
-        self.scopes = SCOPES  # that an installation grants
+        self.scopes: tuple[str, ...] = SCOPES  # that an installation grants
         self.rotates_tokens = False
         self.refuses_orphans = (
             False  # replies to a parent that is gone: refused, or (as Slack mostly does) put beside it
