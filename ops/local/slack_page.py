@@ -174,7 +174,7 @@ class Page(Pages):
         """The address of what is shown for somebody else; their own direct messages in place of another's."""
         shown = self._shown(request)
         more = {name: value for name, value in request.query.items() if name == "tab"}
-        if shown["is_im"]:
+        if shown["is_im"] and shown["user"] != person["id"]:
             shown = self._slack.direct(person)
         elif "thread" in request.query:
             more["thread"] = request.query["thread"]

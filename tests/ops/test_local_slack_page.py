@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 import pytest
+from rich.console import Console
 
+from ops.local import run
 from ops.local.slack import LocalSlack
 from ops.local.slack_page import SILENCE, Page
 from ops.local.slack_wire import Payload
+from ops.one_machine import OneMachine
+from storage.settings import Settings
+from storage.tables import Status
+from tests.bot.helpers import until
+from tests.factory import Factory
 
 
 @dataclass
@@ -155,3 +165,20 @@ async def test_a_form_of_another_page_is_refused(here: Here) -> None:
     assert (await here.browser.post(say, data={"text": "hello"}, headers=elsewhere)).status_code == 403
     assert (await here.browser.get("/channels/nonsense")).status_code == 404
     assert not here.slack.messages[here.general["id"]]
+
+
+@pytest.mark.parametrize("mode", ["http", "socket"])
+async def test_the_command_runs_the_bot_on_it_in_either_mode(settings: Settings, factory: Factory, mode: str) -> None:
+    machine = OneMachine(settings.model_copy(update={"slack_mode": mode}), None)
+    said = io.StringIO()
+    serving = asyncio.create_task(run.slack(machine, 0, Console(file=said)))
+    try:
+        await until(lambda: "http://" in said.getvalue() or serving.done())
+        (url,) = re.findall(r"http://\S+", said.getvalue())
+        async with httpx.AsyncClient(base_url=url, follow_redirects=True) as browser:
+            channel = (await browser.get("/")).url.path
+            await browser.post(f"{channel}/say", data={"text": "@Likeness Olivia"})
+        await until(lambda: factory.count(Status.QUEUED) == 1)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
