@@ -20,15 +20,17 @@ KEPT = timedelta(hours=1)  # for as long
 
 
 def known(session: Session, workspace_id: UUID, keys: Sequence[str]) -> dict[str, str]:
-    """The platform's ids of those blobs that have a copy."""
+    """The platform's ids of those blobs that have a copy, the first of each."""
     rows = session.execute(
-        select(Copy.blob_key, Copy.external_id).where(Copy.workspace_id == workspace_id, Copy.blob_key.in_(keys))
+        select(Copy.blob_key, Copy.external_id)
+        .where(Copy.workspace_id == workspace_id, Copy.blob_key.in_(keys))
+        .order_by(Copy.created_at.desc())
     )
     return {key: external_id for key, external_id in rows}  # noqa: C416  (rows are no pairs to the checker)
 
 
 def keep(session: Session, workspace_id: UUID, made: Mapping[str, str]) -> None:
-    """Note copies by the keys of their blobs. Two processes may have made one each: both are noted, to be given up."""
+    """Note copies by the keys of their blobs. Of one blob two may have been made at once: both are noted, to be given up."""
     for key, external_id in sorted(made.items()):
         session.execute(
             insert(Copy)

@@ -32,6 +32,7 @@ from bot.slack import (
     shortcuts,
 )
 from bot.slack.blocks import Here, Json, carried, has_pictures, sentence, values, without_pictures
+from bot.slack.mentions import plain
 from bot.slack.places import Payload, action_source, pressed_in
 from bot.slack.rooms import Unfit, Visit, fill
 
@@ -145,10 +146,10 @@ class Windows:
 
     async def command(self, ack: AsyncAck, body: Payload, context: AsyncBoltContext) -> None:
         """A slash command: `/imagine` with words draws at once, all others open a window."""
-        name, text = str(body["command"]), str(body.get("text") or "").strip()
+        name, team = str(body["command"]), team_of(context)
+        text = await plain(self._bot, team, context.bot_user_id or "", str(body.get("text") or ""))
         here, source_id = Here(body["channel_id"]), f"command:{body['trigger_id']}"
         if name == "/imagine" and text:
-            team = team_of(context)
 
             async def draw() -> str | None:
                 return await imagine.draw(await self._visit(team, body["user_id"], here, source_id), text)
