@@ -22,7 +22,7 @@ from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstall
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy import RowMapping, Table, delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
@@ -86,34 +86,30 @@ class Store(AsyncSQLAlchemyInstallationStore):
                 mine = (table.c.client_id == self.client_id) & (table.c.team_id == installation.team_id)
                 await connection.execute(table.delete().where(mine, table.c.installed_at < at))
 
-    async def bot_of(self, team: str) -> Bot | None:
-        """The bot of a team, whatever organisation that belongs to."""
-        row = await self._latest(self.bots, team)
-        return None if row is None else SQLAlchemyInstallationStore.build_bot_entity(row)
-
     async def installation_of(self, team: str) -> Installation | None:
-        """The installation of a team, whoever made it."""
-        row = await self._latest(self.installations, team)
+        """The installation of a team, whoever made it and whatever organisation the team belongs to.
+
+        Bots are never read: they are saved a moment later, and a process may die in between.
+        """
+        column = self.installations.c
+        latest = (
+            self.installations.select()
+            .where(column.client_id == self.client_id, column.team_id == team, column.bot_token.is_not(None))
+            .order_by(column.installed_at.desc())
+            .limit(1)
+        )
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(latest)).mappings().one_or_none()
         return None if row is None else SQLAlchemyInstallationStore.build_installation_entity(row)
 
     async def teams(self) -> list[str]:
         """The ids of all teams that the app is installed in."""
-        column = self.bots.c
+        column = self.installations.c
         mine = (
             select(column.team_id).where(column.client_id == self.client_id, column.bot_token.is_not(None)).distinct()
         )
         async with self.engine.connect() as connection:
             return list((await connection.execute(mine)).scalars())
-
-    async def _latest(self, table: Table, team: str) -> RowMapping | None:
-        latest = (
-            table.select()
-            .where(table.c.client_id == self.client_id, table.c.team_id == team, table.c.bot_token.is_not(None))
-            .order_by(table.c.installed_at.desc())
-            .limit(1)
-        )
-        async with self.engine.connect() as connection:
-            return (await connection.execute(latest)).mappings().one_or_none()
 
 
 class States(AsyncSQLAlchemyOAuthStateStore):
@@ -185,9 +181,10 @@ class Installations:
         return found
 
     async def _bot(self, team: str) -> Bot:
-        found = await self.store.bot_of(team)
-        if found is None:
+        installation = await self.store.installation_of(team)
+        if installation is None:
             raise NotInstalled(f"The app is not installed in {team}.")
+        found = installation.to_bot()
         if (found.bot_token_expires_at or float("inf")) > time.time() + EARLY_MINUTES * 60:
             return found
         return await asyncio.shield(self._refreshed(team, found))  # tokens that nobody keeps would be lost
