@@ -19,7 +19,7 @@ from benchmarks.measures import Figures, bot
 from benchmarks.on_discord import PATIENCE_SECONDS, at_a_rate, comes, until
 from benchmarks.system import System, percentile
 from bot.slack.app import ALIVE
-from bot.slack.manifest import EVENTS, EVENTS_PATH, SCOPES
+from bot.slack.manifest import EVENTS_PATH, manifest
 from ops.local.slack import LocalSlack
 from ops.local.slack_state import SIGNING_SECRET
 from ops.local.slack_wire import Delivery, Payload
@@ -37,7 +37,7 @@ class WatchedSlack(LocalSlack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scopes, self.subscribed = tuple(SCOPES), frozenset(EVENTS)
+        self.use_manifest(manifest("", socket=True, one=True))
         self.limits.post_seconds = 0.0
         self.pictures: dict[str, asyncio.Future[float]] = {}
 

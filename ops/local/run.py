@@ -10,7 +10,7 @@ from rich.console import Console
 from bot.discord.client import LikenessClient, point_at
 from bot.services import Services
 from bot.slack.app import run as run_slack
-from bot.slack.manifest import EVENTS, EVENTS_PATH, SCOPES
+from bot.slack.manifest import EVENTS_PATH, manifest
 from ops.local.discord import TOKEN, LocalDiscord
 from ops.local.discord_page import Page as DiscordPage
 from ops.local.slack import LocalSlack
@@ -51,7 +51,7 @@ async def _on_discord(settings: Settings, url: str) -> None:
 async def slack(machine: OneMachine, port: int, console: Console) -> None:
     """Serve a Slack until cancelled; the settings say how it reaches the bot."""
     server = LocalSlack()
-    server.scopes, server.subscribed = tuple(SCOPES), frozenset(EVENTS)
+    server.use_manifest(manifest("", socket=True, one=True))
     team = server.team(HOME)
     people = [server.person(name, team, admin=name == PEOPLE[0]) for name in PEOPLE]
     for name in CHANNELS:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bot.services import Services
 from bot.slack import render
 from bot.slack.app import SlackBot
-from bot.slack.manifest import EVENTS, EVENTS_PATH, SCOPES
+from bot.slack.manifest import EVENTS_PATH, manifest
 from ops.local.slack import File, LocalSlack
 from ops.local.slack_state import APP_TOKEN, SIGNING_SECRET
 from ops.local.slack_wire import Payload
@@ -150,7 +150,7 @@ async def slack() -> AsyncIterator[LocalSlack]:
     It tries events again at once, and then in a second, when a signature is another.
     """
     server = LocalSlack()
-    server.scopes, server.subscribed = tuple(SCOPES), frozenset(EVENTS)
+    server.use_manifest(manifest("", socket=True, one=True))
     server.wire.retries = (0.0, 1.1, 1.1)
     server.limits.post_burst = 20
     await server.start()
