@@ -26,7 +26,7 @@ class Throttle:
 
     def waiting(self) -> float:
         """How many requests have gone or wait of which nothing has run out yet."""
-        return max(0.0, self._full_at - self._clock()) / self._interval
+        return round(max(0.0, self._full_at - self._clock()) / self._interval, 6)
 
     async def turn(self) -> None:
         """Wait for it."""

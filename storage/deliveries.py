@@ -230,15 +230,16 @@ def _fall_due(session: Session, turn_ids: Sequence[UUID], *which: ColumnElement[
 _KEEP_FILE = text(
     """
     UPDATE deliveries SET files = jsonb_strip_nulls(files || jsonb_build_object(:what, cast(:file_id AS text)))
-    WHERE turn_id = :turn_id
+    WHERE turn_id = :turn_id RETURNING files
     """
 ).bindparams(bindparam("what", type_=Text))
 
 
 @single
-def keep_file(session: Session, turn_id: UUID, what: str, file_id: str | None) -> None:
-    """Note a file that was uploaded for a reply before it is shown, by what it shows; None: it is gone again."""
-    session.execute(_KEEP_FILE, {"turn_id": turn_id, "what": what, "file_id": file_id})
+def keep_file(session: Session, turn_id: UUID, what: str, file_id: str | None) -> dict[str, str]:
+    """Note a file that was uploaded for a reply, by what it shows; None: it is gone again. Returns all that are noted."""
+    kept = session.execute(_KEEP_FILE, {"turn_id": turn_id, "what": what, "file_id": file_id}).scalar_one_or_none()
+    return kept or {}
 
 
 def turn_of_message(session: Session, platform: str, workspace: str, message_id: str) -> UUID | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -45,7 +45,8 @@ SURELY_ALLOWED = 2**20  # where that was too much
 FRESH_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds until an uploaded file can be shown
 STREAMS = 20 / 60  # a second that Slack lets begin in one team
 STREAMS_AT_ONCE = 10
-PREVIEW = "preview"  # among the files of a delivery: not the reply's
+KNOWN = 1000  # streams that one process remembers
+PREVIEW = "preview:"  # how files of a delivery are noted that are not the reply's
 PAGE = 200
 
 NOT_FRESH = frozenset({"invalid_blocks", "slack_file_not_found", "file_not_found"})
@@ -111,8 +112,7 @@ class SlackPlatform:
             return ts
 
         await self._with_pictures(client, due, change)
-        if (preview := due.files.get(PREVIEW)) is not None:
-            await self._let_go(client, due.turn_id, PREVIEW, preview)
+        await self._let_go(client, due.turn_id, _previews(due.files))
 
     async def find(self, due: Due) -> Found | None:
         """The latest of our messages in the thread, since the turn came to be, that carries the turn's mark."""
@@ -140,8 +140,7 @@ class SlackPlatform:
             raise _gone(error) from error
         finally:
             if due.deleted:
-                for what, file_id in due.files.items():
-                    await self._let_go(client, due.turn_id, what, file_id)
+                await self._let_go(client, due.turn_id, due.files)
 
     async def _with_pictures(
         self, client: AsyncWebClient, due: Due, show: Callable[[list[Payload]], Awaitable[str]]
@@ -248,7 +247,7 @@ class SlackPlatform:
                 await self._set_status(client, channel, thread, render.waiting_text(update))
                 await self._append(client, channel, message_id, update)
                 return
-            preview = await self._preview(client, turn_id, update)
+            preview, earlier = await self._preview(client, turn_id, update)
             self._bot.pace.edit(workspace)
             await client.chat_update(
                 channel=channel,
@@ -257,16 +256,20 @@ class SlackPlatform:
                 blocks=render.waiting(turn_id, update, preview),
                 metadata=render.metadata(turn_id, reply=False),
             )
+            await self._let_go(client, turn_id, earlier)
         except SlackApiError as error:
             gone = _gone(error)
             raise (NotShown(str(error)) if gone is error else gone) from error
 
-    async def _preview(self, client: AsyncWebClient, turn_id: UUID, update: Update) -> str | None:
+    async def _preview(
+        self, client: AsyncWebClient, turn_id: UUID, update: Update
+    ) -> tuple[str | None, Mapping[str, str]]:
+        """The file of a preview, if there is one, and those that it stands in for."""
         if update.progress is None or not update.progress.preview:
-            return None
+            return None, {}
         file_id = await self.upload(client, update.progress.preview, "preview.jpg", PREVIEW_ALT_TEXT)
-        await self._keep(turn_id, PREVIEW, file_id)
-        return file_id
+        earlier = _previews(await self._keep(turn_id, PREVIEW + file_id, file_id))
+        return file_id, {what: one for what, one in earlier.items() if one != file_id}
 
     async def _begin_stream(
         self, client: AsyncWebClient, workspace: str, channel: str, thread: str, blocks: Sequence[Payload]
@@ -287,6 +290,8 @@ class SlackPlatform:
                 raise gone from error
             log.info("no stream in team %s: %s", workspace, error)
             return None
+        while len(self._streams) >= KNOWN:  # others have ended them
+            del self._streams[next(iter(self._streams))]
         self._streams[message_id(channel, told["ts"])] = False
         return str(told["ts"])
 
@@ -404,17 +409,23 @@ class SlackPlatform:
             if not cursor:
                 return
 
-    async def _keep(self, turn_id: UUID, what: str, file_id: str | None) -> None:
-        await self._services.database.arun(deliveries.keep_file, turn_id, what, file_id)
+    async def _keep(self, turn_id: UUID, what: str, file_id: str | None) -> Mapping[str, str]:
+        return await self._services.database.arun(deliveries.keep_file, turn_id, what, file_id)
 
-    async def _let_go(self, client: AsyncWebClient, turn_id: UUID, what: str, file_id: str) -> None:
-        try:
-            await client.files_delete(file=file_id)
-        except SlackApiError as error:
-            if error.response["error"] not in ("file_not_found", "file_deleted"):
-                log.warning("file %s of turn %s stays: %s", file_id, turn_id, error)
-                return
-        await self._keep(turn_id, what, None)
+    async def _let_go(self, client: AsyncWebClient, turn_id: UUID, files: Mapping[str, str]) -> None:
+        """Delete files that nobody is to see any more. One that cannot be deleted stays noted."""
+        for what, file_id in files.items():
+            try:
+                await client.files_delete(file=file_id)
+            except SlackApiError as error:
+                if error.response["error"] not in ("file_not_found", "file_deleted"):
+                    log.warning("file %s of turn %s stays: %s", file_id, turn_id, error)
+                    continue
+            await self._keep(turn_id, what, None)
+
+
+def _previews(files: Mapping[str, str]) -> Mapping[str, str]:
+    return {what: file_id for what, file_id in files.items() if what.startswith(PREVIEW)}
 
 
 async def _known(showing: Awaitable[str]) -> str:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from storage.settings import Settings
 from storage.tables import Status, Turn
 from tests.bot.discord.conftest import ME
 from tests.bot.helpers import until
+from tests.conversation import survives_the_death_of_bot_and_worker
 from tests.factory import Factory
 from tests.processes import environment, running_worker
 from tests.stand_ins.s3 import S3Server, s3_client, s3_server
@@ -65,40 +66,56 @@ def running_bot(stack: Stack, settings: Settings, discord: LocalDiscord) -> Iter
 async def answered(discord: LocalDiscord, thread: Payload, count: int) -> list[Payload]:
     """The bot's messages in a thread, when so many of them show a picture."""
 
-    def pictures() -> int:
-        files = [file["filename"] for one in discord.told_in(thread) for file in one["attachments"]]
-        return sum(name.startswith("likeness-") for name in files)  # the others are previews
-
-    await until(lambda: pictures() >= count, 60)
+    await until(lambda: pictures_in(discord, thread) >= count, 60)
     return discord.told_in(thread)
+
+
+def pictures_in(discord: LocalDiscord, thread: Payload) -> int:
+    """How many pictures stand in a thread, previews aside."""
+    files = [file["filename"] for one in discord.told_in(thread) for file in one["attachments"]]
+    return sum(name.startswith("likeness-") for name in files)
+
+
+class DiscordScene:
+    """Ada in a channel of a server."""
+
+    def __init__(self, stack: Stack, settings: Settings, discord: LocalDiscord) -> None:
+        self._stack, self._settings, self._discord = stack, settings, discord
+        self._thread: Payload = {}
+
+    def bot(self) -> AbstractContextManager[Process]:
+        """As `likeness discord` runs it."""
+        return running_bot(self._stack, self._settings, self._discord)
+
+    async def hears(self) -> None:
+        """When the gateway has a session."""
+        await until(lambda: self._discord.sessions, 20)
+
+    async def begin(self, words: str) -> None:
+        """In a new server."""
+        self._general = await self._discord.channel(await self._discord.guild("Storytellers"), "general")
+        self._ada = self._discord.person("Ada")
+        said = await self._discord.say(self._ada, self._general, f"{ME} {words}")
+        await until(lambda: self._discord.thread_of(said), 20)
+        self._thread = self._discord.thread_of(said) or {}
+
+    async def say(self, words: str) -> None:
+        """In the thread."""
+        await self._discord.say(self._ada, self._thread, f"{ME} {words}")
+
+    def told(self) -> list[str]:
+        """In the thread."""
+        return [one["content"] for one in self._discord.told_in(self._thread)]
+
+    def pictures(self) -> int:
+        """In the thread; previews are named otherwise."""
+        return pictures_in(self._discord, self._thread)
 
 
 async def test_a_conversation_survives_the_death_of_bot_and_worker(
     stack: Stack, settings: Settings, database: Database, discord: LocalDiscord
 ) -> None:
-    factory = Factory(database)
-    guild = await discord.guild("Storytellers")
-    general, ada = await discord.channel(guild, "general"), discord.person("Ada")
-    with running_worker(stack, settings, database) as worker:
-        with running_bot(stack, settings, discord) as bot:
-            await until(lambda: discord.sessions, 20)
-            said = await discord.say(ada, general, f"{ME} Olivia on the beach")
-            await until(lambda: discord.thread_of(said), 20)
-            thread = discord.thread_of(said)
-            assert thread is not None
-            await answered(discord, thread, 1)
-            await discord.say(ada, thread, f"{ME} at night")
-            await until(lambda: factory.count(*Status) == 2)
-            bot.signal(signal.SIGKILL, group=True)
-            worker.signal(signal.SIGKILL, group=True)
-        await discord.say(ada, thread, f"{ME} while nobody listened")
-    with running_worker(stack, settings, database, "worker2"), running_bot(stack, settings, discord):
-        await until(lambda: factory.count(Status.DONE) == 3, 40)
-        messages = await answered(discord, thread, 3)
-        await asyncio.sleep(2)  # time for a second reply to show itself, if there were one
-        assert len(discord.told_in(thread)) == len(messages) == 3
-        await discord.say(ada, thread, f"{ME} undo")
-        await until(lambda: discord.told_in(thread)[-1]["content"].startswith("Undone"), 20)
+    await survives_the_death_of_bot_and_worker(DiscordScene(stack, settings, discord), stack, settings, database)
 
 
 @pytest.fixture
