@@ -17,7 +17,7 @@ from aiohttp import web
 from ops.local.slack_api import WebApi
 from ops.local.slack_blocks import elements_of
 from ops.local.slack_state import APP_ID, Grant, Problem, Response, State, Trigger, escaped, rich_text
-from ops.local.slack_wire import Delivery, Payload
+from ops.local.slack_wire import Delivery, Kind, Payload
 
 File = tuple[str, bytes]  # name and contents
 
@@ -211,13 +211,9 @@ class LocalSlack(State):
         payload = self._interaction("block_actions", person) | {"actions": [action | self._chosen(element, value)]}
         if "channel" in where:
             payload |= self._from_message(where, person)
-            payload["container"] = {
-                **{"type": "message", "message_ts": where["ts"], "channel_id": where["channel"]},
-                **{
-                    "is_ephemeral": "to" in where,
-                    **({"thread_ts": where["thread_ts"]} if "thread_ts" in where else {}),
-                },
-            }
+            container = {"type": "message", "message_ts": where["ts"], "channel_id": where["channel"]}
+            container |= {name: where[name] for name in ("thread_ts",) if name in where}
+            payload["container"] = container | {"is_ephemeral": "to" in where}
             payload |= {"state": {"values": {}}, "trigger_id": self.trigger(person)}
         else:
             payload |= {"view": self.seen_view(where), "container": {"type": "view", "view_id": where["id"]}}
@@ -306,7 +302,7 @@ class LocalSlack(State):
 
     # -- interactions --------------------------------------------------------------------------------------------------
 
-    async def _interact(self, kind: Any, payload: Payload) -> Delivery:  # Any: a literal of the wire's
+    async def _interact(self, kind: Kind, payload: Payload) -> Delivery:
         delivery = self.wire.send(kind, payload)
         await delivery.finished.wait()
         return delivery
@@ -322,7 +318,9 @@ class LocalSlack(State):
     def _from_message(self, message: Payload, person: Payload) -> Payload:
         channel = self.channels[message["channel"]]
         name = channel["name"] or "directmessage"
-        told = {"channel": {"id": channel["id"], "name": name}, "message": self.seen(message, metadata=True)}
+        told: Payload = {"channel": {"id": channel["id"], "name": name}}
+        if "to" not in message:  # of one for somebody alone Slack tells the time only
+            told["message"] = self.seen(message, metadata=True)
         return told | {"response_url": self.response_url(person, channel, message)}
 
     def _chosen(self, element: Payload, value: str | None) -> Payload:

@@ -138,9 +138,7 @@ class State(Loopback):
         self.subscribed = EVENTS  # what the app wants to hear of
         self.scopes: tuple[str, ...] = SCOPES  # that an installation grants
         self.rotates_tokens = False
-        self.refuses_orphans = (
-            False  # replies to a parent that is gone: refused, or (as Slack mostly does) put beside it
-        )
+        self.refuses_orphans = False  # else a reply to a parent that is gone stands beside it, as mostly on Slack
         self.redirects_files = False  # downloads to another host, which has no business with tokens
         self.seen_elsewhere: list[dict[str, str]] = []  # headers of what came to that host
         self.wire = Wire(app_id=APP_ID, signing_secret=SIGNING_SECRET, clock=clock)
@@ -293,9 +291,9 @@ class State(Loopback):
 
     # -- what a message may hold ---------------------------------------------------------------------------------------
 
-    def checked_blocks(self, blocks: object, surface: str = "message") -> list[Payload]:
-        """Blocks with an id each. Raises `Problem` as Slack does about them."""
-        problems = problems_of_blocks(blocks, surface)  # type: ignore[arg-type]  # callers name one of the three
+    def checked_blocks(self, blocks: object) -> list[Payload]:
+        """Blocks of a message with an id each. Raises `Problem` as Slack does about them."""
+        problems = problems_of_blocks(blocks, "message")
         if not problems:
             problems = [f"[ERROR] invalid slack file [json-pointer:{one}]" for one in self._unknown_files(blocks)]
         if problems:
@@ -393,11 +391,10 @@ class State(Loopback):
         """Delete a file; messages that have it keep a tombstone of it."""
         del self.files[file["id"]]
         self.contents.pop(file["id"], None)
+        gone = {"id": file["id"], "mode": "tombstone"}
         for message in itertools.chain(*self.messages.values()):
-            message["files"] = [
-                {"id": one["id"], "mode": "tombstone"} if one["id"] == file["id"] else one
-                for one in message.get("files", [])
-            ]
+            if "files" in message:
+                message["files"] = [gone if one["id"] == file["id"] else one for one in message["files"]]
 
     # -- views ---------------------------------------------------------------------------------------------------------
 

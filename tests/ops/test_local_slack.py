@@ -349,6 +349,10 @@ async def test_a_button_and_its_answers(here: Workspace) -> None:
     assert [one["text"] for one in here.slack.whispered_to(here.ben)] == ["only you"]
     await webhook.send(text="b", replace_original=True)
     assert message["text"] == "b"
+    await here.client.chat_postEphemeral(channel=here.general["id"], user=here.ben["id"], text="a", blocks=BUTTONS)
+    await here.slack.press(here.slack.whispered_to(here.ben)[-1], "again", here.ben)
+    assert "message" not in heard[-1].payload
+    assert heard[-1].payload["container"]["is_ephemeral"]
     here.clock.ahead = 1900
     assert (await webhook.send(text="late")).status_code == 404
 
