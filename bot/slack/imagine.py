@@ -20,7 +20,7 @@ from bot.slack.blocks import (
     plain,
     text_input,
 )
-from bot.slack.places import PLATFORM
+from bot.slack.places import PLATFORM, Place
 from bot.slack.render import escaped
 from bot.slack.rooms import Unfit, Visit
 
@@ -56,13 +56,25 @@ async def draw(visit: Visit, text: str, *, seed: int | None = None, reply_to: UU
         return NO_WORDS
     if (sentence := await bot.channels.problem(visit.team, place.channel)) is not None:
         return sentence
-    if not place.thread:
-        if not await bot.once.first(f"draw:{visit.team}:{visit.source_id}", REPLAY_SECONDS):
-            return None
+    if place.thread:
+        return await _received(visit, place, text, seed, reply_to)
+    what = f"draw:{visit.team}:{visit.source_id}"
+    if not await bot.once.first(what, REPLAY_SECONDS):
+        return None
+    said: str | None = ""
+    try:
         words = cut(f"<@{visit.person.id}>: {escaped(text)}", STARTER)
         told = await visit.client.chat_postMessage(channel=place.channel, text=words, unfurl_links=False)
-        place = replace(place, thread=str(told["ts"]))
-    answer = await bot.receive(place.request(visit.source_id, visit.person, text, seed=seed, reply_to=reply_to))
+        said = await _received(visit, replace(place, thread=str(told["ts"])), text, seed, reply_to)
+    finally:
+        if said is not None:  # nothing came of it, and the form may be sent again
+            await bot.once.again(what)
+    return said
+
+
+async def _received(visit: Visit, place: Place, text: str, seed: int | None, reply_to: UUID | None) -> str | None:
+    request = place.request(visit.source_id, visit.person, text, seed=seed, reply_to=reply_to)
+    answer = await visit.bot.receive(request)
     return answer.text if answer is not None else None
 
 

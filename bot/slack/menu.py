@@ -48,7 +48,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "admin": ("admin", "status", "pause", "resume", "quota", "block", "unblock", "workers", "votes"),
     "help": ("help", "?"),
 }
-"""What may be written after `/likeness`, or to the bot in a thread, and where it leads."""
+"""What may be written after `/likeness`, and where it leads; some of it also in a thread."""
 
 _ROOMS = {words: room for room, every in WORDS.items() for words in every}
 

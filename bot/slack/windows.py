@@ -134,8 +134,9 @@ class Windows:
             shown = work.result()
         except Unfit as error:
             await ack(response_action="errors", errors={error.field: str(error)})
-        except Exception as error:  # one sentence for all that can go wrong
-            await ack(response_action="update", view=sentence(_failed(error, f"form {view['id']}")))
+        except Exception as error:  # one sentence for all that can go wrong, and what was filled in stays
+            field = next(iter(view["state"]["values"]))
+            await ack(response_action="errors", errors={field: _failed(error, f"form {view['id']}")})
         else:
             if shown is None:
                 await ack(response_action="clear")

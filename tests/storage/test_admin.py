@@ -183,3 +183,16 @@ def test_what_is_noted_twice_is_noted_once(factory: Factory) -> None:
         return factory.database.run(admin.note, where, person, source, "pause", {})
 
     assert [note("one"), note("one"), note("two")] == [True, False, True]
+
+
+def test_what_somebody_used_today_and_who_is_blocked_is_of_one_workspace(factory: Factory) -> None:
+    factory.receive()
+    draw(factory)
+    factory.receive()
+    factory.receive(workspace="elsewhere")
+    block(factory, "ben")
+    here = workspace(factory)
+    assert factory.database.run(admin.used_today, here, "ada") == 2
+    assert factory.database.run(admin.used_today, here, "nobody") == 0
+    assert factory.database.run(admin.blocked_persons, here) == [("ben", "ben")]
+    assert factory.database.run(admin.blocked_persons, workspace(factory, "elsewhere")) == []

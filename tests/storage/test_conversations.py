@@ -40,3 +40,18 @@ def test_a_turn_that_ends_while_a_page_is_read_is_never_done_without_its_picture
         worker.close()
     assert sent > statement
     assert seen.status is not Status.DONE or seen.pictures
+
+
+def test_a_person_finds_the_conversations_of_their_own_and_no_others(factory: Factory, database: Database) -> None:
+    here = factory.receive(author="ada", thread="one").workspace_id
+    factory.receive(author="ben", thread="two")
+    latest = factory.receive("at night", author="ada", thread="three")
+    factory.receive(author="ada", thread="four", workspace="elsewhere")
+    found = database.run(conversations.taken_part, here, "ada", limit=5)
+    assert [(one.thread, one.title, one.turns) for one in found] == [
+        ("three", "at night", 1),
+        ("one", "draw Olivia", 1),
+    ]
+    part = database.run(conversations.takes_part, here, "ada", "general", "three")
+    assert part == latest.conversation_id
+    assert database.run(conversations.takes_part, here, "ben", "general", "three") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from uuid import UUID, uuid4
@@ -12,8 +13,9 @@ from sqlalchemy import select
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
 from bot.services import Services
 from bot.slack import admin, characters, conversations, forgetme, newcharacter, shortcuts, windows
-from bot.slack.app import SlackBot
+from bot.slack.app import AWAY, SlackBot
 from bot.slack.menu import opens
+from bot.turns import Answer
 from ops.local.slack import LocalSlack
 from ops.local.slack_wire import Payload
 from storage import characters as stored
@@ -21,8 +23,10 @@ from storage import conversations as conversations_kept
 from storage import reports, turns
 from storage.admin import BLOCKED
 from storage.characters import CONSENT
+from storage.database import DatabaseUnavailable
 from storage.settings import Settings
 from storage.tables import Copy, Status, Worker
+from storage.turns import Receipt, Request
 from tests.bot.helpers import png, until
 from tests.bot.slack.conftest import Town, running
 
@@ -221,13 +225,13 @@ async def test_anybody_may_look_and_only_an_admin_change_what_others_made(town: 
 
 async def test_a_command_with_words_begins_a_thread_and_a_form_takes_characters_and_a_seed(town: Town) -> None:
     made(town, "Hugo", town.ada)
-    await town.slack.slash("/imagine", "Olivia & <!channel>", town.ada, town.general)
+    await town.slack.slash("/imagine", "Olivia <3 & Hugo", town.ada, town.general)
     await town.queued()
     claim = town.claim()
-    assert claim.text == "Olivia & <!channel>"
+    assert claim.text == "Olivia <3 & Hugo"
     town.finish(claim)
     (starter, *_) = town.slack.told_in(town.general)
-    assert starter["text"] == f"<@{town.ada['id']}>: Olivia &amp; &lt;!channel&gt;"
+    assert starter["text"] == f"<@{town.ada['id']}>: Olivia &lt;3 &amp; Hugo"
     await town.shown(starter)
     await opened(town, town.ben, "/imagine", "Whom to draw and where")
     assert await sent(town, town.ben, text="on a beach", characters=["Hugo"], seed="7") is None
@@ -236,14 +240,24 @@ async def test_a_command_with_words_begins_a_thread_and_a_form_takes_characters_
     assert (claim.text, claim.seed) == ("Hugo, on a beach", 7)
 
 
-async def test_where_the_bot_cannot_come_the_form_says_so_and_keeps_the_words(town: Town) -> None:
+async def test_where_nothing_can_be_drawn_yet_the_form_says_so_and_can_be_sent_again(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = town.slack.channel(town.team, "secret", private=True, bot=False)
     await town.slack.slash("/imagine", "", town.ada, secret)
     await sees(town, town.ada, "Whom to draw and where")
     view = await sent(town, town.ada, text="Olivia")
     assert view is not None
     assert "invite me" in view["errors"]["text"]
+    town.slack.invite(secret)
+    monkeypatch.setattr(bot.turns, "receive", _away)
+    view = await sent(town, town.ada, text="Olivia")
+    assert view is not None
+    assert AWAY in view["errors"]["text"]
+    monkeypatch.undo()
     assert town.factory.count(*Status) == 0
+    assert await sent(town, town.ada, text="Olivia") is None
+    await town.queued()
 
 
 async def test_pictures_of_a_message_become_a_character_and_a_picture_is_drawn_from(town: Town) -> None:
@@ -373,7 +387,7 @@ async def test_an_admin_pauses_gives_a_quota_blocks_and_unblocks(town: Town) -> 
     assert BLOCKED in words((await town.answered(said))[0])
     await pressed(town, town.boss, admin.does("unblock"), "Whom")
     await sent(town, town.boss, person=town.ben["id"])
-    view = await sees(town, town.boss, "I draw for Ben again")
+    view = await sees(town, town.boss, "Ben is not blocked any more.")
     assert "Blocked:" not in words(view)
 
 
@@ -439,10 +453,12 @@ def _forged(action_id: str, value: str) -> Payload:
     return {"type": "actions", "block_id": "forged", "elements": [button]}
 
 
+async def _away(request: Request) -> Receipt | Answer:
+    raise DatabaseUnavailable("away")
+
+
 def _slow(bot: SlackBot, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Have pictures arrive only when the test says so."""
-    import asyncio
-
     gate, fetch = asyncio.Event(), bot.files.fetch
 
     async def late(link: str) -> bytes:
