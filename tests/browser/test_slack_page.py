@@ -73,6 +73,8 @@ def test_a_character_a_mention_a_second_turn_and_the_home(page: Page, shoot: Sho
 
     page.emulate_media(color_scheme="light")
     page.get_by_role("link", name="Home", exact=True).click()
-    expect(page.get_by_text("Olivia").first).to_be_visible()
+    home = page.locator(".home")
+    expect(home.get_by_text("Olivia on the beach")).to_be_visible(timeout=30_000)
+    home.evaluate("one => one.scrollIntoView()")
     page.wait_for_function("[...document.images].every(image => image.complete)")
     shoot(page, "home")
