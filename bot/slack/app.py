@@ -198,10 +198,7 @@ class SlackBot:
         await task
 
     async def say(self, place: Place, source_id: str, text: str, blocks: Sequence[Payload] = ()) -> None:
-        """Answer a message in its thread, once, whichever processes and events say it.
-
-        `text` is plain; `blocks` stand for it. Where the bot may not write it goes to the person who wrote the message.
-        """
+        """Answer a message in its thread, once, whichever processes and events say it. `text` is plain; `blocks` stand for it."""
         if not await self.once.first(f"say:{place.workspace}:{source_id}", REPLAY_SECONDS):
             return
         try:

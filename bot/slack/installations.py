@@ -8,7 +8,6 @@ team, in one transaction. It knows nothing of events and messages; how somebody 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -52,6 +51,9 @@ LAST_SECONDS = 60  # a token that expires within these is not used any more
 STATE_SECONDS = 600  # from the install page to Slack and back
 _LOCK = 0x51AC  # any constant that no other pair of advisory locks begins with
 DEAD = frozenset({"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_auth", "app_not_installed"})
+
+UNANSWERED = (SlackTokenRotationError, aiohttp.ClientError, TimeoutError)
+"""What an attempt to refresh tokens may end with."""
 
 NOT_SET_UP = (
     "Set LIKENESS_SLACK_BOT_TOKEN, for one workspace, or LIKENESS_SLACK_CLIENT_ID, LIKENESS_SLACK_CLIENT_SECRET and "
@@ -174,8 +176,10 @@ class Installations:
         try:
             found = []
             for team in await self.store.teams():
-                with contextlib.suppress(NotInstalled):
+                try:
                     found.append(_installed(await self._bot(team)))
+                except (NotInstalled, *UNANSWERED) as error:  # of one team, which must not keep the others waiting
+                    log.warning("%s is left aside: %s", team, _reason(error))
         except SQLAlchemyError as error:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         return found
@@ -207,7 +211,7 @@ class Installations:
                 fresh = await self._rotator.perform_token_rotation(
                     installation=installation, minutes_before_expiration=EARLY_MINUTES
                 )
-            except (SlackTokenRotationError, aiohttp.ClientError, TimeoutError) as error:
+            except UNANSWERED as error:
                 if usable:
                     log.warning("the tokens of %s are not refreshed yet: %s", team, _reason(error))
                     return found

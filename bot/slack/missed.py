@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AWAY = (DatabaseUnavailable, SlackApiError, NotInstalled, aiohttp.ClientError, TimeoutError)
 BACK_SECONDS = 3600.0
 PAUSES = (0, 2, 5, 15, 60, 300)
 BETWEEN_SECONDS = 1.2  # two questions about the history of a team: Slack takes fifty a minute
@@ -42,11 +43,20 @@ async def missed(bot: SlackBot) -> None:
         try:
             for team in await bot.teams.all():
                 async for event in _unanswered(bot, team):
-                    await mentions.hear(bot, event, team.team, team.user)
-        except (DatabaseUnavailable, SlackApiError, NotInstalled, aiohttp.ClientError, TimeoutError) as error:
+                    await _hear(bot, event, team)
+        except AWAY as error:
             log.warning("what was missed cannot be looked for yet: %s", error)
         else:
             return
+
+
+async def _hear(bot: SlackBot, event: Payload, team: Installed) -> None:
+    try:
+        await mentions.hear(bot, event, team.team, team.user)
+    except AWAY:
+        raise
+    except Exception:  # one message that cannot be taken must not keep the others waiting
+        log.exception("message %s of channel %s could not be taken", event["ts"], event["channel"])
 
 
 async def _unanswered(bot: SlackBot, team: Installed) -> AsyncIterator[Payload]:
