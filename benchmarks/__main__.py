@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measures, on_discord
+from benchmarks import measures, on_discord, on_slack
 from benchmarks.measures import Figures
 from benchmarks.system import System, stack_with_commit_times, system
 
@@ -32,6 +32,9 @@ TARGETS: dict[str, tuple[str, float]] = {
     "interaction_ms_p99": ("≤", 250.0),
     "interactions_lost": ("≤", 0.0),
     "discord_reply_ratio_p50": ("≤", 1.3),
+    "slack_ack_ms_p99": ("≤", 250.0),
+    "slack_events_lost": ("≤", 0.0),
+    "slack_reply_ratio_p50": ("≤", 1.3),
     "discord_rss_mb": ("≤", 180.0),
     "discord_ready_s": ("≤", 3.0),
 }
@@ -49,6 +52,8 @@ def benchmarks(*, quick: bool) -> dict[str, tuple[str, Callable[[System], Figure
         "mentions": ("echo", partial(on_discord.mentions, seconds=10 if quick else 60)),
         "interactions": ("echo", partial(on_discord.interactions, seconds=10 if quick else 60)),
         "discord-reply": ("echo", partial(on_discord.reply_latency, count=60 if quick else 300)),
+        "slack-events": ("echo", partial(on_slack.acknowledgements, seconds=10 if quick else 60)),
+        "slack-reply": ("echo", partial(on_slack.reply_latency, count=60 if quick else 300)),
         "discord-guilds": ("echo", partial(on_discord.many_guilds, guilds=1000)),
     }
 

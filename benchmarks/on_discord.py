@@ -98,7 +98,7 @@ async def town(target: System, fill: Callable[[WatchedDiscord], Awaitable[None]]
         started = time.time()
         process = _spawn(target, discord)
         try:
-            await _until(sign.exists, f"the bot is ready; {target.stack.end_of_log('discord')}")
+            await until(sign.exists, f"the bot is ready; {target.stack.end_of_log('discord')}")
             yield Town(discord, process, sign.stat().st_mtime - started, channels, starters, threads, people)
         finally:
             await asyncio.to_thread(process.stop, 3.0)
@@ -117,7 +117,7 @@ def _spawn(target: System, discord: LocalDiscord) -> Process:
     return target.stack.spawn("discord", [sys.executable, "-m", "ops.cli", "discord"], environment=variables)
 
 
-async def _comes(condition: Callable[[], object]) -> bool:
+async def comes(condition: Callable[[], object]) -> bool:
     """Wait until a condition holds, or for a minute. Returns whether it does."""
     for _ in range(round(PATIENCE_SECONDS / 0.05)):
         if condition():
@@ -126,8 +126,8 @@ async def _comes(condition: Callable[[], object]) -> bool:
     return False
 
 
-async def _until(condition: Callable[[], object], what: str) -> None:
-    if not await _comes(condition):
+async def until(condition: Callable[[], object], what: str) -> None:
+    if not await comes(condition):
         raise RuntimeError(f"not within {PATIENCE_SECONDS:.0f} s: {what}")
 
 
@@ -173,7 +173,7 @@ def mentions(target: System, seconds: int) -> Figures:
                 sent[said["id"]] = now
 
             late = await at_a_rate(MENTIONS_PER_S, seconds, mention)
-            await _comes(lambda: target.database.run(_count) >= len(sent))
+            await comes(lambda: target.database.run(_count) >= len(sent))
             committed = target.database.run(_committed)
             taken = [committed[message] - when for message, when in sent.items() if message in committed]
             return {
@@ -192,10 +192,10 @@ def interactions(target: System, seconds: int) -> Figures:
     async def measure() -> Figures:
         async with town(target) as here:
             await here.discord.say(here.people[0], here.threads[0], f"{ME} Olivia")
-            await _until(lambda: target.database.run(_turn_id), "the first turn is committed")
+            await until(lambda: target.database.run(_turn_id), "the first turn is committed")
             turn_id = target.database.run(_turn_id)
             assert turn_id is not None
-            await _until(lambda: here.discord.commands, "the commands are announced")
+            await until(lambda: here.discord.commands, "the commands are announced")
             here.discord.interactions.clear()
 
             async def interact(number: int) -> None:
@@ -212,7 +212,7 @@ def interactions(target: System, seconds: int) -> Figures:
 
             late = await at_a_rate(INTERACTIONS_PER_S, seconds, interact)
             every = list(here.discord.interactions.values())
-            await _comes(lambda: all(one.answered for one in every))
+            await comes(lambda: all(one.answered for one in every))
             taken = [one.answered_at - one.created for one in every if one.answered_at is not None]
             return {
                 "interaction_ms_p50": statistics.median(taken) * 1e3,
@@ -280,7 +280,7 @@ def many_guilds(target: System, guilds: int) -> Figures:
             await asyncio.sleep(SETTLED_SECONDS)
             for channel in channels[::200]:
                 await here.discord.say(here.people[0], channel, f"{ME} Olivia")
-            await _until(lambda: target.database.run(_count) >= len(channels[::200]), "all turns are committed")
+            await until(lambda: target.database.run(_count) >= len(channels[::200]), "all turns are committed")
             await asyncio.sleep(SETTLED_SECONDS)
             return {"discord_rss_mb": here.memory(), "discord_ready_s": here.ready_seconds}
 

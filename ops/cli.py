@@ -104,9 +104,15 @@ def discord() -> None:
     asyncio.run(run(Services.open(settings)))
 
 
-@app.command()
-def slack() -> None:
+slack = typer.Typer(invoke_without_command=True)
+app.add_typer(slack, name="slack")
+
+
+@slack.callback()
+def run_slack(context: typer.Context) -> None:
     """Be on Slack, over HTTP or Socket Mode as LIKENESS_SLACK_MODE says. Any number of these may run."""
+    if context.invoked_subcommand is not None:
+        return
     import asyncio
     import logging
 
@@ -116,6 +122,56 @@ def slack() -> None:
     settings = _settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncio.run(run(Services.open(settings)))
+
+
+@slack.command("manifest")
+def slack_manifest(
+    url: Annotated[str | None, typer.Option(help="Address of the bot, https:// and a host.")] = None,
+    socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode: Slack calls no address.")] = False,
+    one_workspace: Annotated[
+        bool, typer.Option("--one-workspace", help="Without OAuth: LIKENESS_SLACK_BOT_TOKEN is its token.")
+    ] = False,
+) -> None:
+    """Print the manifest that makes the app on Slack, as JSON."""
+    import json
+
+    from bot.slack.manifest import manifest
+
+    site = _settings(slack_public_url=url).slack_public_url
+    typer.echo(json.dumps(manifest(site, socket=socket, one=one_workspace), indent=2, ensure_ascii=False))
+
+
+@slack.command("rotate-keys")
+def slack_rotate_keys() -> None:
+    """Seal all tokens anew with the first key of LIKENESS_SLACK_ENCRYPTION_KEYS; after that the others can go."""
+    from bot.slack.installations import keys_of, seal_again
+    from storage.database import Database
+
+    settings = _settings()
+    keys = keys_of(settings)
+    database = Database(settings.database_url)
+    try:
+        count = database.run(seal_again, keys)
+    finally:
+        database.close()
+    typer.echo(f"Secrets that are sealed with the first key now: {count}.")
+
+
+@slack.command("forget")
+def slack_forget(team: Annotated[str, typer.Argument(help="Id of the workspace, such as T0123ABCD.")]) -> None:
+    """Delete all that is kept of a workspace, as its uninstall does; for one that was removed while no bot ran."""
+    import time
+
+    from bot.slack.installations import leave
+    from storage.database import Database
+
+    settings = _settings()
+    database = Database(settings.database_url)
+    try:
+        gone = database.run(leave, settings.slack_client_id, team, time.time())
+    finally:
+        database.close()
+    typer.echo("It is deleted." if gone else f"Nothing is kept of {team}.")
 
 
 @app.command("local-discord")
@@ -335,6 +391,7 @@ def _sentence(error: Exception) -> str | None:
     from ops.stack import StackError
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
+    from storage.sealing import KeyProblem
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
         return f"The package {error.name} is not installed here. `make install` installs everything."
@@ -350,9 +407,10 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(
-        error, StackError | KeeperGone | NoWorker | NoToken | NotSetUp | ScriptProblem | BlobError | NewerDatabase
-    ):
+    expected = (
+        StackError | KeeperGone | NoWorker | NoToken | NotSetUp | KeyProblem | ScriptProblem | BlobError | NewerDatabase
+    )
+    if isinstance(error, expected):
         return str(error)
     return None
 

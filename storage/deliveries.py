@@ -153,6 +153,15 @@ def abandon(session: Session, turn_id: UUID, problem: str) -> None:
     )
 
 
+def abandon_all(session: Session, workspace_id: UUID, problem: str) -> None:
+    """`abandon`, for all replies that a workspace is owed."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.workspace_id == workspace_id, Delivery.delivered_at.is_(None))
+        .values(delivered_at=func.now(), lease_owner=None, lease_until=None, problem=problem[:500])
+    )
+
+
 @single
 def lease_placeholder(session: Session, turn_id: UUID, owner: UUID, *, seconds: float) -> bool:
     """Take the right to post the placeholder of a turn that still waits and has none."""

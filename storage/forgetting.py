@@ -1,4 +1,4 @@
-"""Forgetting a person in one workspace: what is kept of them, and that it goes, all at once or not at all.
+"""Forgetting a person in one workspace, or a workspace: what is kept of them, and that it goes, all at once or not at all.
 
 Their turns stay as empty nodes, since those of others may stand on them; histories skip what has no record. What is drawn
 of their words by somebody else's press of a button is theirs as well. Blobs that nothing refers to any more fall to
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -110,6 +111,45 @@ def forget(session: Session, platform: str, workspace: str, author: str) -> Kept
     if any(details.values()):
         session.add(Audit(workspace_id=person.workspace_id, action="forget", details=details))
     return gone
+
+
+def leave(session: Session, platform: str, workspace: str, until: datetime) -> bool:
+    """Delete a workspace that the bot was removed from, with all that is in it. False: there is none. May be repeated.
+
+    What waits there is cancelled, and its replies are owed no more: nobody could show them. A workspace that began after
+    `until`, when the bot was removed, is another one and stays.
+    """
+    here = _ending(session, platform, workspace, until)
+    if here is not None:
+        _close(session, here)
+    return here is not None
+
+
+def stop(session: Session, platform: str, workspace: str, until: datetime) -> None:
+    """End what waits in a workspace where the bot can do nothing any more, and give up its replies. As `leave`, else."""
+    _ending(session, platform, workspace, until)
+
+
+def _ending(session: Session, platform: str, workspace: str, until: datetime) -> UUID | None:
+    here = session.scalar(
+        select(Workspace.id).where(
+            Workspace.platform == platform, Workspace.external_id == workspace, Workspace.created_at <= until
+        )
+    )
+    if here is None:
+        return None
+    session.execute(  # locked, so that no turn comes between
+        select(Conversation.id)
+        .where(Conversation.workspace_id == here)
+        .order_by(Conversation.id)
+        .with_for_update(key_share=True)
+    )
+    waiting = select(Turn.id).where(
+        Turn.workspace_id == here, Turn.status.in_([Status.RECEIVED, Status.QUEUED, Status.RUNNING])
+    )
+    turns.cancel_all(session, here, session.scalars(waiting.order_by(Turn.id)).all())
+    deliveries.abandon_all(session, here, "The bot was removed from there.")
+    return here
 
 
 def finish(session: Session) -> int:
@@ -321,7 +361,7 @@ def _let_go(
 
 
 def _close(session: Session, workspace_id: UUID) -> None:
-    """Have the person's next message begin another workspace, and delete this one as soon as it owes nothing."""
+    """Have the next message from there begin another workspace, and delete this one as soon as it owes nothing."""
     session.execute(
         update(Workspace)
         .where(Workspace.id == workspace_id)

@@ -51,7 +51,9 @@ def _some_shards(chosen: str) -> str:
 class Settings(BaseSettings):
     """What an operator can set. On one machine `likeness demo` fills in the addresses by itself."""
 
-    model_config = SettingsConfigDict(env_prefix="LIKENESS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LIKENESS_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     # Where things are kept
     data_dir: Path = Field(
@@ -156,6 +158,15 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, description="Signing secret of the app, for slack_mode http.")
     slack_bot_token: SecretStr | None = Field(None, description="Token (xoxb-…) of the bot in its one workspace.")
     slack_app_token: SecretStr | None = Field(None, description="Token (xapp-…) of the app, for slack_mode socket.")
+    slack_public_url: str = Field(
+        "", description="Address, https:// and a host, under which Slack and those who install the app reach the bot."
+    )
+    slack_client_id: str = Field("", description="Client id of the app, for any number of workspaces by OAuth.")
+    slack_client_secret: SecretStr | None = Field(None, description="Secret that goes with the client id.")
+    slack_encryption_keys: SecretStr | None = Field(
+        None,
+        description="Keys, with commas, that seal the tokens of workspaces in the database; the first seals, all open.",
+    )
     slack_url: str = Field("", description="Address of a Slack on this machine, to try the bot out and for tests.")
 
     operators: Annotated[str, AfterValidator(_persons)] = Field(

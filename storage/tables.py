@@ -84,6 +84,10 @@ def _now() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
 
+def _naive() -> Mapped[Any]:  # Any: with or without None
+    return mapped_column(DateTime(timezone=False))
+
+
 def _within(
     table: str, column: str, *, use_alter: bool = False, ondelete: str | None = "CASCADE"
 ) -> ForeignKeyConstraint:
@@ -454,3 +458,71 @@ class Audit(Base):
     action: Mapped[str]
     details: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     at: Mapped[datetime] = _now()
+
+
+class SlackInstallation(Base):
+    """What Slack gave the app when somebody installed it. The columns are those of slack_sdk's store, naive times of UTC
+    included; tokens and addresses of webhooks are sealed (`storage.sealing`)."""
+
+    __tablename__ = "slack_installations"
+    __table_args__ = (Index("ix_slack_installations_team", "client_id", "team_id", "installed_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[str]
+    app_id: Mapped[str]
+    enterprise_id: Mapped[str | None]
+    enterprise_name: Mapped[str | None]
+    enterprise_url: Mapped[str | None]
+    team_id: Mapped[str | None]
+    team_name: Mapped[str | None]
+    bot_token: Mapped[str | None]
+    bot_id: Mapped[str | None]
+    bot_user_id: Mapped[str | None]
+    bot_scopes: Mapped[str | None]
+    bot_refresh_token: Mapped[str | None]
+    bot_token_expires_at: Mapped[datetime | None] = _naive()
+    user_id: Mapped[str]
+    user_token: Mapped[str | None]
+    user_scopes: Mapped[str | None]
+    user_refresh_token: Mapped[str | None]
+    user_token_expires_at: Mapped[datetime | None] = _naive()
+    incoming_webhook_url: Mapped[str | None]
+    incoming_webhook_channel: Mapped[str | None]
+    incoming_webhook_channel_id: Mapped[str | None]
+    incoming_webhook_configuration_url: Mapped[str | None]
+    is_enterprise_install: Mapped[bool]
+    token_type: Mapped[str | None]
+    installed_at: Mapped[datetime] = _naive()
+
+
+class SlackBot(Base):
+    """The bot of an installation, as `SlackInstallation`."""
+
+    __tablename__ = "slack_bots"
+    __table_args__ = (Index("ix_slack_bots_team", "client_id", "team_id", "installed_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[str]
+    app_id: Mapped[str]
+    enterprise_id: Mapped[str | None]
+    enterprise_name: Mapped[str | None]
+    team_id: Mapped[str | None]
+    team_name: Mapped[str | None]
+    bot_token: Mapped[str | None]
+    bot_id: Mapped[str | None]
+    bot_user_id: Mapped[str | None]
+    bot_scopes: Mapped[str | None]
+    bot_refresh_token: Mapped[str | None]
+    bot_token_expires_at: Mapped[datetime | None] = _naive()
+    is_enterprise_install: Mapped[bool]
+    installed_at: Mapped[datetime] = _naive()
+
+
+class SlackOAuthState(Base):
+    """What a browser must bring back that began an installation; once, and in time."""
+
+    __tablename__ = "slack_oauth_states"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(unique=True)
+    expire_at: Mapped[datetime] = _naive()

@@ -40,10 +40,13 @@ from bot.listening import Listening
 from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
-from bot.slack import NotSetUp, buttons, mentions, render, windows
+from bot.slack import NotSetUp, buttons, leaving, mentions, render, windows
 from bot.slack.channels import Channels
 from bot.slack.files import Files
+from bot.slack.installations import Installations, check, keys_of
+from bot.slack.manifest import EVENTS_PATH
 from bot.slack.missed import missed
+from bot.slack.oauth import pages
 from bot.slack.once import Once
 from bot.slack.pace import Pace
 from bot.slack.people import People
@@ -58,12 +61,11 @@ from storage.turns import Request
 
 log = logging.getLogger(__name__)
 
-LISTENERS = (mentions, buttons, windows)
+LISTENERS = (mentions, buttons, windows, leaving)
 """Modules with a function `register(bot)`."""
 
-EVENTS = "/slack/events"  # events, commands and interactions alike
 HEALTH = "/health"
-ALIVE = "slack-alive"  # a file in the data folder, for Socket Mode
+ALIVE, ALIVE_SECONDS = "slack-alive", 10  # a file in the data folder, and how often it is touched
 CALL_SECONDS = 15.0
 ACK_SECONDS = 2.5  # Slack waits for three
 LAST_ATTEMPT = 3  # Slack sends an event again so often
@@ -92,8 +94,7 @@ class SlackBot:
         settings = services.settings
         self.services = services
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS))
-        token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token is not None else None
-        self.teams: Teams = teams or OneTeam(self.web_client(token))
+        self.teams: Teams = teams or self._teams()
         self.files = Files(self)
         self.turns = Turns(services, PLATFORM, self.files.fetch)
         self.characters = Characters(services)
@@ -125,6 +126,13 @@ class SlackBot:
         self._background: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    def _teams(self) -> Teams:
+        """The team of the token in the settings, or those that installed the app."""
+        token = self.services.settings.slack_bot_token
+        if token is not None:
+            return OneTeam(self.web_client(token.get_secret_value()))
+        return Installations(self.services, self.web_client(None))
+
     async def __aenter__(self) -> SlackBot:
         self._background = [
             asyncio.create_task(self.replies.run()),
@@ -141,6 +149,8 @@ class SlackBot:
         await end(self._background)
         await self.waiting.close()
         await self.turns.settle()
+        if isinstance(self.teams, Installations):
+            await self.teams.close()
         await self.session.close()
         await self.services.close()
 
@@ -266,10 +276,13 @@ class SlackBot:
     # -- HTTP and Socket Mode ------------------------------------------------------------------------------------------
 
     def web_app(self) -> web.Application:
-        """What Slack talks to over HTTP: nothing else is served there."""
+        """What Slack talks to over HTTP, and the pages that the app is installed from: nothing else is served there."""
         application = web.Application(client_max_size=2**20)
-        application.router.add_post(EVENTS, self._heard)
+        if self.services.settings.slack_signing_secret is not None:  # else anybody could sign
+            application.router.add_post(EVENTS_PATH, self._heard)
         application.router.add_get(HEALTH, self._healthy)
+        if isinstance(self.teams, Installations):
+            application.router.add_routes(pages(self.services.settings, self.teams, self.web_client(None)))
         return application
 
     async def _heard(self, request: web.Request) -> web.Response:
@@ -289,6 +302,8 @@ class SlackBot:
         await runner.setup()
         await web.TCPSite(runner, settings.slack_host, settings.slack_port).start()
         log.info("listening on %s", runner.addresses)
+        if settings.slack_mode == "http":
+            self._live(_up)
         return runner
 
     async def connect(self) -> AsyncSocketModeHandler:
@@ -301,16 +316,20 @@ class SlackBot:
         except SlackApiError as error:
             await handler.close_async()  # type: ignore[no-untyped-call]
             raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
-        self._background.append(asyncio.create_task(self._live(handler)))
+        self._live(handler.client.is_connected)
         return handler
 
-    async def _live(self, handler: AsyncSocketModeHandler) -> None:
-        """Touch a file while the socket is there: what a health check looks at."""
-        sign = self.services.settings.data_dir / ALIVE
-        while True:
-            if await handler.client.is_connected() and sign.parent.is_dir():
-                await asyncio.to_thread(sign.touch)
-            await asyncio.sleep(10)
+    def _live(self, is_up: Callable[[], Awaitable[bool]]) -> None:
+        """Touch a file while Slack reaches the bot: what a health check looks at."""
+
+        async def touch() -> None:
+            sign = self.services.settings.data_dir / ALIVE
+            while True:
+                if await is_up() and sign.parent.is_dir():
+                    await asyncio.to_thread(sign.touch)
+                await asyncio.sleep(ALIVE_SECONDS)
+
+        self._background.append(asyncio.create_task(touch()))
 
     async def catch_up(self) -> None:
         """Take what was said while nobody listened."""
@@ -363,25 +382,29 @@ def _log_late(task: asyncio.Task[None]) -> None:
 
 
 async def run(services: Services) -> None:
-    """Run the bot until it is cancelled. Raises `NotSetUp`."""
+    """Run the bot until it is cancelled. Raises `NotSetUp` or `KeyProblem`."""
     settings = services.settings
     if settings.slack_mode == "http" and settings.slack_signing_secret is None:
         raise NotSetUp("LIKENESS_SLACK_SIGNING_SECRET is not set. docs/slack.md says where it is.")
     if settings.slack_mode == "socket" and settings.slack_app_token is None:
         raise NotSetUp("LIKENESS_SLACK_APP_TOKEN is not set. docs/slack.md says how to get one.")
     if settings.slack_bot_token is None:
-        raise NotSetUp("LIKENESS_SLACK_BOT_TOKEN is not set. docs/slack.md says how to get a token.")
+        await services.database.arun(check, keys_of(settings))
     me = asyncio.current_task()
     if me is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     try:
         async with SlackBot(services) as bot, contextlib.AsyncExitStack() as opened:
             await bot.teams.all()  # a token that Slack does not know is better told now
-            if settings.slack_mode == "http":
+            if settings.slack_mode == "http" or isinstance(bot.teams, Installations):
                 opened.push_async_callback((await bot.listen()).cleanup)
-            else:
+            if settings.slack_mode == "socket":
                 opened.push_async_callback((await bot.connect()).close_async)
             await bot.catch_up()
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         log.info("stopping")
+
+
+async def _up() -> bool:
+    return True

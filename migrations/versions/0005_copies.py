@@ -1,14 +1,14 @@
 """Copies of pictures that a platform keeps for its menus
 
 Revision: 0005
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from bot.discord.client import LikenessClient, point_at
 from bot.services import Services
-from bot.slack.app import EVENTS
 from bot.slack.app import run as run_slack
+from bot.slack.manifest import EVENTS_PATH, manifest
 from ops.local.discord import TOKEN, LocalDiscord
 from ops.local.discord_page import Page as DiscordPage
 from ops.local.slack import LocalSlack
@@ -51,6 +51,7 @@ async def _on_discord(settings: Settings, url: str) -> None:
 async def slack(machine: OneMachine, port: int, console: Console) -> None:
     """Serve a Slack until cancelled; the settings say how it reaches the bot."""
     server = LocalSlack()
+    server.use_manifest(manifest("", socket=True, one=True))
     team = server.team(HOME)
     people = [server.person(name, team, admin=name == PEOPLE[0]) for name in PEOPLE]
     for name in CHANNELS:
@@ -83,7 +84,7 @@ async def _reached(server: LocalSlack, settings: Settings) -> bool:
     """Whether the bot can be told of events by now."""
     if settings.slack_mode == "socket":
         return bool(server.wire.sockets)
-    return await server.use_http(f"http://{settings.slack_host}:{settings.slack_port}{EVENTS}")
+    return await server.use_http(f"http://{settings.slack_host}:{settings.slack_port}{EVENTS_PATH}")
 
 
 def _say(console: Console, platform: str, url: str) -> None:

@@ -136,7 +136,7 @@ class State(Loopback):
         self.commands: list[Payload] = []  # of the app, as its manifest has them; likewise the shortcuts of messages
         self.shortcuts: list[Payload] = []
         self.subscribed = EVENTS  # what the app wants to hear of
-        self.scopes = SCOPES  # that an installation grants
+        self.scopes: tuple[str, ...] = SCOPES  # that an installation grants
         self.rotates_tokens = False
         self.refuses_orphans = False  # else a reply to a parent that is gone stands beside it, as mostly on Slack
         self.redirects_files = False  # downloads to another host, which has no business with tokens

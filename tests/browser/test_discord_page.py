@@ -5,84 +5,33 @@ With --write-screenshots its pictures become those of docs/discord.md.
 
 from __future__ import annotations
 
-import io
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from ops.stack import free_port
-
-IMAGES = Path("docs/images")
-LARGEST = 150_000  # bytes of a screenshot
-START_SECONDS, PICTURE_SECONDS = 90, 90
+from tests.browser.pages import PICTURE_SECONDS, local_page, opened_page, screenshot
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a page with the bot and a worker behind it, as the command starts them."""
-    folder, port = tmp_path_factory.mktemp("local"), free_port()
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("LIKENESS_")}
-    variables |= {"LIKENESS_DATA_DIR": str(folder / "data"), "PYTHONUNBUFFERED": "1"}
-    with (folder / "said").open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ops.cli", "local-discord", "--port", str(port), "--engine", "preview"],
-            env=variables,
-            stdout=said,
-            stderr=said,
-        )
-    try:
-        end = time.monotonic() + START_SECONDS
-        while "A Discord with the bot in it" not in (words := (folder / "said").read_text()):
-            assert process.poll() is None, words
-            assert time.monotonic() < end, words
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    with local_page("discord", tmp_path_factory.mktemp("local")) as address:
+        yield address
 
 
 @pytest.fixture
 def page(chromium: Browser, local: str) -> Iterator[Page]:
     """A page that has opened the address; it fails the test when its console shows an error."""
-    context = chromium.new_context(viewport={"width": 1040, "height": 860})
-    opened = context.new_page()
-    opened.set_default_timeout(15_000)
-    errors: list[str] = []
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(local)
-    yield opened
-    context.close()
-    assert not errors, errors
+    with opened_page(chromium, local) as opened:
+        yield opened
 
 
 @pytest.fixture
 def shoot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
-    """Takes a screenshot, small enough for the repository, and keeps it where that was asked for."""
-
-    def take(page: Page, name: str) -> None:
-        with Image.open(io.BytesIO(page.screenshot())) as opened:
-            drawn = opened.convert("RGB").quantize(192, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        buffer = io.BytesIO()
-        drawn.save(buffer, "PNG", optimize=True)
-        assert 10_000 < buffer.tell() < LARGEST
-        if request.config.getoption("--write-screenshots"):
-            (IMAGES / f"discord-{name}.png").write_bytes(buffer.getvalue())
-
-    return take
+    """Takes a screenshot, and keeps it where that was asked for."""
+    return lambda page, name: screenshot(page, f"discord-{name}", keep=request.config.getoption("--write-screenshots"))
 
 
 def say(page: Page, words: str) -> None:

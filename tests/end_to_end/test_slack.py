@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 import aiohttp
 import pytest
 
-from bot.slack.app import EVENTS, HEALTH
+from bot.slack.app import HEALTH
+from bot.slack.manifest import EVENTS_PATH
 from ops.local.slack import LocalSlack
 from ops.local.slack_state import APP_TOKEN, SIGNING_SECRET
 from ops.local.slack_wire import Payload
@@ -95,7 +96,7 @@ class SlackScene:
                     break
                 except aiohttp.ClientError:
                     await asyncio.sleep(0.05)
-        assert await self._slack.use_http(base + EVENTS)
+        assert await self._slack.use_http(base + EVENTS_PATH)
 
     async def begin(self, words: str) -> None:
         """In the channel."""

@@ -8,16 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select
 
 import migrations
 from ops.check_migrations import differences
 from ops.stack import Stack, free_port, running_stack
 from storage import reports
 from storage.settings import Settings
+from storage.tables import SlackBot
 from tests.factory import Factory
 from tests.processes import until
 
@@ -71,6 +75,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "discord",
         "local-discord",
         "local-slack",
+        "slack",
     ):
         assert f" {command} " in run.stdout
     assert "with-parent" not in likeness(tmp_path, "demo", "--help").stdout
@@ -216,6 +221,39 @@ def test_discord_without_a_token_says_what_is_missing(tmp_path: Path, system: di
     assert run.returncode == 1
     assert "LIKENESS_DISCORD_TOKEN" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_slack_without_keys_for_its_tokens_says_what_is_missing(tmp_path: Path, system: dict[str, str]) -> None:
+    app = {"slack_signing_secret": "secret", "slack_client_id": "1.2", "slack_client_secret": "secret"}
+    run = likeness(tmp_path, "slack", **system, **app, slack_encryption_keys="")
+    assert run.returncode == 1
+    assert "LIKENESS_SLACK_ENCRYPTION_KEYS is not set" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_manifest_of_slack_is_one_json(tmp_path: Path) -> None:
+    made = json.loads(likeness(tmp_path, "slack", "manifest", "--url", "https://likeness.example.org").stdout)
+    assert made["settings"]["event_subscriptions"]["request_url"] == "https://likeness.example.org/slack/events"
+    run = likeness(tmp_path, "slack", "manifest")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "--url" in run.stderr
+
+
+def test_keys_are_replaced_by_a_command(tmp_path: Path, system: dict[str, str], factory: Factory) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    bot = {"client_id": "1.2", "app_id": "A1", "team_id": "T1", "is_enterprise_install": False}
+    sealed = Fernet(old).encrypt(b"xoxb-secret").decode()
+    row = SlackBot(**bot, bot_token=sealed, installed_at=datetime(2026, 1, 1))  # noqa: DTZ001  (as slack_sdk writes it)
+    factory.database.run(lambda session: session.add(row))
+
+    def rotate(keys: str) -> subprocess.CompletedProcess[str]:
+        app = {"slack_client_id": "1.2", "slack_client_secret": "secret", "slack_encryption_keys": keys}
+        return likeness(tmp_path, "slack", "rotate-keys", **system, **app)
+
+    assert "Add the old key" in rotate(new).stderr
+    assert rotate(f"{new},{old}").stdout == "Secrets that are sealed with the first key now: 1.\n"
+    kept = factory.database.run(lambda session: session.scalars(select(SlackBot.bot_token)).one())
+    assert Fernet(new).decrypt(str(kept)) == b"xoxb-secret"
 
 
 def test_reports_are_listed_for_operators(tmp_path: Path, system: dict[str, str], factory: Factory) -> None:

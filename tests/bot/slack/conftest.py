@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from bot.services import Services
 from bot.slack import render
-from bot.slack.app import EVENTS, SlackBot
+from bot.slack.app import SlackBot
+from bot.slack.manifest import EVENTS_PATH, manifest
 from ops.local.slack import File, LocalSlack
 from ops.local.slack_state import APP_TOKEN, SIGNING_SECRET
 from ops.local.slack_wire import Payload
@@ -144,8 +145,12 @@ def button(message: Payload, what: str) -> str:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[LocalSlack]:
-    """The server, empty. It tries events again at once, and then in a second, when a signature is another."""
+    """The server, empty, with an app as the manifest has it.
+
+    It tries events again at once, and then in a second, when a signature is another.
+    """
     server = LocalSlack()
+    server.use_manifest(manifest("", socket=True, one=True))
     server.wire.retries = (0.0, 1.1, 1.1)
     server.limits.post_burst = 20
     await server.start()
@@ -174,7 +179,7 @@ async def running(slack: LocalSlack, services: Services) -> AsyncIterator[SlackB
     async with SlackBot(services) as bot:
         if services.settings.slack_mode == "http":
             runner = await bot.listen()
-            assert await slack.use_http(f"http://127.0.0.1:{runner.addresses[0][1]}{EVENTS}")
+            assert await slack.use_http(f"http://127.0.0.1:{runner.addresses[0][1]}{EVENTS_PATH}")
             close = runner.cleanup
         else:
             close = (await bot.connect()).close_async

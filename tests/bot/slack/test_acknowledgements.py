@@ -137,11 +137,11 @@ async def test_without_the_broker_turns_are_taken_in_all_the_same(
 
 async def test_nothing_else_is_served_and_health_is(town: Town) -> None:
     assert town.slack.wire.request_url is not None
-    base = town.slack.wire.request_url.removesuffix(app.EVENTS)
+    base = town.slack.wire.request_url.removesuffix(app.EVENTS_PATH)
     async with aiohttp.ClientSession() as session:
         async with session.get(base + app.HEALTH) as answer:
             assert answer.status == 200
         async with session.get(base + "/") as answer:
             assert answer.status == 404
-        async with session.post(base + app.EVENTS, data=b"{}") as answer:
+        async with session.post(base + app.EVENTS_PATH, data=b"{}") as answer:
             assert answer.status == 401
