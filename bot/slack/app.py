@@ -312,6 +312,8 @@ class SlackBot:
         assert token is not None
         handler = AsyncSocketModeHandler(self.app, token.get_secret_value(), web_client=self.web_client(None))
         try:
+            # Asked for by the client itself, a token that is refused would be tried for ever.
+            handler.client.wss_uri = await handler.client.issue_new_wss_url()
             await handler.connect_async()  # type: ignore[no-untyped-call]  # likewise below: bolt has no types here
         except SlackApiError as error:
             await handler.close_async()  # type: ignore[no-untyped-call]
