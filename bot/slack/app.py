@@ -114,7 +114,7 @@ class SlackBot:
         self.app = AsyncApp(
             name="likeness",
             client=self.web_client(None),
-            authorize=_Authorize(self.teams),
+            authorize=_Authorize(self.teams),  # type: ignore[arg-type]  # bolt takes one, and its types do not say so
             signing_secret=secret.get_secret_value() if secret is not None else "",
             process_before_response=True,
             before_authorize=self._not_replayed,
@@ -312,6 +312,8 @@ class SlackBot:
         assert token is not None
         handler = AsyncSocketModeHandler(self.app, token.get_secret_value(), web_client=self.web_client(None))
         try:
+            # Asked for by the client itself, a token that is refused would be tried for ever.
+            handler.client.wss_uri = await handler.client.issue_new_wss_url()
             await handler.connect_async()  # type: ignore[no-untyped-call]  # likewise below: bolt has no types here
         except SlackApiError as error:
             await handler.close_async()  # type: ignore[no-untyped-call]
@@ -343,7 +345,13 @@ class _Authorize(AsyncAuthorize):
         self._teams = teams
 
     async def __call__(
-        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, user_id: str | None
+        self,
+        *,
+        context: AsyncBoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        **_: str | None,
     ) -> AuthorizeResult | None:
         try:
             installed = await self._teams.installed(team_id or "")
