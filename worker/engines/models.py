@@ -60,6 +60,7 @@ class Model:
     source: str  # of the licence
     weights: tuple[Weights, ...] = ()  # none: not known
     speeds: tuple[Speed, ...] = ()
+    file: str = ""  # which one of a LoRA's files, as a pattern
     steps: int = 0  # of one picture, as it was made for; 0: not known
     published_gb: float | None = None  # the largest memory that a source gives for one picture, without our reader
     note: str = ""
@@ -163,6 +164,7 @@ MODELS: dict[str, Model] = {
             weights=(
                 Weights("lora", 0.85, _HUB + "lightx2v/Qwen-Image-Lightning, bf16, of the same kind", shrinks=False),
             ),
+            file="*-4steps-*-bf16.safetensors",
             steps=4,
         ),
         Model(
