@@ -134,7 +134,7 @@ def worker(
     from ops.one_machine import worker_argv
 
     settings = _settings(engine=engine, worker_threads=threads)
-    argv = worker_argv(settings.engine, concurrency=concurrency, log_level=settings.log_level)
+    argv = worker_argv(settings, concurrency=concurrency)
     sys.stdout.flush()
     os.execv(argv[0], argv)  # noqa: S606  (no shell: signals must reach the worker itself)
 

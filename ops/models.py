@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import HfApi, get_token, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -27,14 +27,13 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from storage.settings import Settings
 from worker.engines import models
-from worker.engines.models import ENGINES, MANIFEST, MODELS, Chosen, home_of, pinned
+from worker.engines.models import ENGINES, MANIFEST, MODELS, Chosen, Model, home_of, pinned
 
 KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")  # weights, configurations, tokenizers, licences
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -84,7 +83,20 @@ def show(settings: Settings, console: Console) -> None:
             one = Chosen(model.part, model.id)
             table.add_row("by setting", model.part, model.id, one.licence, _gb(model.gigabytes), _here(one, settings))
     console.print(table)
+    for model in MODELS.values():
+        for words in _published(model):
+            console.print(f"{model.id}: {words}", soft_wrap=True)
     console.print(f"Fetched models are in {settings.models_folder}. Sizes are those of published files, or reckoned.")
+
+
+def _published(model: Model) -> Iterator[str]:
+    """What others measured of a model, each with its source."""
+    for speed in model.speeds:
+        yield f"{speed.seconds:g} s a picture on {speed.of} ({speed.source})"
+    if model.published_gb:
+        yield f"{model.published_gb:g} GB ({model.source})"
+    if model.note:
+        yield model.note
 
 
 def _gb(size: float | None) -> str:
@@ -246,6 +258,7 @@ def _check_disk(folder: Path, missing: list[File]) -> None:
 def _get(one: Chosen, commit: str, file: File, folder: Path, endpoint: str | None, said: Said) -> None:
     """Get one file, from where it was interrupted. What differs from its hash is thrown away and got once more."""
     part = folder / ".parts" / hashlib.sha256(file.name.encode()).hexdigest()
+    token = get_token()
     for _ in range(2):
         begun = part.stat().st_size if part.exists() else 0
         if begun > file.size:
@@ -258,8 +271,8 @@ def _get(one: Chosen, commit: str, file: File, folder: Path, endpoint: str | Non
                     hf_hub_url(one.name, file.name, revision=commit, endpoint=endpoint),
                     out,
                     resume_size=begun,
-                    headers=build_hf_headers() | {"Accept-Encoding": "identity"},
-                    _tqdm_bar=_Heard(said),  # type: ignore[arg-type]  # all that it calls of a bar
+                    headers={"Accept-Encoding": "identity", **({"Authorization": f"Bearer {token}"} if token else {})},
+                    _tqdm_bar=_Heard(said),
                 )
         if _digest(part, file.digest) == file.digest:
             (folder / file.name).parent.mkdir(parents=True, exist_ok=True)

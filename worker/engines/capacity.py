@@ -85,15 +85,21 @@ def _models(engine: str, settings: Settings) -> Iterator[Shortage]:
         try:
             models.located(one, settings)
         except ModelMissing as error:
-            yield Shortage("models", str(error), f"Run likeness models fetch --engine {engine}; licence: {one.licence}.")
+            yield Shortage(
+                "models", str(error), f"Run likeness models fetch --engine {engine}; licence: {one.licence}."
+            )
     if engine == "remote" and not settings.remote_url:
-        yield Shortage("models", "no server is named that paints", "Set LIKENESS_REMOTE_URL, such as http://host:8000/v1.")
+        yield Shortage(
+            "models", "no server is named that paints", "Set LIKENESS_REMOTE_URL, such as http://host:8000/v1."
+        )
 
 
 def _libraries(settings: Settings, machine: Machine) -> Iterator[Shortage]:
     missing = [name for name, asked in LIBRARIES.items() if asked(settings) and name not in machine.libraries]
     if missing:
-        yield Shortage("libraries", f"not installed here: {', '.join(missing)}", "Run pip install 'likeness[worker,gpu]'.")
+        yield Shortage(
+            "libraries", f"not installed here: {', '.join(missing)}", "Run pip install 'likeness[worker,gpu]'."
+        )
 
 
 def _gpu(engine: str, settings: Settings, machine: Machine) -> Iterator[Shortage]:
@@ -131,7 +137,7 @@ def _gpu(engine: str, settings: Settings, machine: Machine) -> Iterator[Shortage
             "gpu",
             f"{engine} needs about {needed:.0f} GB, and of the {gpu.total_gb:.0f} of the {gpu.name} only "
             f"{gpu.free_gb:.0f} are free",
-            "End what else runs on it: nvidia-smi tells what.",
+            "nvidia-smi tells what else runs on it; where that is this engine's own worker, all is well.",
         )
     held = needed_in_memory(engine, settings)
     if held > machine.memory_gb:
