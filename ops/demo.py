@@ -72,7 +72,7 @@ def _serve(stack: Stack, settings: Settings, console: Console) -> None:
     engine = {"LIKENESS_ENGINE": settings.engine}
     page = {"LIKENESS_STUDIO_HOST": host, "LIKENESS_STUDIO_PORT": str(port), "LIKENESS_STUDIO_TOKEN": token}
     studio = Part("studio", [sys.executable, "-m", "ops.cli", "studio"], engine | page)
-    worker = Part("worker", worker_argv(settings.engine, log_level=settings.log_level), engine)
+    worker = Part("worker", worker_argv(settings), engine)
     address = studio_address(host, port, token)
 
     with console.status("Starting the studio…"):

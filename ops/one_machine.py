@@ -27,6 +27,8 @@ from storage.settings import Settings
 from storage.tables import Worker
 from storage.tickets import queue
 from worker import engines
+from worker.engines.capacity import machine, shortages
+from worker.engines.models import ENGINES
 
 START_SECONDS = 120.0  # a first start of the preview engine reads its libraries from a cold disk
 
@@ -44,12 +46,23 @@ class OneMachine:
     worker: Process | None = None
 
 
-def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_level: str = "INFO") -> list[str]:
-    """The command line of a worker: `concurrency` processes with one engine each. Raises `NoWorker`."""
+def worker_argv(
+    settings: Settings, *, concurrency: int = 1, name: str = "worker", log_level: str | None = None
+) -> list[str]:
+    """The command line of a worker: `concurrency` processes with the settings' engine each.
+
+    Raises `NoWorker`, also where this machine cannot hold the engine.
+    """
+    engine = settings.engine
     if engine not in engines.NAMES:
         raise NoWorker(f"There is no engine named {engine}. There are: {', '.join(engines.NAMES)}.")
     if engine != "echo" and importlib.util.find_spec("torch") is None:
         raise NoWorker(f"The engine {engine} needs torch, which is not installed here. `make install` installs it.")
+    if engine in ENGINES and (short := shortages(engine, settings, machine())):
+        raise NoWorker(
+            f"This machine cannot run the engine {engine}: "
+            + " ".join(f"{one.says[0].upper()}{one.says[1:].removesuffix('.')}. {one.mend}" for one in short)
+        )
     return [
         *(sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker"),
         *(
@@ -60,7 +73,7 @@ def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_
             "--hostname",
             f"{name}@%h",
             "--loglevel",
-            log_level,
+            log_level or settings.log_level,
         ),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
@@ -72,7 +85,7 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
 
     Raises `ops.stack.StackError` or `NoWorker`.
     """
-    argv = worker_argv(settings.engine)  # a name that does not exist is said before anything is started
+    argv = worker_argv(settings)  # what keeps a worker from starting is said before anything is started
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)
         return

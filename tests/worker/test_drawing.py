@@ -566,9 +566,16 @@ def test_an_engine_can_ask_for_the_pictures_that_came_with_earlier_messages(
     open_blobs(settings.blobs).put(key, photo.getvalue(), content_type="image/png")
 
     def add(session: Session) -> None:
-        blob = {"workspace_id": first.workspace_id, "key": key, "bytes": len(photo.getvalue()), "content_type": "image/png"}
+        blob = {
+            "workspace_id": first.workspace_id,
+            "key": key,
+            "bytes": len(photo.getvalue()),
+            "content_type": "image/png",
+        }
         session.execute(
-            text("INSERT INTO blobs (workspace_id, key, bytes, content_type) VALUES (:workspace_id, :key, :bytes, :content_type)"),
+            text(
+                "INSERT INTO blobs (workspace_id, key, bytes, content_type) VALUES (:workspace_id, :key, :bytes, :content_type)"
+            ),
             blob,
         )
         session.add(Reference(workspace_id=first.workspace_id, turn_id=first.turn_id, blob_key=key, position=0))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from storage.settings import Settings
 from worker.engines.contract import Engine
+from worker.engines.models import ENGINES
 
-NAMES = ("preview", "echo")
+NAMES = ("preview", *ENGINES, "echo")
 
 
 class UnknownEngine(ValueError):

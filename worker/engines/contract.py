@@ -170,9 +170,7 @@ class Engine(Protocol):
     def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
         """Draw what was read. Equal reading and seed give an equal picture on one machine."""
 
-    def draw_several(
-        self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep
-    ) -> list[Drawing]:
+    def draw_several(self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep) -> list[Drawing]:
         """A picture for each seed of a reading that draws, side by side where the engine can; the history keeps the first.
 
         Previews show all of them, as `side_by_side` puts them.
