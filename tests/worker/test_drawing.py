@@ -590,7 +590,9 @@ def test_an_engine_can_ask_for_the_pictures_that_came_with_earlier_messages(
 
     watching = drawer(settings, database, Watching())
     assert watching.draw_next()
-    varied = factory.receive("", kind=Kind.VARIATIONS, reply_to=first.turn_id)
+    second = factory.receive("draw Olivia")
+    assert watching.draw_next()
+    varied = factory.receive("", kind=Kind.VARIATIONS, reply_to=second.turn_id)
     assert watching.draw_next()
     factory.receive("and then")
     assert watching.draw_next()
