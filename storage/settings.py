@@ -211,6 +211,11 @@ class Settings(BaseSettings):
         return self.models_dir or self.data_dir / "models"
 
     @property
+    def faces_folder(self) -> Path:
+        """Where the models are that find and compare faces in photographs."""
+        return self.face_models or self.models_folder / "open-faces"
+
+    @property
     def history_folder(self) -> Path:
         """Where the disk tier of the history is."""
         return self.history_dir or self.data_dir / "history"
