@@ -178,8 +178,8 @@ def script(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Script:
             if not writing or writing[-1] is not held:
                 writing.append(held)
                 coming.append(coming.pop(0))  # round and round
-            rest = coming[-1][len(held.text) :]
-            (token, *_) = reader._chat.words(rest)
+            rest = coming[-1].encode()[len(held._tokens.decode_bytes(held.ids)) :]
+            (token, *_) = held._tokens.tokenize_bytes(rest)
             assert held.allowed()[token], f"the grammar does not allow {rest!r}"
             return token
 
