@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import http_get
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from storage.settings import Settings
 from worker.engines import models
@@ -71,7 +71,7 @@ class Listed:
 
 def show(settings: Settings, console: Console) -> None:
     """Print the models of each engine, as the settings name them, and the others that the catalogue knows."""
-    table = Table("engine", "part", "model", "licence", "GB", "here")
+    table = Table("engine", "part", Column("model", overflow="fold"), "licence", Column("GB", justify="right"), "here")
     shown = set()
     for engine in ENGINES:
         for one in models.chosen(engine, settings):

@@ -139,6 +139,10 @@ def _gpu(engine: str, settings: Settings, machine: Machine) -> Iterator[Shortage
             f"{gpu.free_gb:.0f} are free",
             "nvidia-smi tells what else runs on it; where that is this engine's own worker, all is well.",
         )
+    if settings.quantization != "none" and settings.offload == "sequential":
+        yield Shortage(
+            "gpu", "quantized weights cannot be moved layer by layer", "Set LIKENESS_OFFLOAD=model, or no quantization."
+        )
     held = needed_in_memory(engine, settings)
     if held > machine.memory_gb:
         yield Shortage(
@@ -181,7 +185,7 @@ def _what_fits(engine: str, settings: Settings, gpu: Gpu) -> str:
     quantizations: Sequence[Quantization] = get_args(Quantization)
     for offload in dict.fromkeys((settings.offload, "none", "model", "sequential")):
         for quantization in quantizations:
-            if quantization == "fp8" and gpu.capability < FP8:
+            if (quantization == "fp8" and gpu.capability < FP8) or (quantization != "none" and offload == "sequential"):
                 continue
             other = settings.model_copy(update={"quantization": quantization, "offload": offload})
             needed = models.needed_gb(models.chosen(engine, other), other)

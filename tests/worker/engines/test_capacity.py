@@ -60,13 +60,16 @@ def test_memory_that_others_use_is_told_from_memory_that_is_not_there(held: Sett
 
 
 def test_offload_asks_the_machine_for_what_the_gpu_is_spared(held: Settings) -> None:
-    assert says("qwen-edit", held, RTX_4090, offload="sequential", quantization="fp8") == ""
-    small = replace(RTX_4090, memory_gb=16)
-    assert "which has 16" in says("qwen-edit", held, small, offload="sequential", quantization="fp8")
+    card = replace(RTX_4090, gpus=(Gpu("L40S", 47.7, 47, (8, 9)),))
+    assert "needs about 86 GB" in says("qwen-edit", held, card)
+    assert says("qwen-edit", held, card, offload="sequential") == ""
+    small = replace(card, memory_gb=16)
+    assert "which has 16" in says("qwen-edit", held, small, offload="sequential")
+    assert "layer by layer" in says("qwen-edit", held, card, offload="sequential", quantization="fp8")
 
 
 def test_an_old_gpu_is_told_what_it_cannot_compute(held: Settings) -> None:
-    told = says("klein", held, T4, quantization="fp8", offload="sequential")
+    told = says("klein", held, T4, quantization="fp8")
     assert "LIKENESS_DTYPE=float16" in told
     assert "LIKENESS_QUANTIZATION=int8" in told
 

@@ -1,0 +1,1 @@
+"""Painters of published models, each in a module of its own; what they have in common is `worker.engines.published.painter`."""
