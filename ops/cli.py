@@ -25,6 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+models_app = typer.Typer(help="Published models for a GPU: what there is, and getting it here.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
 Engine = Annotated[str | None, typer.Option(help="The engine that draws; the default is the setting LIKENESS_ENGINE.")]
 
 
@@ -195,6 +198,39 @@ def doctor(
         raise typer.Exit(1)
 
 
+@models_app.command("list")
+def list_models() -> None:
+    """List the models of each engine with their licences, and which of them are here."""
+    from rich.console import Console
+
+    from ops import models
+
+    models.show(_settings(), Console())
+
+
+@models_app.command("fetch")
+def fetch_models(
+    engine: Engine = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Folder for models; the setting LIKENESS_MODELS_DIR without it.")
+    ] = None,
+) -> None:
+    """Get the models of an engine, or compare those that are here with their hashes. What was interrupted goes on."""
+    from rich.console import Console
+
+    from ops import models
+    from worker.engines.models import ENGINES
+
+    settings = _settings(engine=engine, models_dir=into)
+    if settings.engine not in ENGINES:
+        raise typer.BadParameter(f"{settings.engine} needs no published models. These do: {', '.join(ENGINES)}.")
+    try:
+        models.fetch(settings.engine, settings, Console(highlight=False))
+    except models.FetchProblem as problem:
+        typer.echo(f"likeness: {problem}", err=True)
+        raise typer.Exit(1) from None
+
+
 @app.command()
 def train(
     folder: Annotated[Path | None, typer.Argument(help="Folder of pictures, checkpoints and logs.")] = None,
@@ -302,6 +338,7 @@ def _sentence(error: Exception) -> str | None:
     from ops.stack import StackError
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
+    from worker.engines.models import ModelMissing
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
         return f"The package {error.name} is not installed here. `make install` installs everything."
@@ -317,7 +354,9 @@ def _sentence(error: Exception) -> str | None:
         errno.EROFS,
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
-    if isinstance(error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase):
+    if isinstance(
+        error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase | ModelMissing
+    ):
         return str(error)
     return None
 
