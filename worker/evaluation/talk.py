@@ -71,8 +71,9 @@ class Talk:
         records = tuple(one.record for one in self.line(after))
         on_line = {record.turn_id for record in records}
         known = tuple(one for one in self.characters if one.turn_id is None or one.turn_id in on_line)
+        drawn = {one.record.turn_id: one.picture for one in self.rounds}
         return self.engine.read(
-            History(records, UUID(int=self.seed), self.segments),
+            History(records, UUID(int=self.seed), self.segments, picture=drawn.get),
             ChatMessage(text, tuple(pictures), known, seed=self.seed + len(self.rounds)),
         )
 
