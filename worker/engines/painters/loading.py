@@ -24,6 +24,7 @@ from worker.engines.painters.glm import Glm
 from worker.engines.painters.klein import Klein
 from worker.engines.painters.qwen_edit import QwenEdit
 
+BACKEND = "inductor"  # of torch.compile
 UNQUANTIZED = ("visual", "vqmodel")  # parts of language models that make what is kept of pictures
 
 
@@ -198,5 +199,5 @@ def _placed(painter: Any, loading: Loading) -> Any:  # Any: the painter that it 
     else:
         pipe.to(loading.device)
     if loading.compile:
-        pipe.transformer.compile_repeated_blocks()
+        pipe.transformer.compile_repeated_blocks(backend=BACKEND)
     return painter

@@ -116,7 +116,7 @@ class LoopPainter(ABC, Generic[_Told]):
     @torch.no_grad()
     def encode(self, picture: Image.Image) -> Arrays:
         """`latents` (c, h, w) of a picture of any size, shrunk to what the painter sees of it."""
-        arrays = self._encode(_fitted(picture.convert("RGB"), self._reference_pixels))
+        arrays = self._encode(fitted(picture.convert("RGB"), self._reference_pixels))
         self.pipe.maybe_free_model_hooks()
         return {name: _kept(array) for name, array in arrays.items()}
 
@@ -227,7 +227,7 @@ class LoopPainter(ABC, Generic[_Told]):
         """Pixels (1, 3, h, w) in -1…1."""
 
 
-def _fitted(picture: Image.Image, pixels: int) -> Image.Image:
+def fitted(picture: Image.Image, pixels: int) -> Image.Image:
     """The middle of a picture, with sides that are multiples of `MULTIPLE`, and not more pixels than these."""
     longest = RATIO * min(picture.size)
     seen = [min(side, longest) for side in picture.size]

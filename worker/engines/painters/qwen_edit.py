@@ -21,7 +21,7 @@ from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import (
 from PIL import Image
 from torch import Tensor, nn
 
-from worker.engines.painters.loop import LoopPainter, Progress
+from worker.engines.painters.loop import LoopPainter, Progress, fitted
 from worker.engines.published.painter import Brief
 
 STEPS = 40
@@ -84,8 +84,9 @@ class QwenEdit(LoopPainter[Told]):
             return embedded
         seen = []
         for one in brief.references:
-            width, height = calculate_dimensions(self._glance, one.picture.width / one.picture.height)
-            seen.append(self.pipe.image_processor.resize(one.picture.convert("RGB"), height, width))
+            picture = fitted(one.picture.convert("RGB"), self._reference_pixels)
+            width, height = calculate_dimensions(self._glance, picture.width / picture.height)
+            seen.append(self.pipe.image_processor.resize(picture, height, width))
         embedded = self.pipe.encode_prompt(prompt, image=seen, device=device, num_images_per_prompt=count)
         return embedded
 

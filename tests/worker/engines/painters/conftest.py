@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -304,8 +303,3 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
 def brief(painter: LoopPainter[Any], pictures: Sequence[Image.Image] = (), prompt: str = 'Olivia says "hello"') -> Brief:
     """A brief with references that the painter has encoded."""
     return Brief(prompt, SIZE, tuple(Reference(one, painter.encode(one)) for one in pictures))
-
-
-def with_lora(loading: Loading, file: Path) -> Loading:
-    """The same, with a LoRA."""
-    return replace(loading, lora=file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus as qwen_edit_plus
@@ -12,7 +13,8 @@ import torch
 from PIL import Image
 from transformers import Qwen3ForCausalLM
 
-from tests.worker.engines.painters.conftest import CODES, GLANCE, SIZE, STEPS, brief, picture
+from tests.worker.engines.painters.conftest import CODES, GLANCE, SIZE, STEPS, brief, load, picture
+from worker.engines.painters.loading import Loading
 from worker.engines.painters.loop import LoopPainter
 from worker.engines.published.painter import OnPaint
 
@@ -48,21 +50,24 @@ def whole(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture)
 
 
+def mend(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is broken of stock GLM-Image with transformers 5.23, and what a model of random weights makes wrong."""
+    tokens, scores = model.get_image_tokens, model.lm_head.forward
+    monkeypatch.setattr(  # it gives one tensor where a list is expected
+        model, "get_image_tokens", lambda of, grids: tokens(of.split(of.shape[0] // len(grids)), grids)
+    )
+    no_codes = torch.arange(CODES, model.lm_head.out_features)  # a trained one does not end a picture before its end
+    monkeypatch.setattr(model.lm_head, "forward", lambda of: scores(of).index_fill(-1, no_codes, -torch.inf))
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_picture_is_the_pipelines_own(
     name: str, painter: LoopPainter[Any], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(qwen_edit_plus, "VAE_IMAGE_SIZE", SIZE[0] * SIZE[1])  # what the stock pipeline enlarges to
     monkeypatch.setattr(qwen_edit_plus, "CONDITION_IMAGE_SIZE", GLANCE)
-    if name == "glm":  # what is broken of it with transformers 5.23: it gives one tensor where a list is expected
-        model = painter.pipe.vision_language_encoder
-        tokens = model.get_image_tokens
-        monkeypatch.setattr(
-            model, "get_image_tokens", lambda of, grids: tokens(of.split(of.shape[0] // len(grids)), grids)
-        )
-        rest = torch.arange(CODES, model.lm_head.out_features)  # trained ones do not end a picture before its end
-        end = model.lm_head.forward
-        monkeypatch.setattr(model.lm_head, "forward", lambda hidden: end(hidden).index_fill(-1, rest, -torch.inf))
+    if name == "glm":
+        mend(painter.pipe.vision_language_encoder, monkeypatch)
     pictures = PICTURES[:count]
     theirs = stock(painter, pictures, seed=7)
     monkeypatch.undo()
@@ -76,7 +81,7 @@ def test_stock_glm_cannot_look_at_a_picture(painters: dict[str, LoopPainter[Any]
 
 
 def test_kleins_text_encoder_says_the_same_without_its_last_layers(
-    painters: dict[str, LoopPainter[Any]], folders: dict[str, Any]
+    painters: dict[str, LoopPainter[Any]], folders: dict[str, Path]
 ) -> None:
     pipe = painters["klein"].pipe
     cut, _ = pipe.encode_prompt("a dog on the beach")
@@ -99,3 +104,11 @@ def test_pictures_of_one_batch_are_those_of_their_seeds(painter: LoopPainter[Any
         assert np.allclose(one.arrays["latents"], alone.arrays["latents"], atol=1e-4)
         assert np.abs(whole(one.picture).astype(int) - whole(alone.picture)).max() <= 1
     assert len({one.picture.tobytes() for one in together}) == 3
+
+
+def test_in_bfloat16_too(name: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    painter = load(name, folders[name], Loading(dtype=torch.bfloat16, steps=STEPS))
+    ours = painter.paint(brief(painter), seeds=[7], on_step=silent)[0].picture
+    if name == "glm":
+        mend(painter.pipe.vision_language_encoder, monkeypatch)
+    assert np.array_equal(whole(ours), whole(stock(painter, (), seed=7)))
