@@ -1,1 +1,1 @@
-"""Painters of published models, each in a module of its own; what they have in common is `worker.engines.published.painter`."""
+"""Painters: published models that make a picture of a prompt and of pictures to look at."""
