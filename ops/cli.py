@@ -300,15 +300,22 @@ def evaluate(
     if settings.engine == "preview":
         lines = evaluation.evaluate(evaluation.SUITES[suite], weights=weights, out=out, tell=tell)
     else:
+        from ops.one_machine import check_engine
         from worker import engines
         from worker.identity.choice import guard_for, licence_of
         from worker.identity.photos import PhotoMeter
 
+        check_engine(settings)
         judge = faces or settings.faces_folder
         aside.print(f"Faces are judged by {judge}: {licence_of(judge, settings)}", highlight=False, soft_wrap=True)
+        try:
+            meter = PhotoMeter(judge)
+        except ValueError as problem:
+            typer.echo(f"likeness: {problem} `likeness models fetch --faces` gets the open ones.", err=True)
+            raise typer.Exit(1) from None
         lines = evaluation.evaluate_photographs(
             engines.load(settings.engine, settings),
-            PhotoMeter(judge),
+            meter,
             evaluation.SUITES[suite],
             guard=guard_for(settings.engine, settings),
             out=out,

@@ -46,13 +46,8 @@ class OneMachine:
     worker: Process | None = None
 
 
-def worker_argv(
-    settings: Settings, *, concurrency: int = 1, name: str = "worker", log_level: str | None = None
-) -> list[str]:
-    """The command line of a worker: `concurrency` processes with the settings' engine each.
-
-    Raises `NoWorker`, also where this machine cannot hold the engine.
-    """
+def check_engine(settings: Settings) -> None:
+    """Raises `NoWorker` where there is no such engine, or this machine cannot hold it."""
     engine = settings.engine
     if engine not in engines.NAMES:
         raise NoWorker(f"There is no engine named {engine}. There are: {', '.join(engines.NAMES)}.")
@@ -63,11 +58,18 @@ def worker_argv(
             f"This machine cannot run the engine {engine}: "
             + " ".join(f"{one.says[0].upper()}{one.says[1:].removesuffix('.')}. {one.mend}" for one in short)
         )
+
+
+def worker_argv(
+    settings: Settings, *, concurrency: int = 1, name: str = "worker", log_level: str | None = None
+) -> list[str]:
+    """The command line of a worker: `concurrency` processes with the settings' engine each. Raises `NoWorker`."""
+    check_engine(settings)
     return [
         *(sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker"),
         *(
             "--queues",
-            queue(engine),
+            queue(settings.engine),
             "--concurrency",
             str(concurrency),
             "--hostname",
