@@ -131,10 +131,11 @@ def worker(
     threads: Annotated[int | None, typer.Option(min=0, help="CPU threads of each; 0 means all cores.")] = None,
 ) -> None:
     """Draw: take turns of one engine from the queue until stopped."""
-    from ops.one_machine import worker_argv
+    from ops.one_machine import check_machine, worker_argv
 
     settings = _settings(engine=engine, worker_threads=threads)
     argv = worker_argv(settings, concurrency=concurrency)
+    check_machine(settings)
     sys.stdout.flush()
     os.execv(argv[0], argv)  # noqa: S606  (no shell: signals must reach the worker itself)
 
@@ -300,12 +301,12 @@ def evaluate(
     if settings.engine == "preview":
         lines = evaluation.evaluate(evaluation.SUITES[suite], weights=weights, out=out, tell=tell)
     else:
-        from ops.one_machine import check_engine
+        from ops.one_machine import check_machine
         from worker import engines
         from worker.identity.choice import guard_for, licence_of
         from worker.identity.photos import PhotoMeter
 
-        check_engine(settings)
+        check_machine(settings)
         judge = faces or settings.faces_folder
         aside.print(f"Faces are judged by {judge}: {licence_of(judge, settings)}", highlight=False, soft_wrap=True)
         try:
@@ -372,6 +373,7 @@ def _sentence(error: Exception) -> str | None:
     from ops.stack import StackError
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
+    from worker.engines import UnknownEngine
     from worker.engines.models import ModelMissing
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
@@ -389,7 +391,16 @@ def _sentence(error: Exception) -> str | None:
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
     if isinstance(
-        error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase | ModelMissing
+        error,
+        StackError
+        | KeeperGone
+        | NoWorker
+        | NoToken
+        | ScriptProblem
+        | BlobError
+        | NewerDatabase
+        | ModelMissing
+        | UnknownEngine,
     ):
         return str(error)
     return None

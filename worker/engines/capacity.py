@@ -10,7 +10,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -21,7 +21,7 @@ from worker.engines.models import ENGINES, ModelMissing, Quantization
 BFLOAT16 = (8, 0)  # compute capabilities from which GPUs compute in these types
 FP8 = (8, 9)
 
-LIBRARIES = {  # by what asks for them; all are in the extra `gpu`
+LIBRARIES: dict[str, Callable[[Settings], bool]] = {  # by what asks for them; all are in the extra `gpu`
     "accelerate": lambda settings: settings.offload != "none",
     "bitsandbytes": lambda settings: settings.quantization == "nf4",
     "llguidance": lambda _: True,
