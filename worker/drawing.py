@@ -232,18 +232,17 @@ class Drawer:
             log.exception("turn %s did not fit into the memory", claim.turn_id)
             if not claim.options.get(turns.MODEST):
                 raise
-            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "This is more than my memory holds."))
+            why = "This is more than my memory holds."
         except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
-            return Outcome(
-                Status.FAILED, turns.failure(claim.turn_id, "A picture that I was to look at is gone from the store.")
-            )
+            why = "A picture that I was to look at is gone from the store."
         except BlobsUnavailable:
             log.exception("turn %s was not kept", claim.turn_id)
-            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "The picture could not be stored."))
+            why = "The picture could not be stored."
         except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
             log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
-            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "Something broke while I was drawing this."))
+            why = "Something broke while I was drawing this."
+        return Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
 
     def _drawn(
         self, claim: Claim, history: History, message: ChatMessage, reading: Reading, lease: Lease

@@ -22,6 +22,10 @@ def load(name: str, settings: Settings) -> Engine:
         return PreviewEngine.from_pretrained(
             settings.preview_weights, steps=settings.preview_steps, personalized=not configuration
         )
+    if name in ENGINES and not configuration:
+        from worker.engines import published
+
+        return published.load(name, settings)
     if name == "echo" and configuration in ("", "plain"):
         from worker.engines.echo import EchoEngine
 

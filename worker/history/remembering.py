@@ -60,8 +60,9 @@ def remember(
 ) -> Remembered:
     """Put the records into the cache: restored where that is faster, else computed, neighbours in one go.
 
-    `root` is the key of what the cache holds already. `computing` says how many seconds it takes to compute a
-    position, and is asked where there is a choice; what it took is noted in `pace`. What was computed is kept as segments. `device` is the model's.
+    `root` is the key of what the cache holds already. `computing` says how many seconds it takes to compute a position,
+    and is asked where there is a choice; what it took is noted in `pace`. What was computed is kept as segments. `device`
+    is the model's.
     """
     parent, keys = root, []
     for record in records:

@@ -33,7 +33,6 @@ from worker.engines.contract import (
     OutOfMemory,
     Reading,
     Record,
-    Seen,
     Step,
     no_reply,
     side_by_side,
@@ -251,7 +250,9 @@ class PublishedEngine:
         for one in wanted:
             twin = by_digest.get(one.digest)
             by_digest[one.digest] = (
-                one if twin is None else replace(twin, caption=_joined(twin.caption, one.caption), own=twin.own or one.own)
+                one
+                if twin is None
+                else replace(twin, caption=_joined(twin.caption, one.caption), own=twin.own or one.own)
             )
         chosen = list(by_digest.values())
         limit = self.painter.max_references
@@ -382,7 +383,9 @@ def _told(message: ChatMessage, characters: Mapping[str, Character], records: Se
     """The message with a reminder of who can be drawn by name: first whom it names, with their looks."""
     named = [name for name in characters if _mentions(message.text, name)]
     lately = {one for record in records[-1:] for one in record.characters}
-    others = sorted((name for name in characters if name not in named), key=lambda name: characters[name].id not in lately)
+    others = sorted(
+        (name for name in characters if name not in named), key=lambda name: characters[name].id not in lately
+    )
     lines = [
         f"{_line(name, 80)} ({_line(looks, 300)})" if (looks := characters[name].description) else _line(name, 80)
         for name in named

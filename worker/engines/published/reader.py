@@ -13,13 +13,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoTokenizer, Qwen2VLImageProcessorPil, Qwen3VLForConditionalGeneration
+from transformers import AutoTokenizer, BitsAndBytesConfig, Qwen2VLImageProcessorPil, Qwen3VLForConditionalGeneration
 from transformers.cache_utils import DynamicCache
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
@@ -106,26 +106,41 @@ class Reader:
         *,
         device: str = "cpu",
         dtype: torch.dtype = torch.bfloat16,
-        quantization: object = None,
+        quantization: Literal["none", "fp8", "int8", "nf4"] = "none",
         context: int = CONTEXT,
     ) -> Reader:
-        """Load a checkpoint folder, of safetensors only. `quantization` is a configuration of transformers'.
+        """Load a checkpoint folder, of safetensors only. What sees pictures is never quantized.
 
         Raises what transformers raises for a folder that is none.
         """
+        nf4 = None
+        if quantization == "nf4":
+            nf4 = BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=dtype,
+                llm_int8_skip_modules=["visual", "lm_head"],
+            )
         model = Qwen3VLForConditionalGeneration.from_pretrained(
             folder,
             dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
-            quantization_config=quantization,
+            quantization_config=nf4,
             device_map=None if device == "cpu" else device,
         )
+        if quantization in ("fp8", "int8"):
+            from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
+
+            smaller = Float8WeightOnlyConfig() if quantization == "fp8" else Int8WeightOnlyConfig(version=2)
+            quantize_(model.model.language_model, smaller)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # Without its video half, which needs torchvision, the processor of a checkpoint is this and a chat template.
         images = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        name = "" if quantization is None else f"-{type(quantization).__name__}"
-        return cls(model, tokenizer, images, f"qwen3-vl-{digest_of(folder)[:16]}{name}", context=context)
+        name = f"qwen3-vl-{digest_of(folder)[:16]}"
+        if quantization != "none":
+            name += f"-{quantization}"
+        return cls(model, tokenizer, images, name, context=context)
 
     # -- pictures and layout -------------------------------------------------------------------------------------------
 

@@ -45,7 +45,14 @@ def answer(reply: str = "Here it is.", *, draw: bool = True, **fields: object) -
     """An answer as the model writes it."""
     said: dict[str, object] = {"reply": reply, "draw": draw}
     if draw:
-        usual = {"characters": [], "introduces": [], "pictures": [], "prompt": "A place.", "alt_text": "", "aspect": "1:1"}
+        usual = {
+            "characters": [],
+            "introduces": [],
+            "pictures": [],
+            "prompt": "A place.",
+            "alt_text": "",
+            "aspect": "1:1",
+        }
         said |= {**usual, **fields}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
@@ -166,9 +173,8 @@ def seeded(seed: int) -> str:
 Script = Callable[..., None]
 
 
-@pytest.fixture
-def script(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Has the reader write these answers, one after the other, in place of what its random weights would choose."""
+def scripted(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Has a reader write these answers, one after the other, in place of what its random weights would choose."""
 
     def write(*answers: str) -> None:
         coming = list(answers)
@@ -186,6 +192,12 @@ def script(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Script:
         monkeypatch.setattr(reader, "choose", choose)
 
     return write
+
+
+@pytest.fixture
+def script(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Has the reader write what a test gives it."""
+    return scripted(reader, monkeypatch)
 
 
 @dataclass

@@ -68,7 +68,7 @@ def test_whatever_is_sampled_is_valid_and_names_what_is_in_scope(reader: Reader,
 def test_a_name_that_is_not_in_scope_cannot_be_written(reader: Reader) -> None:
     held = reader.grammar.start(schema(Scope(("Olivia",), ("1",), ("1:1",))))
     held.take(reader._chat.words('{"reply":"","draw":true,"characters":["'))
-    with pytest.raises(ValueError, match="Max|token|parser"):
+    with pytest.raises(ValueError, match="token"):
         held.take(reader._chat.words('Max"'))
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load
 
 from tests.worker.engines.published.conftest import Colours, Talk, answer, colour_of, seeded
 from worker.engines.contract import Character, ChatMessage, OutOfMemory, Record, Refused, Step
-from worker.engines.published.answer import PROMPT
+from worker.engines.published import answer as answers
 from worker.engines.published.engine import MODEST, PublishedEngine, aspects
 from worker.engines.published.painter import Brief, OnPaint, Painted
 from worker.engines.published.reader import LONGEST_MESSAGE, UNCLEAR, Reader
@@ -122,9 +122,7 @@ def test_names_of_any_kind_are_in_scope_and_told_on_one_line(talk: Talk) -> None
     assert [one.name for one in talk.characters if one.id in reading.characters] == ['Ol"ivia', "名前"]
 
 
-def test_variations_are_painted_as_a_batch_and_the_one_picked_since_is_remembered(
-    talk: Talk, painter: Colours
-) -> None:
+def test_variations_are_painted_as_a_batch_and_the_one_picked_since_is_remembered(talk: Talk, painter: Colours) -> None:
     steps: list[Step] = []
     _, drawings = talk.say("Olivia on the beach", OLIVIA, seeds=[1, 2, 3, 4], on_step=steps.append)
     assert len(painter.briefs) == 1
@@ -157,15 +155,16 @@ def test_a_conversation_that_another_engine_began_goes_on(talk: Talk, painter: C
     assert again.tokens_reused > len(talk.records[1].token_ids), "what was laid out anew is remembered as well"
 
 
-def test_an_answer_that_is_cut_is_asked_for_again_and_then_refused(talk: Talk) -> None:
+def test_an_answer_that_is_cut_is_asked_for_again_and_then_refused(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "PROMPT", 20)
     talk.say("a beach", answer())
-    talk.script(answer(prompt="x" * PROMPT), answer("Here."))
+    talk.script(answer(prompt="x" * 20), answer("Here."))
     reading = talk.engine.read(talk.history(), ChatMessage("and then"))
     assert reading.reply == "Here."
     whole = talk.read("and then", answer("Here."))
     assert reading.plan.read.ids == whole.plan.read.ids, "nothing is left of the first"  # type: ignore[attr-defined]
     with pytest.raises(Refused, match=UNCLEAR[:30]):
-        talk.read("and then", answer(prompt="x" * PROMPT))
+        talk.read("and then", answer(prompt="x" * 20))
 
 
 def test_the_reply_is_told_while_it_is_written_and_a_cancel_ends_the_reading(talk: Talk) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
-from tests.worker.engines.published.conftest import SALT, Colours, Script, Talk, answer
+from tests.worker.engines.published.conftest import SALT, Colours, Talk, answer, scripted, seeded
 from worker.engines.contract import Record, no_reply
 from worker.engines.published import answer as answers
 from worker.engines.published.answer import Scope, answer_of
@@ -82,12 +83,6 @@ def test_another_process_goes_on_from_segments_as_from_a_recompute(
     assert (other - anew).abs().max() > tolerance * scale, "and another picture would read otherwise"
 
 
-def scripted(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Script:
-    from tests.worker.engines.published import conftest
-
-    return conftest.script.__wrapped__(reader, monkeypatch)  # type: ignore[attr-defined,no-any-return]  # pytest's
-
-
 def test_a_branch_shares_what_it_has_in_common_and_no_workspace_shares_anything(talk: Talk) -> None:
     converse(talk)
     branch = talk.branch(2)
@@ -149,12 +144,9 @@ def test_a_random_model_answers_in_valid_json_or_not_at_all(reader: Reader, monk
 def test_an_equal_seed_reads_equally(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REPLY", "PROMPT", "ALT_TEXT", "LOOKS"):
         monkeypatch.setattr(answers, name, 12)
-    monkeypatch.setattr(answers, "answer_of", lambda text: text)
     monkeypatch.setattr("worker.engines.published.reader.answer_of", lambda text: text)
     ids = [
-        reader.read(
-            History((), SALT), (), "draw", (), Scope((), (), ("1:1",)), seed=seed, on_reply=no_reply
-        ).ids
+        reader.read(History((), SALT), (), "draw", (), Scope((), (), ("1:1",)), seed=seed, on_reply=no_reply).ids
         for seed in (1, 1, 2)
     ]
     assert ids[0] == ids[1] != ids[2]
@@ -188,14 +180,12 @@ def test_the_oldest_turns_leave_in_large_steps_and_their_pictures_can_still_be_r
     assert len(set(starts)) <= 4, "in large steps"
     assert sum(reused) >= 8, "so that prefixes stay"
     talk.say("like the first one", answer(pictures=["1"]))
-    from tests.worker.engines.published.conftest import seeded
-
     assert painter.saw == [seeded(0)]
 
 
-def test_other_weights_or_another_type_are_another_fingerprint(tiny_reader: Path, tmp_path: Path, reader: Reader) -> None:
-    from safetensors.torch import load_file, save_file
-
+def test_other_weights_or_another_type_are_another_fingerprint(
+    tiny_reader: Path, tmp_path: Path, reader: Reader
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
     for file in tiny_reader.iterdir():
