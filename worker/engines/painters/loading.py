@@ -6,7 +6,6 @@ It knows diffusers' ways of doing each of these and which of them go together, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, GlmImagePipeline, QwenImageEditPlusPipeline
 from diffusers.quantizers import PipelineQuantizationConfig
 from torch import nn
-from transformers import BitsAndBytesConfig, Qwen2VLProcessor, Qwen3Config, Qwen3ForCausalLM
+from transformers import BitsAndBytesConfig, Qwen2Tokenizer, Qwen2VLProcessor, Qwen3Config, Qwen3ForCausalLM
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from storage.settings import Settings
@@ -81,7 +80,7 @@ def load_qwen_edit(folder: Path, loading: Loading, **more: Any) -> QwenEdit:  # 
         loading,
         processor=PictureProcessor(
             Qwen2VLImageProcessorPil.from_pretrained(folder / "processor"),
-            _tokenizer(folder / "processor"),
+            Qwen2Tokenizer.from_pretrained(folder / "processor"),
         ),
     )
     distilled = loading.lora is not None
@@ -104,6 +103,8 @@ def load_glm(folder: Path, loading: Loading, **more: Any) -> Glm:  # Any: what t
     """GLM-Image of a folder. Raises `CannotLoad`."""
     if loading.lora is not None:
         raise CannotLoad("glm takes no LoRA. Set LIKENESS_LORA to none.")
+    if loading.offload == "sequential":
+        raise CannotLoad("glm cannot be moved layer by layer. Set LIKENESS_OFFLOAD to model.")
     pipe = _pipe(GlmImagePipeline, folder, loading)
     return _placed(Glm(pipe, steps=loading.steps or glm.STEPS, **more), loading)
 
@@ -113,16 +114,17 @@ class PictureProcessor(Qwen2VLProcessor):  # type: ignore[misc]  # transformers 
 
     @classmethod
     def get_attributes(cls) -> list[str]:
+        """What is saved and loaded."""
         return ["image_processor", "tokenizer"]
 
     def __init__(self, image_processor: Any, tokenizer: Any) -> None:  # Any: transformers has no types here
         super().__init__(image_processor, tokenizer, None, chat_template=tokenizer.chat_template)
 
 
-def _tokenizer(folder: Path) -> Any:
-    from transformers import Qwen2Tokenizer
+class FirstLayers(Qwen3ForCausalLM):  # type: ignore[misc]  # transformers has no types here
+    """A text encoder that is not surprised by layers of the folder that it does not have."""
 
-    return Qwen2Tokenizer.from_pretrained(folder)
+    _keys_to_ignore_on_load_unexpected = (r"model\.layers\.\d+\.",)
 
 
 def _first_layers(folder: Path, loading: Loading) -> nn.Module:
@@ -132,7 +134,7 @@ def _first_layers(folder: Path, loading: Loading) -> nn.Module:
     config.num_hidden_layers = max(klein.LAYERS)
     config.layer_types = config.layer_types[: max(klein.LAYERS)]
     nf4 = {"quantization_config": BitsAndBytesConfig(**_nf4(loading))} if loading.quantization == "nf4" else {}
-    model: Any = Qwen3ForCausalLM.from_pretrained(folder, config=config, dtype=loading.dtype, local_files_only=True, **nf4)
+    model: Any = FirstLayers.from_pretrained(folder, config=config, dtype=loading.dtype, local_files_only=True, **nf4)
     model.model.norm = nn.Identity()  # comes after the last layer of all
     model.lm_head = nn.Identity()
     encoder: nn.Module = model
