@@ -73,7 +73,7 @@ def shortages(engine: str, settings: Settings, machine: Machine) -> list[Shortag
 def summary(engine: str, settings: Settings, machine: Machine) -> str:
     """What a machine that suffices has, in one sentence."""
     if settings.device == "cpu":
-        return "on the CPU, as LIKENESS_DEVICE says: published models take minutes a picture there"
+        return "on the CPU, as LIKENESS_DEVICE says, which is meant for tests"
     gpu = machine.gpus[_number(settings)]
     needed = models.needed_gb(models.chosen(engine, settings), settings)
     wants = f"about {needed:.0f} GB are reckoned" if needed is not None else "what it needs is not known"
