@@ -284,9 +284,15 @@ def evaluate(
     """Measure how well an engine draws what was said, and keeps people the same; of photographs the latter alone."""
     from rich.console import Console
 
+    settings = _settings(engine=engine)
+    judge = faces or settings.faces_folder
+    if settings.engine != "preview" and threshold is None and not judge.is_dir():
+        raise typer.BadParameter(
+            f"There are no face models in {judge}: `likeness models fetch --faces` gets open ones."
+        )
+
     from worker.evaluation import suite as evaluation
 
-    settings = _settings(engine=engine)
     if threshold is not None:
         typer.echo(evaluation.choose_threshold(threshold, weights=weights))
         return
@@ -307,13 +313,11 @@ def evaluate(
         from worker.identity.photos import PhotoMeter
 
         check_machine(settings)
-        judge = faces or settings.faces_folder
         aside.print(f"Faces are judged by {judge}: {licence_of(judge, settings)}", highlight=False, soft_wrap=True)
         try:
             meter = PhotoMeter(judge)
         except ValueError as problem:
-            typer.echo(f"likeness: {problem} `likeness models fetch --faces` gets the open ones.", err=True)
-            raise typer.Exit(1) from None
+            raise typer.BadParameter(str(problem)) from None
         lines = evaluation.evaluate_photographs(
             engines.load(settings.engine, settings),
             meter,

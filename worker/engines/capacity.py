@@ -12,12 +12,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import get_args
 
 from storage.settings import Settings
 from worker.engines import models
 from worker.engines.models import ENGINES, ModelMissing, Quantization
 
+DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of drivers, one of which there is where there is a GPU
 BFLOAT16 = (8, 0)  # compute capabilities from which GPUs compute in these types
 FP8 = (8, 9)
 
@@ -217,6 +220,8 @@ def machine() -> Machine:
     )
     if importlib.util.find_spec("torch") is None:
         return found
+    if not any(Path(device).exists() for device in DEVICES):  # which spares a machine without a GPU the import of torch
+        return replace(found, torch=version("torch"))
     import torch
 
     gpus = []

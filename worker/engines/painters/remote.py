@@ -40,7 +40,7 @@ class RemotePainter:
     """Paints by a server."""
 
     fingerprint = "remote"  # of arrays, of which it keeps none
-    sizes = SIZES
+    sizes: tuple[tuple[int, int], ...] = SIZES
     max_references = 3
     cannot: tuple[str, ...] = ()
 

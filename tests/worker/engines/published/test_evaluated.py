@@ -34,10 +34,15 @@ class Nobody:
 
 
 def test_pictures_without_faces_are_counted_and_not_drawn_again(
-    reader: Reader, script: Script, server: Painting
+    reader: Reader, script: Script, server: Painting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        photographs, "SCRIPT", ("open", "change", "join")
+    )  # each round is read by the model, for a second
     script(answer("Here.", prompt="Somebody on a beach."))
-    engine = PublishedEngine(reader, RemotePainter(Settings(_env_file=None, remote_url=server.url)))
+    painter = RemotePainter(Settings(_env_file=None, remote_url=server.url))
+    painter.sizes = ((64, 64),)
+    engine = PublishedEngine(reader, painter)
     looked = photographs.dialogues(engine, Nobody(), photographs.seeds(1), guard=Guard(Nobody(), 0.9))
     drawn = [picture for picture, _ in looked.observed.pictures[0] if picture is not None]
     assert len(drawn) == len(server.asked) == len(looked.observed.drawings)
