@@ -41,7 +41,7 @@ class System:
         }
         with ExitStack() as running:
             for number in range(count):
-                argv = worker_argv(self.settings.engine, name=f"worker-{number}", log_level="WARNING")
+                argv = worker_argv(self.settings, name=f"worker-{number}", log_level="WARNING")
                 process = self.stack.spawn(f"worker-{number}", argv, environment=environment)
                 running.callback(process.stop, 3.0)
             end = time.monotonic() + 120

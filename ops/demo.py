@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.text import Text
 
-from ops.one_machine import pointed_at, prepare, stop_on_signals, worker_argv
+from ops.one_machine import check_machine, pointed_at, prepare, stop_on_signals, worker_argv
 from ops.processes import Process
 from ops.stack import Stack, StackError, free_port
 from storage import turns
@@ -53,8 +53,9 @@ class Part:
 
 
 def run(settings: Settings) -> None:
-    """Run everything until Ctrl-C or SIGTERM, then stop it. Raises `StackError` when a part does not run."""
+    """Run everything until Ctrl-C or SIGTERM, then stop it. Raises `StackError` when a part does not run, or `NoWorker`."""
     console = Console(highlight=False, soft_wrap=True)
+    check_machine(settings)
     with stop_on_signals():
         try:
             with console.status("Starting Postgres and Valkey…"):
@@ -72,7 +73,7 @@ def _serve(stack: Stack, settings: Settings, console: Console) -> None:
     engine = {"LIKENESS_ENGINE": settings.engine}
     page = {"LIKENESS_STUDIO_HOST": host, "LIKENESS_STUDIO_PORT": str(port), "LIKENESS_STUDIO_TOKEN": token}
     studio = Part("studio", [sys.executable, "-m", "ops.cli", "studio"], engine | page)
-    worker = Part("worker", worker_argv(settings.engine, log_level=settings.log_level), engine)
+    worker = Part("worker", worker_argv(settings), engine)
     address = studio_address(host, port, token)
 
     with console.status("Starting the studio…"):

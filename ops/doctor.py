@@ -29,6 +29,9 @@ from storage import turns
 from storage.blobs import BlobError, blobs_of
 from storage.database import Database
 from storage.settings import Settings
+from worker.engines.capacity import machine, shortages, summary
+from worker.engines.models import ENGINES, chosen
+from worker.identity.choice import licence_of
 
 FREE_BYTES = 2 * 10**9
 
@@ -74,8 +77,7 @@ def examine(read_settings: Callable[[], Settings]) -> list[Check]:
                 checks.append(_check("worker", lambda: _worker(found)))
     except (StackError, KeeperGone) as error:
         checks.append(Check("stack", False, str(error), "Mend what the message names, then start again."))
-    checks.append(_check("engine", lambda: _engine(settings)))
-    return checks
+    return [*checks, *_engine(settings)]
 
 
 def show(checks: list[Check], *, as_json: bool) -> None:
@@ -192,9 +194,42 @@ def _worker(settings: Settings) -> str:
     return ", ".join(f"{count} with {engine}" for engine, count in sorted(live.items()))
 
 
-def _engine(settings: Settings) -> str:
+def _engine(settings: Settings) -> list[Check]:
+    """Whether the engine loads; of published models, which take minutes to load, whether this machine can hold them."""
+    if settings.engine not in ENGINES:
+        return [_check("engine", lambda: _loads(settings))]
+    if importlib.util.find_spec("torch") is None:
+        return [Check("engine", True, _BOT_ONLY)]
+    parts = chosen(settings.engine, settings)
+    licences = ", ".join(f"{one.name} ({one.licence})" for one in parts)
+    found = machine()
+    short = shortages(settings.engine, settings, found)
+    broken = [Check(one.part, False, one.says, one.mend) for one in short]
+    if not any(one.part == "models" for one in short):
+        broken.append(Check("models", True, licences))
+    if settings.guard:
+        broken.append(_check("faces", lambda: _faces(settings)))
+    if not any(one.part == "gpu" for one in short):
+        broken.append(Check("gpu", True, summary(settings.engine, settings, found)))
+    return broken
+
+
+_BOT_ONLY = "not installed here: this machine can run the bot, not draw"
+
+
+def _faces(settings: Settings) -> str:
+    """The models by which the guard compares people in photographs, and their licence."""
+    if not settings.faces_folder.is_dir():
+        raise _Broken(
+            "there are no models that compare faces, so nobody is compared",
+            "Run likeness models fetch --faces, or set LIKENESS_GUARD=false.",
+        )
+    return f"{settings.faces_folder}: {licence_of(settings.faces_folder, settings)}"
+
+
+def _loads(settings: Settings) -> str:
     if settings.engine != "echo" and importlib.util.find_spec("torch") is None:
-        return "not installed here: this machine can run the bot, not draw"
+        return _BOT_ONLY
     from worker import engines
 
     try:

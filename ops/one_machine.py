@@ -27,6 +27,8 @@ from storage.settings import Settings
 from storage.tables import Worker
 from storage.tickets import queue
 from worker import engines
+from worker.engines.capacity import machine, shortages
+from worker.engines.models import ENGINES
 
 START_SECONDS = 120.0  # a first start of the preview engine reads its libraries from a cold disk
 
@@ -44,8 +46,23 @@ class OneMachine:
     worker: Process | None = None
 
 
-def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_level: str = "INFO") -> list[str]:
-    """The command line of a worker: `concurrency` processes with one engine each. Raises `NoWorker`."""
+def check_machine(settings: Settings) -> None:
+    """Raises `NoWorker` where this machine cannot hold the settings' engine, with all that it lacks."""
+    if settings.engine not in ENGINES:
+        return
+    short = shortages(settings.engine, settings, machine())
+    if short:
+        raise NoWorker(
+            f"This machine cannot run the engine {settings.engine}: "
+            + " ".join(f"{one.says[0].upper()}{one.says[1:].removesuffix('.')}. {one.mend}" for one in short)
+        )
+
+
+def worker_argv(
+    settings: Settings, *, concurrency: int = 1, name: str = "worker", log_level: str | None = None
+) -> list[str]:
+    """The command line of a worker: `concurrency` processes with the settings' engine each. Raises `NoWorker`."""
+    engine = settings.engine
     if engine not in engines.NAMES:
         raise NoWorker(f"There is no engine named {engine}. There are: {', '.join(engines.NAMES)}.")
     if engine != "echo" and importlib.util.find_spec("torch") is None:
@@ -60,7 +77,7 @@ def worker_argv(engine: str, *, concurrency: int = 1, name: str = "worker", log_
             "--hostname",
             f"{name}@%h",
             "--loglevel",
-            log_level,
+            log_level or settings.log_level,
         ),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
@@ -72,10 +89,12 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
 
     Raises `ops.stack.StackError` or `NoWorker`.
     """
-    argv = worker_argv(settings.engine)  # a name that does not exist is said before anything is started
+    argv = worker_argv(settings)  # a name that does not exist is said before anything is started
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)
         return
+    if running_stack(settings.data_dir) is None:  # else its worker holds the engine already
+        check_machine(settings)
     end = time.monotonic() + 30
     while True:
         try:

@@ -44,6 +44,8 @@ class PastTurn:
     picture_key: str | None
     segments: dict[str, str]  # blob key of the segment by fingerprint
     boxes: dict[UUID, Box]  # where characters are in its picture
+    attachment_keys: tuple[str, ...] = ()  # pictures that came with its message
+    pictures: int = 1  # that were drawn for it, of which one is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,10 @@ _LINE = """
                p.blob_key AS picture_key,
                (SELECT jsonb_object_agg(s.fingerprint, s.blob_key) FROM segments s WHERE s.turn_id = line.id) AS segments,
                (SELECT jsonb_object_agg(a.character_id, a.box) FROM appearances a
-                WHERE a.picture_id = p.id AND a.box IS NOT NULL) AS boxes
+                WHERE a.picture_id = p.id AND a.box IS NOT NULL) AS boxes,
+               ARRAY(SELECT f.blob_key FROM "references" f WHERE f.workspace_id = {workspace_id} AND f.turn_id = line.id
+                     ORDER BY f.position) AS attachments,
+               (SELECT count(*) FROM pictures q WHERE q.turn_id = line.id) AS pictures
         FROM line LEFT JOIN records r ON r.turn_id = line.id LEFT JOIN pictures p ON p.turn_id = line.id AND p.chosen
         WHERE line.status = 'done'
     ),
@@ -225,6 +230,8 @@ def line_of(row: Any) -> Line:
             picture_key=turn["picture_key"],
             segments=turn["segments"] or {},
             boxes={UUID(one): tuple(box) for one, box in (turn["boxes"] or {}).items()},
+            attachment_keys=tuple(turn["attachments"]),
+            pictures=turn["pictures"],
         )
         for turn in row.past or ()
     )

@@ -121,6 +121,43 @@ class Settings(BaseSettings):
     )
     preview_steps: int = Field(16, ge=1, le=100, description="Flow-matching steps of one preview picture.")
 
+    # Engines of published models: klein, qwen-edit, glm and remote. worker/engines/models.py has what is taken where
+    # nothing is named. A model is a folder, or an id of the hub, to which @ and a commit may be added.
+    models_dir: Path | None = Field(
+        None, description="Folder that `likeness models fetch` fills; empty means data_dir/models."
+    )
+    reader: str = Field("", description="The MLLM: a folder or a hub id; empty means the engine's own.")
+    painter: str = Field("", description="The painter: a folder or a hub id; empty means the engine's own.")
+    lora: str = Field(
+        "", description="A LoRA of the painter: a folder or a hub id; empty means the engine's own; none."
+    )
+    lora_file: str = Field("", description="The file of the LoRA, where its folder has several.")
+    device: str = Field("", description="cuda, cuda:1 or cpu; empty means a GPU where there is one.")
+    dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Of weights and computation.")
+    quantization: Literal["none", "fp8", "int8", "nf4"] = Field(
+        "none",
+        description="How the weights of reader and painter are kept: fp8 and int8 by torchao, nf4 by bitsandbytes.",
+    )
+    offload: Literal["none", "model", "sequential"] = Field(
+        "none",
+        description="What lies in the machine's memory until it is needed: nothing, whole models, or single layers.",
+    )
+    compile: bool = Field(
+        False, description="Compile the painter's repeated blocks, when the first picture is drawn."
+    )
+    steps: int = Field(0, ge=0, le=200, description="Steps of one picture; 0 means the model's own.")
+    remote_url: str = Field(
+        "", description="Address of a server with the OpenAI-compatible image routes, up to and with /v1."
+    )
+    remote_key: SecretStr | None = Field(None, description="Key that the server asks for, if it does.")
+    remote_model: str = Field("", description="Name of the model in requests; empty leaves it to the server.")
+    remote_seconds: float = Field(120.0, gt=0, description="How long one request to the server may take.")
+    face_models: Path | None = Field(
+        None,
+        description="Folder with a detector and a recognizer of faces for insightface; empty means the open pair that "
+        "`likeness models fetch --faces` makes.",
+    )
+
     # Studio
     studio_host: str = Field("127.0.0.1", description="Address that the studio binds to; keep it on loopback.")
     studio_port: int = Field(8765, ge=0, le=65535, description="Port of the studio; 0 takes a free one.")
@@ -191,6 +228,16 @@ class Settings(BaseSettings):
     def is_operator(self, platform: str, person: str) -> bool:
         """Whether somebody, by the platform's own id, looks after the workers that all workspaces share."""
         return f"{platform}:{person}" in _split(self.operators)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models of the hub are, each in a folder of its own."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def faces_folder(self) -> Path:
+        """Where the models are that find and compare faces in photographs."""
+        return self.face_models or self.models_folder / "open-faces"
 
     @property
     def history_folder(self) -> Path:

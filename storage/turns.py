@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -680,8 +681,11 @@ def renew(session: Session, turn_id: UUID, fencing: int, *, lease_seconds: float
     return renewed.one_or_none() is not None
 
 
-def release(session: Session, turn_id: UUID, fencing: int) -> bool:
-    """Give a claimed turn back, without a strike, because the worker shuts down."""
+MODEST = "modest"  # in a turn's options: memory ran out over it, so it is drawn with less
+
+
+def release(session: Session, turn_id: UUID, fencing: int, *, modest: bool = False) -> bool:
+    """Give a claimed turn back, without a strike, because the worker shuts down. `modest`: it is drawn with less then."""
     person_id = session.scalar(
         update(Turn)
         .where(Turn.id == turn_id, Turn.fencing == fencing, Turn.status == Status.RUNNING)
@@ -692,6 +696,7 @@ def release(session: Session, turn_id: UUID, fencing: int) -> bool:
             deadline_at=None,
             worker_id=None,
             ready_at=func.now(),
+            options=Turn.options.op("||")(cast({MODEST: True} if modest else {}, JSONB)),
         )
         .returning(Turn.person_id)
     )

@@ -32,7 +32,7 @@ from storage.settings import Settings
 from storage.tables import Kind, Status
 from storage.tickets import Bell
 from storage.turns import Claim, DrawnPicture, Finished, Introduced, Outcome, Shown, StoredBlob
-from worker.engines.contract import Character, ChatMessage, Drawing, Engine, Reading, Record, Refused, Step
+from worker.engines.contract import Character, ChatMessage, Drawing, Engine, OutOfMemory, Reading, Record, Refused, Step
 from worker.enlarging import enlarged
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
 from worker.identity.guard import Guard, Kept, Sighting
@@ -43,13 +43,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECORDS_IN_MEMORY = 2000
+RECORD_BYTES_IN_MEMORY = 512 * 2**20
 FACES_IN_MEMORY = 2000
 PREVIEW_SECONDS = 0.2
 VARIATIONS = 4  # pictures of one turn that asks for them
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
 PAUSED_SECONDS = 1.0  # that a paused worker takes no ticket for after it passed one on
+OUT_OF_MEMORY = 75  # how a process ends that is replaced for want of memory: EX_TEMPFAIL of sysexits.h
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
 
@@ -59,36 +60,6 @@ class Drawn:
 
     kept: Kept[Drawing]
     configuration: str = ""
-
-
-class Grid:
-    """Progress of several drawings as one: their previews side by side, two in a row."""
-
-    def __init__(self, count: int, on_step: Callable[[Step], None]) -> None:
-        self._count = count
-        self._on_step = on_step
-        self._previews: list[Image.Image | None] = [None] * count
-
-    def step_of(self, number: int) -> Callable[[Step], None]:
-        """What the drawing of this number calls."""
-
-        def on_step(step: Step) -> None:
-            preview = None
-            if step.preview is not None:
-                self._previews[number] = step.preview
-                preview = self._side_by_side()
-            self._on_step(Step(number * step.steps + step.step, self._count * step.steps, preview))
-
-        return on_step
-
-    def _side_by_side(self) -> Image.Image:
-        drawn = [one for one in self._previews if one is not None]
-        width, height = drawn[0].size
-        grid = Image.new("RGB", (2 * width, -(-self._count // 2) * height), "#2b2d31")
-        for number, one in enumerate(self._previews):
-            if one is not None:
-                grid.paste(one, (number % 2 * width, number // 2 * height))
-        return grid
 
 
 class LeaseLost(BaseException):
@@ -168,6 +139,7 @@ class Drawer:
         self._faces: OrderedDict[tuple[str, Box | None], Face | None] = OrderedDict()
         self._progress = ProgressSender(settings.broker_url)
         self._records: OrderedDict[str, Record] = OrderedDict()
+        self._records_size = 0
         self._warm: OrderedDict[UUID, None] = OrderedDict()
         self._writers = ThreadPoolExecutor(3, thread_name_prefix="blobs")
 
@@ -228,6 +200,11 @@ class Drawer:
         except SystemExit:
             self._database.run(turns.release, claim.turn_id, claim.fencing)
             raise
+        except OutOfMemory as error:
+            # What filled the memory is gone only with the process; a fresh one draws the turn with less.
+            self._database.run(turns.release, claim.turn_id, claim.fencing, modest=True)
+            self._bell.ring_until(self._engine_name, 1)
+            raise SystemExit(OUT_OF_MEMORY) from error
         if before_finish is not None:
             before_finish(claim)
         finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
@@ -244,37 +221,40 @@ class Drawer:
             self._progress.send(claim.turn_id, Progress("reading"))
             history = self._history(claim.line)
             message = self._message(claim)
-            reading = self._engine.read(history, message)
+            reading = self._engine.read(history, message, on_reply=self._replier(claim, lease))
             lease.check()
             drawn = self._drawn(claim, history, message, reading, lease)
             lease.check()
             return self._keep(claim, reading, drawn)
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
+        except OutOfMemory:
+            log.exception("turn %s did not fit into the memory", claim.turn_id)
+            if not claim.options.get(turns.MODEST):
+                raise
+            why = "This is more than my memory holds."
         except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
-            return Outcome(
-                Status.FAILED, turns.failure(claim.turn_id, "A picture that I was to look at is gone from the store.")
-            )
+            why = "A picture that I was to look at is gone from the store."
         except BlobsUnavailable:
             log.exception("turn %s was not kept", claim.turn_id)
-            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "The picture could not be stored."))
+            why = "The picture could not be stored."
         except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
             log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
-            return Outcome(Status.FAILED, turns.failure(claim.turn_id, "Something broke while I was drawing this."))
+            why = "Something broke while I was drawing this."
+        return Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
 
     def _drawn(
         self, claim: Claim, history: History, message: ChatMessage, reading: Reading, lease: Lease
     ) -> list[Drawn]:
         """One picture, or as many as the turn asks for; the first is the one that history keeps."""
         if claim.kind is Kind.VARIATIONS and reading.draws:
-            grid = Grid(VARIATIONS, self._stepper(claim, reading, lease))
-            drawings = [
-                self._engine.draw(
-                    reading, turn_id=claim.turn_id, seed=claim.seed + number, on_step=grid.step_of(number)
-                )
-                for number in range(VARIATIONS)
-            ]
+            drawings = self._engine.draw_several(
+                reading,
+                turn_id=claim.turn_id,
+                seeds=range(claim.seed, claim.seed + VARIATIONS),
+                on_step=self._stepper(claim, reading, lease),
+            )
             return [Drawn(Kept(one, (), 1)) for one in drawings]
         if self._compared is None or not claim.options.get(admin.COMPARE) or not reading.draws:
             return [Drawn(self._draw(claim, reading, lease))]
@@ -318,7 +298,21 @@ class Drawer:
         )
         if kept.drawings > 1:
             log.info("turn %s was drawn %d times", claim.turn_id, kept.drawings)
+        if kept.seen and all(one.box is None for one in kept.seen):
+            log.info("in the picture of turn %s nobody is found, so nobody was compared", claim.turn_id)
         return kept
+
+    def _replier(self, claim: Claim, lease: Lease) -> Callable[[str], None]:
+        told = ""
+
+        def on_reply(reply: str) -> None:
+            nonlocal told
+            lease.check()
+            if reply != told:
+                told = reply
+                self._progress.send(claim.turn_id, Progress("reading", text=reply))
+
+        return on_reply
 
     def _stepper(self, claim: Claim, reading: Reading, lease: Lease) -> Callable[[Step], None]:
         sent = 0.0
@@ -339,11 +333,15 @@ class Drawer:
 
     def _history(self, line: Line) -> History:
         pictures = {turn.turn_id: turn.picture_key for turn in line.past}
+        attachments = {turn.turn_id: turn.attachment_keys for turn in line.past}
         fingerprint = self._engine.fingerprint
 
         def picture(turn_id: UUID) -> Image.Image | None:
             key = pictures.get(turn_id)
             return None if key is None else self._picture(key)
+
+        def attached(turn_id: UUID) -> tuple[Image.Image, ...]:
+            return tuple(self._picture(key) for key in attachments.get(turn_id, ()))
 
         return History(
             records=tuple(self._record(turn, turn.record_key) for turn in line.past if turn.record_key is not None),
@@ -355,6 +353,8 @@ class Drawer:
                 if fingerprint in turn.segments
             },
             picture=picture,
+            attached=attached,
+            several=frozenset(turn.turn_id for turn in line.past if turn.pictures > 1),
         )
 
     def _record(self, turn: PastTurn, key: str) -> Record:
@@ -370,11 +370,18 @@ class Drawer:
                 return Record(
                     turn.turn_id, "", turn.text, turn.reply, np.zeros(0, np.int32), np.zeros((0, 1), np.float32)
                 )
-            self._records[key] = known
-            while len(self._records) > RECORDS_IN_MEMORY:
-                self._records.popitem(last=False)
-        self._records.move_to_end(key)
+            self._remember(key, known)
+        else:
+            self._records.move_to_end(key)
         return known
+
+    def _remember(self, key: str, record: Record) -> None:
+        if key not in self._records:
+            self._records_size += record.size
+        self._records[key] = record
+        while self._records_size > RECORD_BYTES_IN_MEMORY:
+            _, gone = self._records.popitem(last=False)
+            self._records_size -= gone.size
 
     def _message(self, claim: Claim) -> ChatMessage:
         return ChatMessage(
@@ -382,6 +389,7 @@ class Drawer:
             references=tuple(self._picture(key) for key in claim.line.attachment_keys),
             characters=tuple(self._character(character) for character in claim.line.characters),
             seed=claim.seed,
+            modest=bool(claim.options.get(turns.MODEST)),
         )
 
     def _character(self, character: InScope) -> Character:
@@ -467,7 +475,7 @@ class Drawer:
         if compared and claim.seed % 2:  # in random order, so that no side is favoured
             pictures.reverse()
             chosen = len(pictures) - 1
-        self._records[blobs["records"].key] = record
+        self._remember(blobs["records"].key, record)
         if self._segments is not None:
             self._warm[claim.conversation_id] = None
             self._warm.move_to_end(claim.conversation_id)

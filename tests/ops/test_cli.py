@@ -69,6 +69,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "worker",
         "migrate",
         "doctor",
+        "models",
         "train",
         "evaluate",
         "chat",
@@ -114,7 +115,10 @@ def test_a_folder_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
 def test_an_engine_that_does_not_exist_is_one_sentence(tmp_path: Path, command: str) -> None:
     run = likeness(tmp_path, command, "--engine", "none", *(["hello"] if command == "chat" else []))
     assert run.returncode == 1
-    assert run.stderr == "likeness: There is no engine named none. There are: preview, echo.\n"
+    assert (
+        run.stderr
+        == "likeness: There is no engine named none. There are: preview, klein, qwen-edit, glm, remote, echo.\n"
+    )
     assert not (tmp_path / "data" / "stack.json").exists()
 
 
@@ -263,3 +267,36 @@ def test_reports_are_listed_for_operators(tmp_path: Path, system: dict[str, str]
     factory.database.run(reports.report, receipt.workspace_id, receipt.turn_id, **told)
     run = likeness(tmp_path, "reports", **system)
     assert f"test guild  turn {receipt.turn_id}  Ben: That is me." in run.stdout
+
+
+@pytest.mark.parametrize("command", ["worker", "chat"])
+def test_an_engine_that_this_machine_cannot_hold_is_said_before_anything_starts(tmp_path: Path, command: str) -> None:
+    run = likeness(tmp_path, command, "--engine", "klein", *(["hello"] if command == "chat" else []))
+    assert run.returncode == 1
+    assert run.stderr.startswith(
+        "likeness: This machine cannot run the engine klein: Qwen/Qwen3-VL-4B-Instruct is not in "
+    )
+    assert "likeness models fetch --engine klein" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "data" / "stack.json").exists()
+
+
+def test_doctor_says_what_an_engine_of_published_models_lacks(tmp_path: Path, system: dict[str, str]) -> None:
+    found = findings(likeness(tmp_path, "doctor", "--json", **{**system, "engine": "glm"}))
+    assert "likeness models fetch --engine glm" in found["models"]["mend"]
+    assert not found["models"]["ok"]
+    assert "likeness models fetch --faces" in found["faces"]["mend"]
+    assert "engine" not in found, "which would take minutes to load"
+
+
+def test_photographs_are_judged_only_where_there_are_models_for_faces(tmp_path: Path) -> None:
+    run = likeness(tmp_path, "evaluate", "--engine", "echo")
+    assert run.returncode == 2
+    assert "likeness models fetch --faces" in run.stderr
+
+
+def test_models_are_listed_and_an_engine_without_any_is_named(tmp_path: Path) -> None:
+    assert "black-forest-labs/FLUX.2-klein-4B" in likeness(tmp_path, "models", "list").stdout
+    wrong = likeness(tmp_path, "models", "fetch", "--engine", "preview")
+    assert wrong.returncode == 2
+    assert "preview needs no published models" in wrong.stderr

@@ -22,13 +22,23 @@ from storage.blobs import open_blobs
 from storage.conversations import Likeness
 from storage.database import Database
 from storage.settings import Settings
-from storage.tables import Appearance, Character, Kind, Picture, Record, Status, Worker, Workspace
+from storage.tables import Appearance, Character, Kind, Picture, Record, Reference, Status, Worker, Workspace
 from storage.tickets import Bell
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
-from worker.drawing import PAUSED_SECONDS, VARIATIONS, Drawer, Grid
-from worker.engines.contract import ChatMessage, Drawing, OnStep, Reading, Step, no_progress
+from worker.drawing import OUT_OF_MEMORY, PAUSED_SECONDS, VARIATIONS, Drawer
+from worker.engines.contract import (
+    ChatMessage,
+    Drawing,
+    OnReply,
+    OnStep,
+    OutOfMemory,
+    Reading,
+    Step,
+    no_progress,
+    no_reply,
+)
 from worker.engines.echo import EchoEngine
 from worker.history import History, record_from_bytes
 from worker.identity.guard import Guard
@@ -268,9 +278,9 @@ def test_without_its_record_a_turn_is_remembered_by_its_words_and_picture(
     class Watching(EchoEngine):
         fingerprint = "another-1"
 
-        def read(self, history: History, message: ChatMessage) -> Reading:
+        def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
             seen.append(history)
-            return super().read(history, message)
+            return super().read(history, message, on_reply=on_reply)
 
     second = factory.receive("second")
     assert drawer(settings, factory.database, Watching()).draw_next()
@@ -406,10 +416,14 @@ def test_variations_are_several_pictures_of_one_reading(echo: Drawer, database: 
 
 def test_the_progress_of_variations_is_one_and_shows_them_side_by_side() -> None:
     told: list[Step] = []
-    grid = Grid(4, told.append)
     preview = Image.new("RGB", (8, 6), "red")
-    for number in range(4):
-        grid.step_of(number)(Step(2, 2, preview))
+
+    class Previewing(EchoEngine):
+        def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
+            on_step(Step(2, 2, preview))
+            return super().draw(reading, turn_id=turn_id, seed=seed, on_step=no_progress)
+
+    Previewing().draw_several(Reading("", True), turn_id=uuid7(), seeds=range(4), on_step=told.append)
     assert [(one.step, one.steps) for one in told] == [(2, 8), (4, 8), (6, 8), (8, 8)]
     assert all(one.preview is not None and one.preview.size == (16, 12) for one in told)
     assert told[0].preview is not None
@@ -460,7 +474,7 @@ def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
 
 def test_a_comparison_that_breaks_costs_no_picture(settings: Settings, database: Database, factory: Factory) -> None:
     class Broken(EchoEngine):
-        def read(self, history: History, message: ChatMessage) -> Reading:
+        def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
             raise RuntimeError("no weights")
 
     comparing = drawer(settings, database)
@@ -476,3 +490,115 @@ def test_a_comparison_that_breaks_costs_no_picture(settings: Settings, database:
     comparing.draw_next()
     (picture,) = pictures_of(database, turn.turn_id)
     assert (factory.status(turn.turn_id), picture.configuration) == (Status.DONE, "")
+
+
+class Small(EchoEngine):
+    """An engine whose memory holds modest pictures only, or none at all."""
+
+    holds_modest = True
+
+    def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
+        if not (message.modest and self.holds_modest):
+            raise OutOfMemory("2 GiB were wanted")
+        return super().read(history, message, on_reply=on_reply)
+
+
+def test_out_of_memory_ends_the_process_and_the_turn_is_drawn_again_with_less(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    receipt = factory.receive("draw Olivia")
+    with pytest.raises(SystemExit) as ended:
+        drawer(settings, database, Small()).draw_next()
+    assert ended.value.code == OUT_OF_MEMORY
+    turn = factory.turn(receipt.turn_id)
+    assert (turn.status, turn.strikes) == (Status.QUEUED, 0)
+    assert drawer(settings, database, Small()).draw_next()
+    assert factory.status(receipt.turn_id) is Status.DONE
+
+
+def test_what_no_memory_holds_fails_with_a_sentence_and_ends_no_process(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    engine = Small()
+    engine.holds_modest = False
+    receipt = factory.receive("draw Olivia")
+    with pytest.raises(SystemExit):
+        drawer(settings, database, engine).draw_next()
+    assert drawer(settings, database, engine).draw_next()
+    assert factory.status(receipt.turn_id) is Status.FAILED
+    assert "more than my memory holds" in factory.turn(receipt.turn_id).reply
+
+
+def test_the_reply_is_told_as_it_is_written_and_a_cancel_reaches_the_reading(
+    settings: Settings, database: Database, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = factory.receive("draw Olivia")
+    told: list[str] = []
+    drawing = drawer(settings, database)
+    monkeypatch.setattr(drawing._progress, "send", lambda _, progress: told.append(progress.text))
+
+    class Writing(EchoEngine):
+        def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
+            on_reply("Here")
+            on_reply("Here is Olivia")
+            database.run(turns.cancel, receipt.workspace_id, receipt.turn_id)
+            until = time.monotonic() + 10
+            while time.monotonic() < until:
+                on_reply("Here is Olivia")
+                time.sleep(0.01)
+            raise AssertionError("the reading went on")
+
+    drawing._engine = Writing()
+    settled = drawing.draw_next()
+    assert settled is not None
+    assert not settled.valid
+    assert told[:3] == ["", "Here", "Here is Olivia"]
+    assert told.count("Here is Olivia") == 1, "what is said already is not said again"
+
+
+def test_an_engine_can_ask_for_the_pictures_that_came_with_earlier_messages(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    first = factory.receive("this is Ada")
+    photo = io.BytesIO()
+    Image.new("RGB", (64, 32), "red").save(photo, "PNG")
+    key = f"{first.workspace_id}/references/ada.png"
+    open_blobs(settings.blobs).put(key, photo.getvalue(), content_type="image/png")
+
+    def add(session: Session) -> None:
+        blob = {
+            "workspace_id": first.workspace_id,
+            "key": key,
+            "bytes": len(photo.getvalue()),
+            "content_type": "image/png",
+        }
+        session.execute(
+            text(
+                "INSERT INTO blobs (workspace_id, key, bytes, content_type) VALUES (:workspace_id, :key, :bytes, :content_type)"
+            ),
+            blob,
+        )
+        session.add(Reference(workspace_id=first.workspace_id, turn_id=first.turn_id, blob_key=key, position=0))
+
+    database.run(add)
+    seen: list[History] = []
+
+    class Watching(EchoEngine):
+        def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
+            seen.append(history)
+            return super().read(history, message, on_reply=on_reply)
+
+    watching = drawer(settings, database, Watching())
+    assert watching.draw_next()
+    second = factory.receive("draw Olivia")
+    assert watching.draw_next()
+    varied = factory.receive("", kind=Kind.VARIATIONS, reply_to=second.turn_id)
+    assert watching.draw_next()
+    factory.receive("and then")
+    assert watching.draw_next()
+    history = seen[-1]
+    assert history.attached is not None
+    (picture,) = history.attached(first.turn_id)
+    assert picture.size == (64, 32)
+    assert history.attached(varied.turn_id) == ()
+    assert history.several == {varied.turn_id}

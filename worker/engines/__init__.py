@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from storage.settings import Settings
 from worker.engines.contract import Engine
+from worker.engines.models import ENGINES
 
-NAMES = ("preview", "echo")
+NAMES = ("preview", *ENGINES, "echo")
 
 
 class UnknownEngine(ValueError):
@@ -21,6 +22,10 @@ def load(name: str, settings: Settings) -> Engine:
         return PreviewEngine.from_pretrained(
             settings.preview_weights, steps=settings.preview_steps, personalized=not configuration
         )
+    if name in ENGINES and not configuration:
+        from worker.engines import published
+
+        return published.load(name, settings)
     if name == "echo" and configuration in ("", "plain"):
         from worker.engines.echo import EchoEngine
 

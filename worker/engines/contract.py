@@ -6,9 +6,9 @@ blobs and tables are: an engine can be run from a test with a `History` in memor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from PIL import Image
@@ -47,13 +47,15 @@ class Character:
 class ChatMessage:
     """One message to the engine. `references` are the pictures attached to this very message, RGB.
 
-    `seed` settles what the message leaves open: drawn again with another seed, a person may smile who did not.
+    `seed` settles what the message leaves open: drawn again with another seed, a person may smile who did not. `modest` is a
+    message that memory ran out over: it is read and drawn again with as little as the engine can.
     """
 
     text: str
     references: tuple[Image.Image, ...] = ()
     characters: tuple[Character, ...] = ()
     seed: int = 0
+    modest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ class NewCharacter:
 
     name: str
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture of a turn as the reader saw it, for readers that look at pixels."""
+
+    label: str  # what the reader calls it, in this turn and for ever; unique in a conversation
+    png: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,17 @@ class Record:
     latents: NDArray[np.float32] | None = None  # the painter's latents of the picture, (c, h, w)
     characters: tuple[UUID, ...] = ()  # who is in the picture
     versions: tuple[int, ...] = ()  # their versions, in the same order
+    seen: tuple[Seen, ...] = ()  # the turn's own pictures: those that came with the message, then the drawn one
+    arrays: Mapping[str, NDArray[Any]] = field(
+        default_factory=dict, repr=False
+    )  # what the painter keeps of them, by names that the engine gives; Any: floats or integers
+
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays and pictures."""
+        latents = 0 if self.latents is None else self.latents.nbytes
+        kept = sum(array.nbytes for array in self.arrays.values()) + sum(len(one.png) for one in self.seen)
+        return self.token_ids.nbytes + self.visual_tokens.nbytes + latents + kept
 
 
 @dataclass(slots=True)
@@ -122,12 +143,19 @@ class Refused(Exception):
     """What an engine raises when it will not draw this; the message is one plain sentence to the person."""
 
 
+class OutOfMemory(Exception):
+    """Memory did not suffice. The turn is drawn again by a fresh process, with a message that is `modest`."""
+
+
+OnReply = Callable[[str], None]
+"""Called while an engine reads, with the reply as far as it is written. What it raises ends the reading."""
+
 OnStep = Callable[[Step], None]
 """Called between steps of the painter. What it raises ends the drawing: that is how a cancel reaches an engine."""
 
 
 class Engine(Protocol):
-    """A reader and a painter: reads a conversation and draws its next picture."""
+    """A reader and a painter: reads a conversation and draws its next picture. Both may raise `Refused` and `OutOfMemory`."""
 
     @property
     def fingerprint(self) -> str:
@@ -136,12 +164,53 @@ class Engine(Protocol):
     @property
     def abilities(self) -> Abilities: ...
 
-    def read(self, history: History, message: ChatMessage) -> Reading:
+    def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = ...) -> Reading:
         """Read the message after the history. Deterministic for equal history and message."""
 
     def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
         """Draw what was read. Equal reading and seed give an equal picture on one machine."""
 
+    def draw_several(self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep) -> list[Drawing]:
+        """A picture for each seed of a reading that draws, side by side where the engine can; the history keeps the first.
+
+        Previews show all of them, as `side_by_side` puts them.
+        """
+
 
 def no_progress(_: Step) -> None:
     """An `OnStep` for callers that show nothing."""
+
+
+def no_reply(_: str) -> None:
+    """An `OnReply` for callers that show nothing."""
+
+
+def side_by_side(pictures: Sequence[Image.Image | None]) -> Image.Image:
+    """Pictures of one size as one, two in a row; None is left empty. At least one is there."""
+    width, height = next(one.size for one in pictures if one is not None)
+    grid = Image.new("RGB", (2 * width, -(-len(pictures) // 2) * height), "#2b2d31")
+    for number, one in enumerate(pictures):
+        if one is not None:
+            grid.paste(one, (number % 2 * width, number // 2 * height))
+    return grid
+
+
+def one_by_one(
+    engine: Engine, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep
+) -> list[Drawing]:
+    """`Engine.draw_several` for an engine that draws one at a time, with the progress of all as one."""
+    previews: list[Image.Image | None] = [None] * len(seeds)
+
+    def step_of(number: int) -> OnStep:
+        def on_one(step: Step) -> None:
+            shown = None
+            if step.preview is not None:
+                previews[number] = step.preview
+                shown = side_by_side(previews)
+            on_step(Step(number * step.steps + step.step, len(seeds) * step.steps, shown))
+
+        return on_one
+
+    return [
+        engine.draw(reading, turn_id=turn_id, seed=seed, on_step=step_of(number)) for number, seed in enumerate(seeds)
+    ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,11 +22,14 @@ from worker.engines.contract import (
     ChatMessage,
     Drawing,
     NewCharacter,
+    OnReply,
     OnStep,
     Reading,
     Record,
     Refused,
     Step,
+    no_reply,
+    one_by_one,
 )
 
 if TYPE_CHECKING:
@@ -50,17 +54,19 @@ class EchoEngine:
         cannot=("I only write down what I was asked; I do not draw.",),
     )
 
-    def read(self, history: History, message: ChatMessage) -> Reading:
+    def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
         """A reply that says how many turns came before; `draw NAME` introduces or shows a character."""
         if "refuse" in message.text:
             raise Refused("I was asked to refuse, so I do.")
         if "fail" in message.text:
             raise RuntimeError("I was asked to fail")
         match = _NAME.search(message.text)
+        reply = f"Turn {len(history.records) + 1}: {message.text}"
+        on_reply(reply)
         known = {character.name: character.id for character in message.characters}
         name = match.group(1) if match else None
         return Reading(
-            reply=f"Turn {len(history.records) + 1}: {message.text}",
+            reply=reply,
             draws=True,
             alt_text=f"The words: {message.text}",
             characters=(known[name],) if name in known else (),
@@ -95,3 +101,7 @@ class EchoEngine:
                 characters=reading.characters,
             ),
         )
+
+    def draw_several(self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep) -> list[Drawing]:
+        """One after the other."""
+        return one_by_one(self, reading, turn_id=turn_id, seeds=seeds, on_step=on_step)

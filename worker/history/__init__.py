@@ -25,8 +25,9 @@ __all__ = ["DamagedRecord", "History", "record_from_bytes", "record_to_bytes"]
 class History:
     """The done turns from the first one to the parent of the turn that is drawn.
 
-    Without `segments` everything is read anew. `fetch` gets a turn's segment of this engine from the blob store; `picture`
-    gets the picture of a turn, RGB or None, and is asked only for turns that another engine drew.
+    Without `segments` everything is read anew. `fetch` gets a turn's segment of this engine from the blob store. `picture`
+    gets the picture of a turn as it is stored, RGB or None, and `attached` those that came with its message: engines ask for
+    few of them. `several` are the turns of several pictures, of which somebody may have picked another since.
     """
 
     records: tuple[Record, ...]
@@ -34,3 +35,5 @@ class History:
     segments: SegmentStore | None = None
     fetch: Mapping[UUID, Fetch] = field(default_factory=dict)
     picture: Callable[[UUID], Image.Image | None] | None = None
+    attached: Callable[[UUID], tuple[Image.Image, ...]] | None = None
+    several: frozenset[UUID] = frozenset()

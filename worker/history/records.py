@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from worker.engines.contract import Record
+from worker.engines.contract import Record, Seen
 
 _VERSION = "1"
 
@@ -23,13 +23,18 @@ class DamagedRecord(Exception):
 
 
 def record_to_bytes(record: Record) -> bytes:
-    """A record as a safetensors file: `token_ids` (n,), `visual_tokens` (k, d) and, if kept, `latents` (c, h, w)."""
-    arrays = {
+    """A record as a safetensors file: `token_ids` (n,), `visual_tokens` (k, d) and, if kept, `latents` (c, h, w).
+
+    The engine's own arrays have `kept.` before their names; pictures that were seen are `seen.0`, their PNG as bytes.
+    """
+    arrays: dict[str, np.ndarray] = {
         "token_ids": np.ascontiguousarray(record.token_ids, np.int32),
         "visual_tokens": np.ascontiguousarray(record.visual_tokens, np.float32),
     }
     if record.latents is not None:
         arrays["latents"] = np.ascontiguousarray(record.latents, np.float32)
+    arrays |= {f"kept.{name}": np.ascontiguousarray(array) for name, array in record.arrays.items()}
+    arrays |= {f"seen.{number}": np.frombuffer(one.png, np.uint8) for number, one in enumerate(record.seen)}
     about = json.dumps(
         {
             "turn_id": str(record.turn_id),
@@ -38,6 +43,7 @@ def record_to_bytes(record: Record) -> bytes:
             "reply": record.reply,
             "characters": [str(character) for character in record.characters],
             "versions": list(record.versions),
+            "seen": [one.label for one in record.seen],
         },
         ensure_ascii=False,
         sort_keys=True,
@@ -65,6 +71,10 @@ def record_from_bytes(data: bytes) -> Record:
             latents=arrays.get("latents"),
             characters=tuple(UUID(character) for character in about["characters"]),
             versions=tuple(about["versions"]),
+            seen=tuple(
+                Seen(label, arrays[f"seen.{number}"].tobytes()) for number, label in enumerate(about.get("seen", ()))
+            ),
+            arrays={name.removeprefix("kept."): array for name, array in arrays.items() if name.startswith("kept.")},
         )
     except (SafetensorError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise DamagedRecord(f"the record cannot be read: {error}") from error

@@ -76,6 +76,9 @@ def next_key(parent: str, record: Record) -> str:
     digest.update(np.ascontiguousarray(record.visual_tokens, np.float32).tobytes())
     for character, version in zip(record.characters, record.versions, strict=True):
         digest.update(f"{character} {version}".encode())
+    for one in record.seen:
+        digest.update(f"seen {one.label} {len(one.png)}".encode())
+        digest.update(one.png)
     return digest.hexdigest()
 
 

@@ -29,10 +29,13 @@ from worker.engines.contract import (
     ChatMessage,
     Drawing,
     NewCharacter,
+    OnReply,
     OnStep,
     Reading,
     Record,
     Step,
+    no_reply,
+    one_by_one,
 )
 from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
@@ -192,8 +195,11 @@ class PreviewEngine:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
-    def read(self, history: History, message: ChatMessage) -> Reading:
-        """Read the message after the history. Deterministic for equal history and message."""
+    def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
+        """Read the message after the history. Deterministic for equal history and message.
+
+        The reply is told when it is whole: it takes a fraction of a second, and may still be corrected until then.
+        """
         own = tuple(self._own(history, record) for record in history.records)
         records = self.reader.kept(own)
         text = " ".join(message.text.split())
@@ -212,6 +218,8 @@ class PreviewEngine:
             seed=message.seed,
             reply=canned,
         )
+        reply = before + (replies.CUT if read.cut else "") + read.reply
+        on_reply(reply)
         said = replies.understood(read.reply)
         shown = _resolved(said.shown, message.characters)
         characters = tuple(character for character in shown if character is not None)
@@ -222,7 +230,7 @@ class PreviewEngine:
         )
         alt = _alt_text(said, shown) if read.picture is not None else ""
         return Reading(
-            reply=before + (replies.CUT if read.cut else "") + read.reply,
+            reply=reply,
             draws=read.picture is not None,
             alt_text=alt,
             characters=tuple(character.id for character in characters) if read.picture is not None else (),
@@ -351,6 +359,10 @@ class PreviewEngine:
         if plan.history.segments is not None:
             segment = plan.history.segments.put(self.reader.segment(plan.read, record))
         return Drawing(picture=picture, alt_text=reading.alt_text, record=record, segment=segment)
+
+    def draw_several(self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep) -> list[Drawing]:
+        """One after the other: two cores have no room for a batch."""
+        return one_by_one(self, reading, turn_id=turn_id, seeds=seeds, on_step=on_step)
 
 
 def picture_tokens(record: Record) -> NDArray[np.float32] | None:

@@ -23,7 +23,8 @@ from worker.engines.preview.mllm import MLLM, Special
 from worker.engines.preview.references import Reference
 from worker.engines.preview.replies import UNCLEAR
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
-from worker.history.segments import Pace, Segment, Wanted, next_key, root_key
+from worker.history.remembering import kept, layers, remember, shorten
+from worker.history.segments import Pace, Segment, next_key, root_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,15 +88,8 @@ class Reader:
         return ids, len(words) > LONGEST_MESSAGE
 
     def kept(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The records that fit the context. The oldest leave in large steps, so that prefixes stay the same for long."""
-        start, used = 0, 0
-        for number, record in enumerate(records):
-            used += len(record.token_ids)
-            if used > CONTEXT:
-                while used > CONTEXT // 2 and start < number:
-                    used -= len(records[start].token_ids)
-                    start += 1
-        return records[start:]
+        """The records that fit the context."""
+        return kept(records, CONTEXT)
 
     @torch.inference_mode()
     def read(
@@ -127,13 +121,13 @@ class Reader:
             corrected = correct(reply)
             if corrected is None:
                 log.info("another reply is wanted than %r", reply)
-                _shorten(cache, past + len(ids))
+                shorten(cache, past + len(ids))
                 written, draws = self._write(cache, hidden[-1], generator, instead_of=written[0])
                 reply = self._text.decode(written)
                 corrected = correct(reply) or reply
             if corrected != reply:
                 reply, written = corrected, self._text.encode(corrected).ids
-                _shorten(cache, past + len(ids))
+                shorten(cache, past + len(ids))
                 self._feed(cache, written, given[:0])
         else:
             written, draws = self._text.encode(reply).ids, False
@@ -154,7 +148,7 @@ class Reader:
             self._feed(cache, [int(Special.END)], given[:0])
             ids.append(int(Special.END))
             computed += 1
-        keys, values = _layers(cache, past, past + len(ids))
+        keys, values = layers(cache, past, past + len(ids))
         return Read(
             reply.strip(),
             np.array(ids, np.int32),
@@ -182,55 +176,22 @@ class Reader:
         `computing` is how many seconds it takes to compute a position, if not what this reader measured of itself.
         Returns the cache, the key of the last segment, and how many positions were computed and reused.
         """
-        parent, keys = root_key(self._fingerprint, history.workspace_salt), []
-        for record in records:
-            parent = next_key(parent, record)
-            keys.append(parent)
-        found: list[Segment | None] = [None] * len(records)
-        if history.segments is not None and records:
-            wanted = [
-                Wanted(key, len(record.token_ids), history.fetch.get(record.turn_id))
-                for key, record in zip(keys, records, strict=True)
-            ]
-            pace = self._pace_of_reading() if computing is None else computing
-            restored = history.segments.restore(wanted, self._fingerprint, computing=pace)
-            found = [
-                one if one is not None and one.positions == these.positions else None
-                for one, these in zip(restored, wanted, strict=True)
-            ]
         cache = DynamicCache(config=self._mllm.llama.config)
-        computed = reused = number = 0
-        while number < len(records):
-            stop = number
-            while stop < len(records) and (found[stop] is None) == (found[number] is None):
-                stop += 1
-            run = [segment for segment in found[number:stop] if segment is not None]
-            if run:
-                for layer in range(len(run[0].keys)):
-                    cache.update(
-                        torch.cat([segment.keys[layer] for segment in run], dim=1)[None],
-                        torch.cat([segment.values[layer] for segment in run], dim=1)[None],
-                        layer,
-                    )
-                reused += sum(segment.positions for segment in run)
-            else:
-                computed += self._recompute(history, cache, records[number:stop], keys[number:stop])
-            number = stop
-        return cache, parent, computed, reused
+        remembered = remember(
+            history,
+            records,
+            cache,
+            root=root_key(self._fingerprint, history.workspace_salt),
+            fingerprint=self._fingerprint,
+            pace=self._pace,
+            computing=self._pace_of_reading if computing is None else lambda: computing,
+            compute=self._recompute,
+        )
+        return cache, remembered.key, remembered.computed, remembered.reused
 
-    def _recompute(self, history: History, cache: DynamicCache, records: Sequence[Record], keys: Sequence[str]) -> int:
+    def _recompute(self, cache: DynamicCache, records: Sequence[Record]) -> None:
         ids = [int(one) for record in records for one in record.token_ids]
-        start = cache.get_seq_length()
-        began = time.perf_counter()
         self._feed(cache, ids, np.concatenate([record.visual_tokens for record in records]))
-        self._pace.note(time.perf_counter() - began, len(ids))
-        if history.segments is not None:
-            log.info("%d turns of the history were read anew (%d positions)", len(records), len(ids))
-            for record, key in zip(records, keys, strict=True):
-                end = start + len(record.token_ids)
-                history.segments.put(Segment(key, self._fingerprint, *_layers(cache, start, end)))
-                start = end
-        return len(ids)
 
     def _pace_of_reading(self) -> float:
         """Seconds to read one position of a history; measured once on a made-up one, and then whenever one is read."""
@@ -278,7 +239,7 @@ class Reader:
             last = self._feed(cache, [chosen], np.zeros((0, WIDTH), np.float32))[-1]
         log.warning("the reply did not end: %r", self._text.decode(written))
         instead = self._text.encode(UNCLEAR).ids
-        _shorten(cache, start)
+        shorten(cache, start)
         self._feed(cache, instead, np.zeros((0, WIDTH), np.float32))
         return instead, False
 
@@ -296,7 +257,7 @@ class Reader:
         positions = torch.arange(start, start + len(reserved))[None]
         everything = torch.ones(1, 1, len(reserved), start + len(reserved), dtype=torch.bool)
         hidden = self._mllm(reserved[None], positions, everything, cache)[:, -TOKENS:]
-        _shorten(cache, start)
+        shorten(cache, start)
         regressed: NDArray[np.float32] = self._mllm.regress(hidden)[0].numpy()
         return regressed
 
@@ -306,17 +267,3 @@ def _chosen(logits: Tensor, generator: torch.Generator) -> int:
     likely = torch.softmax(logits.float() / TEMPERATURE, dim=-1)
     likely[likely < NEARLY * likely.max()] = 0
     return int(torch.multinomial(likely, 1, generator=generator))
-
-
-def _shorten(cache: DynamicCache, length: int) -> None:
-    """Drop what the cache holds beyond `length` positions."""
-    if cache.get_seq_length() > length:
-        cache.crop(length - cache.get_seq_length())
-
-
-def _layers(cache: DynamicCache, start: int, end: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Keys and values of some positions, a layer each, (heads, positions, numbers)."""
-    return (
-        tuple(layer.keys[0, :, start:end].clone() for layer in cache.layers),
-        tuple(layer.values[0, :, start:end].clone() for layer in cache.layers),
-    )
