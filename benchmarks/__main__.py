@@ -77,7 +77,8 @@ def main() -> None:
     RESULTS.write_text(json.dumps({"cores": os.cpu_count(), "quick": given.quick, **figures}, indent=1) + "\n")
 
 
-def _table(figures: Figures) -> Table:
+def table(figures: Figures) -> Table:
+    """Figures beside their targets."""
     table = Table("figure", "measured", "target", "")
     for name, value in figures.items():
         shown = "none" if value is None else f"{value:,.2f}"

@@ -342,5 +342,3 @@ def measure(_: System, *, quick: bool) -> Figures:
         large = tiny_reader(folder / "large", vocabulary=VOCABULARY, width=512, layers=4)
         figures |= grammar(large, repeats=1 if quick else 3)
     return figures
-
-

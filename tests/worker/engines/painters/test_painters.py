@@ -174,7 +174,9 @@ def test_memory_that_runs_out_is_told_as_torch_tells_it(
         painter.paint(brief(painter), seeds=[1], on_step=nothing)
 
 
-def test_the_fingerprint_is_of_what_makes_latents(name: str, folders: dict[str, Path], painter: LoopPainter[Any]) -> None:
+def test_the_fingerprint_is_of_what_makes_latents(
+    name: str, folders: dict[str, Path], painter: LoopPainter[Any]
+) -> None:
     again = load(name, folders[name])
     assert again.fingerprint == painter.fingerprint
     with torch.no_grad():
