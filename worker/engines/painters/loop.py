@@ -172,7 +172,7 @@ class LoopPainter(ABC, Generic[_Told]):
     def _pictures(self, raw: Tensor) -> list[Image.Image]:
         """Pictures of latents as the VAE decodes them (n, c, h, w), one at a time: the most memory is needed here."""
         pictures: list[Image.Image] = []
-        for one in raw.to(self.pipe.vae.dtype).split(1):
+        for one in raw.to(self.pipe.vae.dtype).chunk(len(raw)):
             pictures += self.pipe.image_processor.postprocess(self._decode(one), output_type="pil")
         return pictures
 
