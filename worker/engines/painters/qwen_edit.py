@@ -143,7 +143,8 @@ class QwenEdit(LoopPainter[Told]):
         unguided = asked(told.empty)
         guided = unguided + self._guidance * (wanted - unguided)
         lengths = (torch.linalg.vector_norm(one, dim=-1, keepdim=True) for one in (wanted, guided))
-        return guided * (next(lengths) / next(lengths))
+        scaled: Tensor = guided * (next(lengths) / next(lengths))
+        return scaled
 
     def _spread(self, latents: Tensor, told: Told) -> Tensor:
         width, height = told.size
