@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measures, on_discord, on_slack
+from benchmarks import gpu_engines, measures, on_discord, on_slack
 from benchmarks.measures import Figures
 from benchmarks.system import System, stack_with_commit_times, system
 
@@ -37,6 +37,7 @@ TARGETS: dict[str, tuple[str, float]] = {
     "slack_reply_ratio_p50": ("≤", 1.3),
     "discord_rss_mb": ("≤", 180.0),
     "discord_ready_s": ("≤", 3.0),
+    **gpu_engines.TARGETS,
 }
 
 
@@ -55,6 +56,7 @@ def benchmarks(*, quick: bool) -> dict[str, tuple[str, Callable[[System], Figure
         "slack-events": ("echo", partial(on_slack.acknowledgements, seconds=10 if quick else 60)),
         "slack-reply": ("echo", partial(on_slack.reply_latency, count=60 if quick else 300)),
         "discord-guilds": ("echo", partial(on_discord.many_guilds, guilds=1000)),
+        "gpu-engines": ("echo", partial(gpu_engines.measure, quick=quick)),
     }
 
 
@@ -76,11 +78,12 @@ def main() -> None:
                 continue
             with console.status(f"measuring {name} …"), system(stack, f"bench-{name}", engine) as target:
                 figures |= measure(target)
-    console.print(_table(figures))
+    console.print(table(figures))
     RESULTS.write_text(json.dumps({"cores": os.cpu_count(), "quick": given.quick, **figures}, indent=1) + "\n")
 
 
-def _table(figures: Figures) -> Table:
+def table(figures: Figures) -> Table:
+    """Figures beside their targets."""
     table = Table("figure", "measured", "target", "")
     for name, value in figures.items():
         shown = "none" if value is None else f"{value:,.2f}"

@@ -37,7 +37,7 @@ When = Callable[[float], str]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Where a turn stands now. `progress` is the latest step of its drawing, while it runs."""
+    """Where a turn stands now. `progress` is the latest step of its drawing, while it runs, with the reply as it grows."""
 
     place: Place
     progress: Progress | None = None
@@ -53,7 +53,7 @@ def in_words(update: Update, when: When = _about) -> str:
     if progress is not None and progress.stage == "drawing":
         return f"Drawing, step {progress.step} of {progress.steps}"
     if progress is not None:
-        return "Reading the conversation"
+        return "Writing the reply" if progress.text else "Reading the conversation"
     if place.status is Status.RUNNING:
         return "Being drawn"
     if not place.workers:

@@ -51,7 +51,7 @@ class Progress:
     stage: str  # "reading", "drawing", or ENDED: look at the turn
     step: int = 0
     steps: int = 0
-    text: str = ""  # the reply, once it is written
+    text: str = ""  # the reply: as far as it is written while the stage is "reading", whole from "drawing" on
     preview: bytes = b""
 
     def to_json(self) -> str:

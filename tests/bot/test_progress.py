@@ -16,12 +16,13 @@ from sqlalchemy import delete, event
 from sqlalchemy import update as change
 from sqlalchemy.orm import Session
 
-from bot.progress import Update, Watcher
+from bot.progress import Update, Watcher, in_words
 from bot.services import Services
 from storage import turns
 from storage.events import Progress, ProgressSender
 from storage.settings import Settings
 from storage.tables import Conversation, Delivery, Status, Turn
+from storage.turns import Place
 from tests.factory import Factory
 
 
@@ -145,3 +146,9 @@ def test_a_broker_that_does_not_answer_keeps_no_drawing_waiting() -> None:
         sender = ProgressSender(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         for step in range(1000):
             sender.send(uuid4(), Progress("drawing", step, 1000))
+
+
+def test_while_it_reads_it_says_whether_the_reply_is_being_written() -> None:
+    place = Place(Status.RUNNING, 0, 1, None)
+    told = [in_words(Update(place, Progress("reading", text=text))) for text in ("", "Here is")]
+    assert told == ["Reading the conversation", "Writing the reply"]

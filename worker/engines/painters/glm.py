@@ -99,9 +99,7 @@ class Glm(LoopPainter[Told]):
         seen = GlmImageKVCache(num_layers=pipe.transformer.config.num_layers)
         if brief.references:
             seen.set_mode("write")
-        for latents, known in zip(
-            self._references(brief, "latents"), self._references(brief, "codes"), strict=True
-        ):
+        for latents, known in zip(self._references(brief, "latents"), self._references(brief, "codes"), strict=True):
             prior = _doubled(known)[0]
             pipe.transformer(
                 hidden_states=latents,

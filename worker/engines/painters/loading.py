@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, GlmImagePipeline, QwenImageEditPlusPipeline
@@ -25,6 +25,8 @@ from worker.engines.painters.qwen_edit import QwenEdit
 
 BACKEND = "inductor"  # of torch.compile
 UNQUANTIZED = ("visual", "vqmodel")  # parts of language models that make what is kept of pictures
+
+_Painter = TypeVar("_Painter", Klein, QwenEdit, Glm)
 
 
 class CannotLoad(Exception):
@@ -191,7 +193,7 @@ def _quantize(module: nn.Module, loading: Loading) -> None:
     quantize_(module, config, filter_fn=reached, device=loading.device if loading.offload == "none" else None)
 
 
-def _placed(painter: Any, loading: Loading) -> Any:  # Any: the painter that it was given
+def _placed(painter: _Painter, loading: Loading) -> _Painter:
     """The painter, its weights where they are to be, its blocks compiled if they are to be."""
     pipe = painter.pipe
     if loading.offload == "model":

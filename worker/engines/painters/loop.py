@@ -172,7 +172,7 @@ class LoopPainter(ABC, Generic[_Told]):
     def _pictures(self, raw: Tensor) -> list[Image.Image]:
         """Pictures of latents as the VAE decodes them (n, c, h, w), one at a time: the most memory is needed here."""
         pictures: list[Image.Image] = []
-        for one in raw.to(self.pipe.vae.dtype).split(1):
+        for one in raw.to(self.pipe.vae.dtype).chunk(len(raw)):
             pictures += self.pipe.image_processor.postprocess(self._decode(one), output_type="pil")
         return pictures
 
@@ -183,7 +183,9 @@ class LoopPainter(ABC, Generic[_Told]):
     def _references(self, brief: Brief, name: str) -> list[Tensor]:
         """Arrays of this name of the brief's references, with a batch axis, where the DiT computes."""
         device, dtype = self.pipe._execution_device, self.pipe.transformer.dtype
-        tensors = [torch.from_numpy(np.ascontiguousarray(one.arrays[name]))[None].to(device) for one in brief.references]
+        tensors = [
+            torch.from_numpy(np.ascontiguousarray(one.arrays[name]))[None].to(device) for one in brief.references
+        ]
         return [one.to(dtype) if one.is_floating_point() else one for one in tensors]
 
     def _steps_before(self, brief: Brief) -> int:

@@ -142,7 +142,9 @@ class QwenEdit(LoopPainter[Told]):
             return wanted
         unguided = asked(told.empty)
         guided = unguided + self._guidance * (wanted - unguided)
-        return guided * (torch.norm(wanted, dim=-1, keepdim=True) / torch.norm(guided, dim=-1, keepdim=True))
+        lengths = (torch.linalg.vector_norm(one, dim=-1, keepdim=True) for one in (wanted, guided))
+        scaled: Tensor = guided * (next(lengths) / next(lengths))
+        return scaled
 
     def _spread(self, latents: Tensor, told: Told) -> Tensor:
         width, height = told.size

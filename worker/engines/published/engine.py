@@ -54,7 +54,7 @@ TOLD = 30  # characters of whom a message reminds the reader
 RECAPPED = 40  # pictures that left the context and are still told of
 ASPECTS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16), (2, 1), (1, 2), (21, 9), (9, 21))
 
-CUT = "Your message was too long for me, so I read only its beginning. "
+CUT = "Your message was too long for me, so I read only its beginning."
 MODEST = "My memory did not suffice for a picture of the usual size, so this one was made with less."
 
 
@@ -117,7 +117,7 @@ class PublishedEngine:
         records = self.reader.kept(own, modest=message.modest)
         label = str(_next_number(own))
         seen = [self.reader.look(f"{label}{_letter(n)}", one) for n, one in enumerate(message.references)]
-        characters = {clean(one.name): one for one in reversed(message.characters)}
+        characters = {name: one for one in reversed(message.characters) if (name := clean(one.name))}
         pictures = tuple(one.label for record in own for one in record.seen) + tuple(one.label for one in seen)
         with _memory():
             read = self.reader.read(
@@ -137,10 +137,11 @@ class PublishedEngine:
             one for name, _ in answer.introduces if (one := known.get(name.casefold())) is not None and one not in shown
         )
         originals, left = self._originals(history, message, own, answer, shown, label)
-        notes = [CUT] if read.cut else []
-        notes += [answer.reply, *([_left_out(left, self.painter.max_references)] if left else [])]
+        notes = [answer.reply]  # first, since it was told already
+        notes += [CUT] if read.cut else []
+        notes += [_left_out(left, self.painter.max_references)] if left else []
         notes += [MODEST] if message.modest and answer.draws else []
-        reply = " ".join(note.strip() for note in notes if note)
+        reply = " ".join(filter(None, notes))
         return Reading(
             reply=reply,
             draws=answer.draws,
@@ -242,7 +243,7 @@ class PublishedEngine:
             picture = self._likeness(history, own, character, message.characters)
             if picture is not None:
                 wanted.append(Original(character.name, picture))
-        for name in (*answer.pictures, *attached):
+        for name in dict.fromkeys((*answer.pictures, *attached)):
             picture = attached.get(name) or self._recalled(history, own, name)
             if picture is not None:
                 wanted.append(Original(f"picture {name}", picture, name in attached))
@@ -437,7 +438,7 @@ def _turns(labels: Sequence[str], own: Sequence[Record]) -> tuple[UUID, ...]:
 
 
 def _next_number(records: Sequence[Record]) -> int:
-    """The number of a new turn's pictures: it never names another picture, even where turns were deleted."""
+    """The number of a new turn's pictures: a deleted turn's is not taken again while later pictures are there."""
     numbers = (int(re.sub(r"\D", "", one.label)) for record in records for one in record.seen)
     return max(numbers, default=0) + 1
 

@@ -273,6 +273,7 @@ class Reader:
                 if number + 1 == len(these) or len(ids) + len(these[number + 1].token_ids) > AT_ONCE:
                     self._feed(cache, ids, shown, starts[cache.get_seq_length()])
                     ids, shown = [], []
+            self._settle()  # since it is timed
 
         remembered = remember(
             history,

@@ -132,7 +132,13 @@ def save_qwen_edit(folder: Path) -> None:
                 "num_key_value_heads": 2,
                 "rope_parameters": {"mrope_section": [1, 1, 2], "rope_type": "default", "rope_theta": 1e6},
             },
-            vision_config={"depth": 2, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16},
+            vision_config={
+                "depth": 2,
+                "hidden_size": 16,
+                "intermediate_size": 16,
+                "num_heads": 2,
+                "out_hidden_size": 16,
+            },
             image_token_id=ids["<|image_pad|>"],
             vision_start_token_id=ids["<|vision_start|>"],
             vision_end_token_id=ids["<|vision_end|>"],
@@ -249,9 +255,9 @@ def save_glm(folder: Path) -> None:
     )
     processor = GlmImageProcessor(pictures, tokenizer, chat_template=_GLM_CHAT)
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, time_shift_type="linear")
-    GlmImagePipeline(
-        ByT5Tokenizer(), processor, text_encoder, language, vae, transformer, scheduler
-    ).save_pretrained(folder)
+    GlmImagePipeline(ByT5Tokenizer(), processor, text_encoder, language, vae, transformer, scheduler).save_pretrained(
+        folder
+    )
 
 
 SAVES: dict[str, Callable[[Path], None]] = {"klein": save_klein, "qwen-edit": save_qwen_edit, "glm": save_glm}
@@ -300,6 +306,8 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
     return Image.fromarray(pixels.numpy())
 
 
-def brief(painter: LoopPainter[Any], pictures: Sequence[Image.Image] = (), prompt: str = 'Olivia says "hello"') -> Brief:
+def brief(
+    painter: LoopPainter[Any], pictures: Sequence[Image.Image] = (), prompt: str = 'Olivia says "hello"'
+) -> Brief:
     """A brief with references that the painter has encoded."""
     return Brief(prompt, SIZE, tuple(Reference(one, painter.encode(one)) for one in pictures))

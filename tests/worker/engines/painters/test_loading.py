@@ -143,6 +143,7 @@ def test_offloaded_weights_paint_the_same(
     assert np.abs(painted(offloaded) - painted(painters[name])).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["klein"])
 def test_compiled_blocks_paint_the_same_are_compiled_once_and_can_be_ended(
     name: str, folders: dict[str, Path], painters: dict[str, LoopPainter[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

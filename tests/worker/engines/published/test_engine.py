@@ -221,8 +221,7 @@ def test_out_of_memory_is_told_and_what_is_drawn_with_less_says_so(
 
 def test_a_message_that_is_too_long_is_cut_and_said(talk: Talk) -> None:
     reading = talk.read("word " * 2 * LONGEST_MESSAGE, answer("Well.", draw=False))
-    assert reading.reply.endswith("Well.")
-    assert reading.reply.startswith("Your message was too long")
+    assert reading.reply.startswith("Well. Your message was too long")
     assert reading.tokens_read < LONGEST_MESSAGE + 100
 
 
