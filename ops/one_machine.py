@@ -46,23 +46,27 @@ class OneMachine:
     worker: Process | None = None
 
 
+def check_machine(settings: Settings) -> None:
+    """Raises `NoWorker` where this machine cannot hold the settings' engine, with all that it lacks."""
+    if settings.engine not in ENGINES:
+        return
+    short = shortages(settings.engine, settings, machine())
+    if short:
+        raise NoWorker(
+            f"This machine cannot run the engine {settings.engine}: "
+            + " ".join(f"{one.says[0].upper()}{one.says[1:].removesuffix('.')}. {one.mend}" for one in short)
+        )
+
+
 def worker_argv(
     settings: Settings, *, concurrency: int = 1, name: str = "worker", log_level: str | None = None
 ) -> list[str]:
-    """The command line of a worker: `concurrency` processes with the settings' engine each.
-
-    Raises `NoWorker`, also where this machine cannot hold the engine.
-    """
+    """The command line of a worker: `concurrency` processes with the settings' engine each. Raises `NoWorker`."""
     engine = settings.engine
     if engine not in engines.NAMES:
         raise NoWorker(f"There is no engine named {engine}. There are: {', '.join(engines.NAMES)}.")
     if engine != "echo" and importlib.util.find_spec("torch") is None:
         raise NoWorker(f"The engine {engine} needs torch, which is not installed here. `make install` installs it.")
-    if engine in ENGINES and (short := shortages(engine, settings, machine())):
-        raise NoWorker(
-            f"This machine cannot run the engine {engine}: "
-            + " ".join(f"{one.says[0].upper()}{one.says[1:].removesuffix('.')}. {one.mend}" for one in short)
-        )
     return [
         *(sys.executable, "-m", "celery", "--app", "worker.app", "--quiet", "worker"),
         *(
@@ -85,10 +89,12 @@ def one_machine(settings: Settings) -> Iterator[OneMachine]:
 
     Raises `ops.stack.StackError` or `NoWorker`.
     """
-    argv = worker_argv(settings)  # what keeps a worker from starting is said before anything is started
+    argv = worker_argv(settings)  # a name that does not exist is said before anything is started
     if "database_url" in settings.model_fields_set:
         yield OneMachine(settings, None)
         return
+    if running_stack(settings.data_dir) is None:  # else its worker holds the engine already
+        check_machine(settings)
     end = time.monotonic() + 30
     while True:
         try:

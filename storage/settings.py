@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         description="What lies in the machine's memory until it is needed: nothing, whole models, or single layers.",
     )
     compile: bool = Field(
-        False, description="Compile the painter's repeated blocks: minutes once, seconds less a picture."
+        False, description="Compile the painter's repeated blocks, when the first picture is drawn."
     )
     steps: int = Field(0, ge=0, le=200, description="Steps of one picture; 0 means the model's own.")
     remote_url: str = Field(
@@ -209,6 +209,11 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """Where models of the hub are, each in a folder of its own."""
         return self.models_dir or self.data_dir / "models"
+
+    @property
+    def faces_folder(self) -> Path:
+        """Where the models are that find and compare faces in photographs."""
+        return self.face_models or self.models_folder / "open-faces"
 
     @property
     def history_folder(self) -> Path:

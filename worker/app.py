@@ -34,7 +34,7 @@ from storage.tickets import TASK, bell, celery_app, queue
 from worker import engines
 from worker.drawing import Drawer
 from worker.engines.contract import Engine
-from worker.identity.guard import Guard
+from worker.identity.choice import guard_for
 
 if TYPE_CHECKING:
     from worker.history.segments import SegmentStore
@@ -103,7 +103,7 @@ def _start(**_: Any) -> None:
         engine=engine,
         worker_id=worker_id,
         segments=_segments(chosen),
-        guard=_guard(chosen),
+        guard=guard_for(chosen.engine, chosen),
         compared=compared,
         compared_name=chosen.compare,
     )
@@ -128,16 +128,6 @@ def _segments(chosen: Settings) -> SegmentStore | None:
         disk_folder=chosen.history_folder,
         disk_bytes=chosen.history_disk_bytes,
     )
-
-
-def _guard(chosen: Settings) -> Guard | None:
-    """The guard of an engine that draws people; none where the operator wants none."""
-    if chosen.engine == "echo" or not chosen.guard:
-        return None
-    from worker.identity.drawn import DrawnMeter, guard_threshold
-
-    threshold = guard_threshold() if chosen.guard_threshold is None else chosen.guard_threshold
-    return Guard(DrawnMeter.from_pretrained(), threshold)
 
 
 def _host() -> str:

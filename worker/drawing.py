@@ -298,6 +298,8 @@ class Drawer:
         )
         if kept.drawings > 1:
             log.info("turn %s was drawn %d times", claim.turn_id, kept.drawings)
+        if kept.seen and all(one.box is None for one in kept.seen):
+            log.info("in the picture of turn %s nobody is found, so nobody was compared", claim.turn_id)
         return kept
 
     def _replier(self, claim: Claim, lease: Lease) -> Callable[[str], None]:

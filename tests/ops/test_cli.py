@@ -65,6 +65,7 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
         "worker",
         "migrate",
         "doctor",
+        "models",
         "train",
         "evaluate",
         "chat",
@@ -245,7 +246,14 @@ def test_doctor_says_what_an_engine_of_published_models_lacks(tmp_path: Path, sy
     found = findings(likeness(tmp_path, "doctor", "--json", **{**system, "engine": "glm"}))
     assert "likeness models fetch --engine glm" in found["models"]["mend"]
     assert not found["models"]["ok"]
+    assert "likeness models fetch --faces" in found["faces"]["mend"]
     assert "engine" not in found, "which would take minutes to load"
+
+
+def test_photographs_are_judged_only_where_there_are_models_for_faces(tmp_path: Path) -> None:
+    run = likeness(tmp_path, "evaluate", "--engine", "echo")
+    assert run.returncode == 2
+    assert "likeness models fetch --faces" in run.stderr
 
 
 def test_models_are_listed_and_an_engine_without_any_is_named(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ def test_a_gpu_worker_starts_only_when_asked_for() -> None:
     assert worker["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
 
 
+def test_a_gpu_worker_has_what_published_models_need() -> None:
+    build = SERVICES["worker-gpu"]["build"]
+    extras = set(build["args"]["EXTRAS"].split(","))
+    offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"worker", "gpu", "faces"} <= extras <= set(offered)
+    assert re.search(r"^ARG EXTRAS=worker$", (ROOT / build["dockerfile"]).read_text(), re.MULTILINE)
+    assert SERVICES["worker-gpu"]["image"] != SERVICES["worker"]["image"], "which are built of different parts"
+
+
 def test_every_service_is_built_from_a_dockerfile_that_exists() -> None:
     used = {ROOT / service["build"]["dockerfile"] for service in OURS.values()}
     assert used == set(DOCKERFILES)

@@ -10,18 +10,21 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import get_args
 
 from storage.settings import Settings
 from worker.engines import models
 from worker.engines.models import ENGINES, ModelMissing, Quantization
 
+DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of drivers, one of which there is where there is a GPU
 BFLOAT16 = (8, 0)  # compute capabilities from which GPUs compute in these types
 FP8 = (8, 9)
 
-LIBRARIES = {  # by what asks for them; all are in the extra `gpu`
+LIBRARIES: dict[str, Callable[[Settings], bool]] = {  # by what asks for them; all are in the extra `gpu`
     "accelerate": lambda settings: settings.offload != "none",
     "bitsandbytes": lambda settings: settings.quantization == "nf4",
     "llguidance": lambda _: True,
@@ -73,7 +76,7 @@ def shortages(engine: str, settings: Settings, machine: Machine) -> list[Shortag
 def summary(engine: str, settings: Settings, machine: Machine) -> str:
     """What a machine that suffices has, in one sentence."""
     if settings.device == "cpu":
-        return "on the CPU, as LIKENESS_DEVICE says: published models take minutes a picture there"
+        return "on the CPU, as LIKENESS_DEVICE says, which is meant for tests"
     gpu = machine.gpus[_number(settings)]
     needed = models.needed_gb(models.chosen(engine, settings), settings)
     wants = f"about {needed:.0f} GB are reckoned" if needed is not None else "what it needs is not known"
@@ -217,6 +220,8 @@ def machine() -> Machine:
     )
     if importlib.util.find_spec("torch") is None:
         return found
+    if not any(Path(device).exists() for device in DEVICES):  # which spares a machine without a GPU the import of torch
+        return replace(found, torch=version("torch"))
     import torch
 
     gpus = []

@@ -62,7 +62,6 @@ class Model:
     weights: tuple[Weights, ...] = ()  # none: not known
     speeds: tuple[Speed, ...] = ()
     file: str = ""  # which one of a LoRA's files, as a pattern
-    steps: int = 0  # of one picture, as it was made for; 0: not known
     published_gb: float | None = None  # the largest memory that a source gives for one picture, without our reader
     note: str = ""
 
@@ -123,7 +122,6 @@ MODELS: dict[str, Model] = {
                 Speed(0.3, "GB200, 1024², no references", _KLEIN_SPEED),
                 Speed(1.2, "RTX 5090, 1024², fp8, no references", _KLEIN_SPEED),
             ),
-            steps=4,
             note="its authors write of 8 GB and of 13 GB, without our reader",
         ),
         Model(
@@ -132,7 +130,6 @@ MODELS: dict[str, Model] = {
             _FLUX,
             commercial=False,
             source=_FLUX_README,
-            steps=4,
         ),
         Model("black-forest-labs/FLUX.2-dev", "painter", _FLUX, commercial=False, source=_FLUX_README),
         Model(
@@ -166,7 +163,6 @@ MODELS: dict[str, Model] = {
                 Weights("lora", 0.85, _HUB + "lightx2v/Qwen-Image-Lightning, bf16, of the same kind", shrinks=False),
             ),
             file="*-4steps-*-bf16.safetensors",
-            steps=4,
         ),
         Model(
             "Qwen/Qwen-Image-2.1",
@@ -189,7 +185,6 @@ MODELS: dict[str, Model] = {
                 Speed(58.6, "H100, 1024², one reference", _GLM_README),
                 Speed(64.3, "H100, 1024², no references", _GLM_README),
             ),
-            steps=30,
             published_gb=37.8,
             note="its authors ask for one GPU of more than 80 GB",
         ),

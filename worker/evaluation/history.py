@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
@@ -21,7 +22,7 @@ from worker.evaluation.talk import Talk
 from worker.history import record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
 from worker.training.dialogues import PLACE_WORDS, Teller
-from worker.training.people import CLOTHES, EXPRESSIONS
+from worker.training.people import CLOTHES, EXPRESSIONS, Person
 from worker.training.stories import scripted
 
 LATE = 50  # turns
@@ -39,10 +40,11 @@ class Late:
     tokens_read: dict[int, list[int]] = field(default_factory=dict)
 
 
-def late_turns(engine: Engine, hasty: Engine, judges: Judges, count: int) -> Late:
+def late_turns(engine: Engine, hasty: Engine, recalled: Callable[[Person, int, Talk], bool], count: int) -> Late:
     """Somebody comes once, another person has the next turns, and in turn `LATE` the first is called by name.
 
-    `hasty` is the same engine with fewer steps: it draws the turns whose pictures nobody judges.
+    `hasty` is the same engine with fewer steps: it draws the turns whose pictures nobody judges. `recalled` says of the
+    first person, the number of the conversation, and the conversation itself whether its last picture shows them.
     """
     late = Late()
     for number in range(count):
@@ -80,16 +82,19 @@ def late_turns(engine: Engine, hasty: Engine, judges: Judges, count: int) -> Lat
         start = time.perf_counter()
         talk.read(message)
         late.read_seconds.setdefault(LATE, []).append(time.perf_counter() - start)
-        last = talk.say(message)
-        late.tokens_read.setdefault(LATE, []).append(last.tokens_read)
-        picture = last.picture
-        seen = judges.reader.read(picture) if picture is not None else None
-        if picture is None or seen is None or len(seen.people) != 1:
-            late.recalled.append(False)
-            continue
-        (found,) = judges.meter.embed(picture, seen.framing, 1)
-        late.recalled.append(int((gallery(judges, story.people[0], number) @ found).argmax()) == 0)
+        late.tokens_read.setdefault(LATE, []).append(talk.say(message).tokens_read)
+        late.recalled.append(recalled(story.people[0], number, talk))
     return late
+
+
+def drawn_again(judges: Judges, person: Person, number: int, talk: Talk) -> bool:
+    """Whether the last picture shows a drawn person alone, and no other of their gallery."""
+    picture = talk.rounds[-1].picture
+    seen = judges.reader.read(picture) if picture is not None else None
+    if picture is None or seen is None or len(seen.people) != 1:
+        return False
+    (found,) = judges.meter.embed(picture, seen.framing, 1)
+    return int((gallery(judges, person, number) @ found).argmax()) == 0
 
 
 @dataclass

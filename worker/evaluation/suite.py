@@ -8,20 +8,24 @@ import os
 import resource
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from worker.engines.contract import Engine
 from worker.engines.preview.engine import PreviewEngine
-from worker.evaluation import by_hand, figures, guarding, history, measures
+from worker.evaluation import by_hand, figures, guarding, history, measures, photographs
 from worker.evaluation.figures import Figure
 from worker.evaluation.measures import Judges, Observed
 from worker.evaluation.remembering import LENGTHS, Remembering, remembering
 from worker.evaluation.sheets import sheet_of
 from worker.identity import drawn
 from worker.identity.drawn import AttributeReader, DrawnEmbedding, guard_threshold
+from worker.identity.guard import Guard
+from worker.identity.meter import Meter
 
 MB = 1e6
 HASTY_STEPS = 2
@@ -109,15 +113,7 @@ def evaluate(
     looks = looks or judges()
     engine = PreviewEngine.from_pretrained(weights)
     lines: list[Line] = []
-
-    def add(*more: Line) -> None:
-        lines.extend(more)
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "figures.json").write_text(to_json(lines) + "\n")
-        for one in more:
-            tell(one)
-
+    add = _adder(lines, out, tell)
     pairs = measures.pairs(looks, size.families)
     add(
         Line("meter_auc", "the meter tells people apart", figures.auc(pairs.same, pairs.different), least=0.995),
@@ -152,7 +148,7 @@ def evaluate(
         )
     )
     hasty = PreviewEngine.from_pretrained(weights, steps=HASTY_STEPS)
-    late = history.late_turns(engine, hasty, looks, size.late)
+    late = history.late_turns(engine, hasty, partial(history.drawn_again, looks), size.late)
     add(*_of_late(late))
     ways = remembering(hasty, size.remembered)
     again = history.restored(weights, size.restored)
@@ -182,6 +178,76 @@ def evaluate(
     if out is not None:
         _write(out, observed, late, ways, {"by hand": shown, "dialogues": observed.asked, "real": pairs.read})
     return lines
+
+
+def evaluate_photographs(
+    engine: Engine,
+    meter: Meter,
+    size: Size,
+    *,
+    guard: Guard | None = None,
+    out: Path | None = None,
+    tell: Callable[[Line], None] = lambda _: None,
+) -> list[Line]:
+    """Measure any engine on the same dialogues, with a meter of faces; what that cannot see is not measured.
+
+    The figures have the names that they have of the preview engine where they say the same.
+    """
+    lines: list[Line] = []
+    add = _adder(lines, out, tell)
+    nothing = figures.share([])
+    looked = photographs.dialogues(engine, meter, photographs.seeds(size.dialogues))
+    observed = looked.observed
+    alone = list(photographs.single_rounds(engine, meter, looked, size.singles))
+    add(
+        Line(
+            "faces_found",
+            "pictures in which as many faces are found as people are to be seen",
+            figures.share(looked.faces_found),
+        ),
+        Line("single_round", "one round: similarity to the only picture of somebody", figures.mean(alone)),
+        *(Line(name, "needs real pictures of the same people", nothing) for name in ("ceiling", "single_round_share")),
+        *_of_dialogues(observed),
+        Line("seconds_p50", "one turn, in seconds", figures.median(observed.seconds)),
+    )
+    forgetful = photographs.dialogues(engine, meter, photographs.seeds(size.forgetful), remember=False).observed
+    later = [right for rights in forgetful.right_person.values() for right in rights]
+    add(Line("without_history", "right person without a history, after their first picture", figures.share(later)))
+    late = history.late_turns(engine, engine, lambda _, __, talk: photographs.recalled(meter, looked, talk), size.late)
+    add(*_of_late(late))
+    if guard is not None:
+        chosen = photographs.seeds(size.guarded)
+        off, on = (photographs.dialogues(engine, meter, chosen, guard=one).observed for one in (None, guard))
+        add(*_of_guard(off, on))
+    add(
+        Line(
+            "rss_mb",
+            "largest resident memory of this process, the meter included",
+            _one(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB),
+        ),
+        Line(
+            "gpu_mb",
+            "most memory of the GPU that torch held",
+            _one(torch.cuda.max_memory_reserved() / MB if torch.cuda.is_available() else math.nan),
+        ),
+    )
+    if out is not None and observed.pictures:
+        sheet_of(observed.pictures[:6]).save(out / "dialogues.jpg", quality=85)
+    return lines
+
+
+def _adder(lines: list[Line], out: Path | None, tell: Callable[[Line], None]) -> Callable[..., None]:
+    """Takes figures as they are measured: keeps them, writes all so far, and tells of them."""
+
+    def add(*more: Line) -> None:
+        lines.extend(more)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "figures.json").write_text(to_json(lines) + "\n")
+        for one in more:
+            tell(one)
+
+    return add
 
 
 def _of_late(late: history.Late) -> list[Line]:

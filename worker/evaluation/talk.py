@@ -96,7 +96,7 @@ class Talk:
             self.characters.append(Character(uuid5(turn_id, new.name), new.name, 1, new.description, turn_id=turn_id))
         seen = {
             one if isinstance(one, UUID) else uuid5(turn_id, one): sighting
-            for one, sighting in zip(reading.cast, kept.seen, strict=False)
+            for one, sighting in zip(_cast(reading), kept.seen, strict=False)
         }
         for one, sighting in seen.items():
             if self.guard is not None and drawing.picture is not None and sighting.box is not None:
@@ -124,9 +124,14 @@ class Talk:
 
         if self.guard is None or not reading.draws:
             return Kept(drawing(0), (), 1)
-        known = [self._face(self.guard, one) if isinstance(one, UUID) else None for one in reading.cast]
-        return self.guard.best_of(map(drawing, range(1 + self.redraws)), known, ordered=True)
+        known = [self._face(self.guard, one) if isinstance(one, UUID) else None for one in _cast(reading)]
+        return self.guard.best_of(map(drawing, range(1 + self.redraws)), known, ordered=bool(reading.cast))
 
     def _face(self, guard: Guard, character_id: UUID) -> Face | None:
         uploaded = next((one.references for one in self.characters if one.id == character_id), ())
         return guard.face(uploaded[0]) if uploaded else self.faces.get(character_id)
+
+
+def _cast(reading: Reading) -> tuple[UUID | str, ...]:
+    """Everybody in the picture: known ones by id, newcomers by name."""
+    return reading.cast or (*reading.characters, *(new.name for new in reading.introduces))

@@ -47,7 +47,7 @@ class Guard:
     def __init__(self, meter: Meter, threshold: float) -> None:
         """Below the `threshold`, a similarity of the meter, a drawing is not good enough."""
         self._meter = meter
-        self._threshold = threshold
+        self.threshold = threshold
 
     def face(self, picture: Image.Image, box: Box | None = None) -> Face | None:
         """The face at a box of a picture, or the largest; None where nobody is found."""
@@ -62,7 +62,8 @@ class Guard:
         """Take drawings until one is good enough, or there are no more; the best is kept.
 
         `cast` are those who are to be seen, each as a reference shows them, or None for somebody whom nothing shows yet;
-        `ordered` says that they stand so from left to right. Raises `ValueError` when there is no drawing at all.
+        `ordered` says that they stand so from left to right. Where nobody at all is found (from behind, from afar), the meter
+        can judge this picture as little as the next, and it is kept. Raises `ValueError` when there is no drawing at all.
         """
         best: Kept[_D] | None = None
         number = 0
@@ -70,7 +71,7 @@ class Guard:
             seen = self._look(drawing.picture, cast, ordered=ordered) if drawing.picture is not None else ()
             if best is None or _worst(seen, cast) > _worst(best.seen, cast):
                 best = Kept(drawing, seen, number)
-            if not seen or _worst(seen, cast) >= self._threshold:
+            if all(one.box is None for one in seen) or _worst(seen, cast) >= self.threshold:
                 break
         if best is None:
             raise ValueError("nothing was drawn")
@@ -82,7 +83,7 @@ class Guard:
         if ordered and len(found) == len(cast):
             places: dict[int, Face] = dict(enumerate(found))
         else:
-            places = _matched(found, cast)
+            places = matched(found, cast)
         return tuple(
             Sighting(None, None)
             if number not in places
@@ -91,7 +92,7 @@ class Guard:
         )
 
 
-def _matched(found: Sequence[Face], cast: Sequence[Face | None]) -> dict[int, Face]:
+def matched(found: Sequence[Face], cast: Sequence[Face | None]) -> dict[int, Face]:
     """Faces for the numbers of those who can be compared, the likest first; who is left over is for the others in order."""
     free = dict(enumerate(found))
     places: dict[int, Face] = {}

@@ -69,3 +69,14 @@ def test_quantization_and_offload_need_less_memory(tmp_path: Path) -> None:
     assert needed() > needed(offload="model") > needed(offload="sequential")
     unknown = settings(tmp_path, painter="some/body")
     assert needed_gb(chosen("klein", unknown), unknown) is None
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_docs_tell_the_need_that_doctor_reckons(engine: str, tmp_path: Path) -> None:
+    needs = []
+    for quantization in ("none", "fp8", "nf4"):
+        held = settings(tmp_path, quantization=quantization)
+        needs.append(f"{needed_gb(chosen(engine, held), held):.0f}")
+    docs = (Path(__file__).parents[3] / "docs" / "engines.md").read_text()
+    row = next(line for line in docs.splitlines() if line.startswith(f"| `{engine}` |"))
+    assert row.endswith(f"| {' / '.join(needs)} |")

@@ -101,6 +101,15 @@ def test_a_drawing_of_newcomers_only_is_taken_as_it_is_and_they_are_found() -> N
     assert [seen.box and seen.box[0] for seen in one.seen] == [0, 20]
 
 
+def test_a_picture_in_which_nobody_is_found_is_not_drawn_again() -> None:
+    hidden, found = sketch(), sketch(face(0))
+    one = kept([OLIVIA], hidden, found)
+    assert one.drawing is hidden
+    assert (one.drawings, one.seen[0].box) == (1, None)
+    bad = sketch(face(60))
+    assert kept([OLIVIA], bad, hidden, found).drawing is bad
+
+
 def test_a_reply_without_a_picture_is_taken_as_it_is() -> None:
     silent = Sketch((), None)
     assert Guard(Plain(), 0.9).best_of([silent], [OLIVIA], ordered=True) == Kept(silent, (), 1)

@@ -19,12 +19,10 @@ from PIL import Image
 
 from storage.settings import Settings
 from worker.engines.contract import Refused
+from worker.engines.painters.loop import SIZES
 from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted
 
 log = logging.getLogger(__name__)
-
-SIZES = ((1024, 1024), (1248, 832), (832, 1248), (1152, 864), (864, 1152), (1344, 768), (768, 1344))
-"""(width, height) of about one megapixel, in multiples of 32, which GLM-Image needs."""
 
 REFERENCE_SIDE = 1536  # pixels of the longer side of what is sent
 ATTEMPTS = 4
@@ -42,7 +40,7 @@ class RemotePainter:
     """Paints by a server."""
 
     fingerprint = "remote"  # of arrays, of which it keeps none
-    sizes = SIZES
+    sizes: tuple[tuple[int, int], ...] = SIZES
     max_references = 3
     cannot: tuple[str, ...] = ()
 
