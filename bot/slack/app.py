@@ -113,7 +113,7 @@ class SlackBot:
         self.app = AsyncApp(
             name="likeness",
             client=self.web_client(None),
-            authorize=_Authorize(self.teams),
+            authorize=_Authorize(self.teams),  # type: ignore[arg-type]  # bolt takes one, and says so only in a comment
             signing_secret=secret.get_secret_value() if secret is not None else "",
             process_before_response=True,
             before_authorize=self._not_replayed,
@@ -324,7 +324,13 @@ class _Authorize(AsyncAuthorize):
         self._teams = teams
 
     async def __call__(
-        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, user_id: str | None
+        self,
+        *,
+        context: AsyncBoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        **_: str | None,
     ) -> AuthorizeResult | None:
         try:
             installed = await self._teams.installed(team_id or "")
