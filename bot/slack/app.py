@@ -47,7 +47,7 @@ from bot.slack.installations import Installations, check, keys_of
 from bot.slack.manifest import EVENTS_PATH
 from bot.slack.missed import missed
 from bot.slack.oauth import pages
-from bot.slack.once import Once
+from bot.slack.once import Once, UnderWay
 from bot.slack.pace import Pace
 from bot.slack.people import People
 from bot.slack.places import PLATFORM, Payload, Place
@@ -83,7 +83,7 @@ class TooSlow(Exception):
         self.task = task
 
 
-PASSING = (DatabaseUnavailable, TooSlow, TimeoutError, aiohttp.ClientError)
+PASSING = (DatabaseUnavailable, TooSlow, UnderWay, TimeoutError, aiohttp.ClientError)
 """What the next attempt may well not meet."""
 
 
@@ -199,13 +199,9 @@ class SlackBot:
 
     async def say(self, place: Place, source_id: str, text: str, blocks: Sequence[Payload] = ()) -> None:
         """Answer a message in its thread, once, whichever processes and events say it. `text` is plain; `blocks` stand for it."""
-        if not await self.once.first(f"say:{place.workspace}:{source_id}", REPLAY_SECONDS):
-            return
-        try:
-            await self.platform.say(place, source_id, render.words(text), blocks)
-        except BaseException:
-            await self.once.again(f"say:{place.workspace}:{source_id}")
-            raise
+        async with self.once.doing(f"say:{place.workspace}:{source_id}", REPLAY_SECONDS) as first:
+            if first:
+                await self.platform.say(place, source_id, render.words(text), blocks)
 
     async def tell(self, team: str, user: str, text: str) -> None:
         """Say something to a person alone, in the messages tab."""
@@ -310,14 +306,13 @@ class SlackBot:
         """Open a socket to Slack, which comes again by itself. Raises `NotSetUp`."""
         token = self.services.settings.slack_app_token
         assert token is not None
-        handler = AsyncSocketModeHandler(self.app, token.get_secret_value(), web_client=self.web_client(None))
-        try:
-            # Asked for by the client itself, a token that is refused would be tried for ever.
-            handler.client.wss_uri = await handler.client.issue_new_wss_url()
-            await handler.connect_async()  # type: ignore[no-untyped-call]  # likewise below: bolt has no types here
+        client = self.web_client(None)
+        try:  # the handler would ask for ever
+            await client.apps_connections_open(app_token=token.get_secret_value())
         except SlackApiError as error:
-            await handler.close_async()  # type: ignore[no-untyped-call]
             raise NotSetUp(f"Slack does not take LIKENESS_SLACK_APP_TOKEN: {error.response['error']}.") from error
+        handler = AsyncSocketModeHandler(self.app, token.get_secret_value(), web_client=client)
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # bolt has no types here
         self._live(handler.client.is_connected)
         return handler
 

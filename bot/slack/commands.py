@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.characters import Author
-from bot.commands import Command
+from bot.commands import Command, parse
 from bot.slack import menu
 from bot.slack.places import PLATFORM, Payload, Person, Place
 from bot.turns import Answer, AttachmentGone
 from storage.blobs import BlobError
 from storage.characters import CharacterProblem
 from storage.intake import PictureRefused
+from storage.turns import Request
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackBot
@@ -37,6 +38,10 @@ class Heard:
     text: str
     files: tuple[str, ...]
     source_id: str
+
+    def request(self) -> Request:
+        """The turn that it asks for, unless it is a command."""
+        return self.place.request(self.source_id, self.person, self.text, attachments=self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +116,26 @@ WORDS: dict[str, Obey] = {
 """What a message has to be, as a whole, to be a command."""
 
 
-async def obeyed(bot: SlackBot, heard: Heard) -> bool:
-    """Whether a message was a command of these; it is carried out once, and answered in its thread."""
+def is_command(heard: Heard) -> bool:
+    """Whether a message is one, of Slack's or of every platform's."""
+    return _command(heard) is not None or (not heard.files and parse(heard.text) is not None)
+
+
+async def obey(bot: SlackBot, heard: Heard) -> Said | None:
+    """Carry a command out, and return what to say in its thread, if anything."""
     found = _command(heard)
-    if found is None:
-        return False
-    what = f"command:{heard.place.workspace}:{heard.source_id}"
-    if not await bot.once.first(what, ONCE_SECONDS):
-        return True
-    obey, match = found
-    try:
-        said = await obey(bot, heard, match)
-    except BaseException:
-        await bot.once.again(what)
-        raise
-    if said is not None:
-        await bot.say(heard.place, heard.source_id, said.text, said.blocks)
-    return True
+    if found is not None:
+        work, match = found
+        return await work(bot, heard, match)
+    answer = await bot.receive(heard.request())
+    return None if answer is None else Said(answer.text)
 
 
 def _command(heard: Heard) -> tuple[Obey, re.Match[str]] | None:
     text = heard.text.strip()
-    for pattern, obey in WORDS.items():
+    for pattern, work in WORDS.items():
         if (match := re.fullmatch(pattern, text.rstrip(".!"), re.IGNORECASE | re.DOTALL)) is not None:
-            return obey, match
+            return work, match
     return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.slack import commands
+from bot.slack.commands import ONCE_SECONDS, Heard
 from bot.slack.files import links_of
 from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_source
 from storage import conversations
@@ -45,17 +46,19 @@ async def hear(bot: SlackBot, event: Payload, team: str, me: str) -> None:
     place, source_id = await place_of(bot, team, event), message_source(event["channel"], event["ts"])
     problem = await bot.channels.problem(team, place.channel)
     if problem is not None:
-        if await bot.once.first(f"problem:{team}:{source_id}", 600):
-            await bot.tell(team, event["user"], f"{problem}")
+        async with bot.once.doing(f"problem:{team}:{source_id}", ONCE_SECONDS) as first:
+            if first:
+                await bot.tell(team, event["user"], problem)
         return
     author = await bot.people.person(team, event["user"])
     text = await plain(bot, team, me, event.get("text") or "")
-    files = links_of(team, event.get("files") or [])
-    if await commands.obeyed(bot, commands.Heard(place, author, text, files, source_id)):
+    heard = Heard(place, author, text, links_of(team, event.get("files") or []), source_id)
+    if not commands.is_command(heard):
+        await bot.receive(heard.request())
         return
-    answer = await bot.receive(place.request(source_id, author, text, attachments=files))
-    if answer is not None:
-        await bot.say(place, source_id, answer.text)
+    async with bot.once.doing(f"command:{team}:{source_id}", ONCE_SECONDS) as first:
+        if first and (said := await commands.obey(bot, heard)) is not None:
+            await bot.say(place, source_id, said.text, said.blocks)
 
 
 async def place_of(bot: SlackBot, team: str, event: Payload) -> Place:

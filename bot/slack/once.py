@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import redis
 import redis.asyncio
@@ -17,6 +19,13 @@ import redis.asyncio
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 0.5  # Slack waits for three seconds in all
+WAIT_SECONDS, LOOKS = 2.0, 40
+DIED_SECONDS = 30  # after which whoever does it is taken for dead
+DOING, DONE = b"doing", b"done"
+
+
+class UnderWay(Exception):
+    """Another is doing it, or has died over it."""
 
 
 class Once:
@@ -33,6 +42,47 @@ class Once:
         except (redis.RedisError, OSError, TimeoutError) as error:
             log.warning("whether something is new cannot be told: %r", error)
             return True
+
+    @asynccontextmanager
+    async def doing(self, what: str, seconds: int) -> AsyncIterator[bool]:
+        """Whether it is to be done now: not if it was done before, or not for so long. What fails is not done.
+
+        While another does it, it is waited for, and `UnderWay` raised at last: he may have died.
+        """
+        for _ in range(LOOKS):
+            state = await self._begin(what)
+            if state is not DOING:
+                break
+            await asyncio.sleep(WAIT_SECONDS / LOOKS)
+        else:
+            raise UnderWay(what)
+        if state is DONE:
+            yield False
+            return
+        try:
+            yield True
+        except BaseException:
+            await self.again(what)
+            raise
+        await self._note(what, DONE, seconds)
+
+    async def _begin(self, what: str) -> bytes | None:
+        """What others have made of it; None when it is ours to do."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                if await self._broker.set(_key(what), DOING, nx=True, ex=DIED_SECONDS):
+                    return None
+                return DONE if await self._broker.get(_key(what)) == DONE else DOING
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            log.warning("whether something is done cannot be told: %r", error)
+            return None
+
+    async def _note(self, what: str, state: bytes, seconds: int) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._broker.set(_key(what), state, ex=seconds)
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            log.warning("that something is done cannot be noted: %r", error)
 
     async def again(self, what: str) -> None:
         """It came to nothing: whoever comes next with it is the first."""

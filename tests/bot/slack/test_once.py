@@ -1,0 +1,45 @@
+"""What happens once among all processes, and what becomes of it when one of them dies or the broker is away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.services import Services
+from bot.slack import once
+from bot.slack.once import Once, UnderWay
+
+
+async def test_whoever_comes_meanwhile_waits_and_finds_it_done(services: Services) -> None:
+    done: list[bool] = []
+
+    async def do() -> None:
+        async with Once(services.broker).doing("undo", 60) as first:
+            if first:
+                await asyncio.sleep(0.1)
+            done.append(first)
+
+    await asyncio.gather(*(do() for _ in range(3)))
+    assert done == [True, False, False]
+
+
+async def test_what_failed_is_done_by_the_next(services: Services) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with Once(services.broker).doing("undo", 60):
+            raise ZeroDivisionError
+    async with Once(services.broker).doing("undo", 60) as first:
+        assert first
+
+
+async def test_what_somebody_died_over_is_not_taken_for_done(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "WAIT_SECONDS", 0.1)
+    await services.broker.set(once._key("undo"), once.DOING, ex=1)
+    with pytest.raises(UnderWay):
+        async with Once(services.broker).doing("undo", 60):
+            pass
+    await services.broker.delete(once._key("undo"))
+    async with Once(services.broker).doing("undo", 60) as first:
+        assert first
