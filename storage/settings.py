@@ -142,9 +142,7 @@ class Settings(BaseSettings):
         "none",
         description="What lies in the machine's memory until it is needed: nothing, whole models, or single layers.",
     )
-    compile: bool = Field(
-        False, description="Compile the painter's repeated blocks, when the first picture is drawn."
-    )
+    compile: bool = Field(False, description="Compile the painter's repeated blocks, when the first picture is drawn.")
     steps: int = Field(0, ge=0, le=200, description="Steps of one picture; 0 means the model's own.")
     remote_url: str = Field(
         "", description="Address of a server with the OpenAI-compatible image routes, up to and with /v1."

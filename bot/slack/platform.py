@@ -72,7 +72,7 @@ class SlackPlatform:
     def __init__(self, bot: SlackBot) -> None:
         self._bot = bot
         self._services = bot.services
-        self._streams: dict[str, bool] = {}  # by message: whether the reply's words are in it
+        self._streams: dict[str, str] = {}  # by message: the words of the reply that are in it
         self._begun: dict[str, Throttle] = {}
 
     # -- replies -------------------------------------------------------------------------------------------------------
@@ -233,9 +233,9 @@ class SlackPlatform:
 
     def worth_showing(self, update: Update, shown: Update | None) -> bool:
         """A preview, a place in the queue that changed, or words of the reply."""
-        written = update.progress is not None and bool(update.progress.text)
-        before = shown is not None and shown.progress is not None and bool(shown.progress.text)
-        return (written and not before) or worth_showing(update, shown)
+        written = update.progress.text if update.progress is not None else ""
+        before = shown.progress.text if shown is not None and shown.progress is not None else ""
+        return (bool(written) and written != before) or worth_showing(update, shown)
 
     async def show_progress(
         self, turn_id: UUID, workspace: str, channel: str, thread: str, message_id: str, update: Update
@@ -292,14 +292,16 @@ class SlackPlatform:
             return None
         while len(self._streams) >= KNOWN:  # others have ended them
             del self._streams[next(iter(self._streams))]
-        self._streams[message_id(channel, told["ts"])] = False
+        self._streams[message_id(channel, told["ts"])] = ""
         return str(told["ts"])
 
     async def _append(self, client: AsyncWebClient, channel: str, message_id: str, update: Update) -> None:
-        if update.progress is not None and update.progress.text and not self._streams[message_id]:
-            self._streams[message_id] = True
+        """What was written since. A stream takes nothing back: an answer that was begun anew is shown when it is whole."""
+        written, before = update.progress.text if update.progress is not None else "", self._streams[message_id]
+        if written.startswith(before) and written != before:
+            self._streams[message_id] = written
             await client.chat_appendStream(
-                channel=channel, ts=ts_of(message_id), markdown_text=render.words(update.progress.text)
+                channel=channel, ts=ts_of(message_id), markdown_text=render.words(written.removeprefix(before))
             )
 
     async def _end_stream(self, client: AsyncWebClient, due: Due, ts: str) -> None:

@@ -45,7 +45,7 @@ def test_a_service_sets_only_settings_that_exist(name: str) -> None:
     assert name not in OURS or {"LIKENESS_DATABASE_URL", "LIKENESS_BROKER_URL", "LIKENESS_BLOBS_URL"} <= given
 
 
-@pytest.mark.parametrize("name", SERVICES.keys() - ONE_SHOT)
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - ONE_SHOT))
 def test_a_service_that_stays_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
