@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS :=
+TESTS_AT_ONCE := 2  # each of which has a Postgres and a Valkey of its own
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench clean
@@ -17,7 +18,7 @@ demo: $(VENV)/.worker ## Run Likeness on this machine; Ctrl-C stops all of it
 	@exec $(BIN)/likeness demo --with-parent $(ARGS)
 
 test: $(VENV)/.all ## Run all tests; ARGS="-k undo" runs some
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
 
 check: $(VENV)/.all ## Check style, types, import rules, and that migrations match the tables
 	$(BIN)/ruff check

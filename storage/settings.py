@@ -219,6 +219,11 @@ class Settings(BaseSettings):
         return range(int(first), int(last or first) + 1), int(count)
 
     @property
+    def threads(self) -> int:
+        """CPU threads of one worker process."""
+        return self.worker_threads or os.cpu_count() or 1
+
+    @property
     def blobs(self) -> str:
         """Where blobs are, always as an address."""
         return self.blobs_url or (self.data_dir / "blobs").absolute().as_uri()

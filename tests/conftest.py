@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,11 @@ from ops.stack import Stack
 from storage.database import Database
 from storage.settings import Settings
 from tests.factory import Factory
+
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # others test beside it: threads that wait for a processor would only hold each other up
+    os.environ.update({"OMP_NUM_THREADS": "1", "LIKENESS_WORKER_THREADS": "1"})
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -114,7 +114,7 @@ def _load(chosen: Settings) -> Engine:
     if chosen.engine != "echo":
         import torch
 
-        torch.set_num_threads(chosen.worker_threads or os.cpu_count() or 1)
+        torch.set_num_threads(chosen.threads)
     return engines.load(chosen.engine, chosen)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import resource
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from storage.settings import settings
 from worker.engines.contract import Engine
 from worker.engines.preview.engine import PreviewEngine
 from worker.evaluation import by_hand, figures, guarding, history, measures, photographs
@@ -93,7 +93,7 @@ def judges(weights: Path = drawn.WEIGHTS) -> Judges:
 
 def choose_threshold(file: Path, *, weights: Path | None = None, dialogues: int = 20) -> float:
     """Choose the threshold of the guard for the preview engine, and write it to a file."""
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(settings().threads)
     return guarding.chosen_threshold(PreviewEngine.from_pretrained(weights), judges(), file, range(dialogues))
 
 
@@ -109,7 +109,7 @@ def evaluate(
 
     `tell` hears each figure as soon as it is measured; `out` gets them likewise, and contact sheets and plots at the end.
     """
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(settings().threads)
     looks = looks or judges()
     engine = PreviewEngine.from_pretrained(weights)
     lines: list[Line] = []

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file
 from torch import nn
 
+from storage.settings import settings
 from worker.engines.preview.autoencoder import AutoencoderConfig
 from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration
@@ -63,7 +64,7 @@ def train(
     """
     if stage is not None and stage not in STAGES:
         raise ValueError(f"There is no stage {stage}.")
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(settings().threads)
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
     chosen = STAGES if stage is None else (stage,)
