@@ -12,6 +12,7 @@ from PIL import Image
 from bot.slack import render
 from bot.slack.app import SlackBot
 from ops.local.slack_wire import Payload
+from storage import deliveries, turns
 from storage.tables import Status
 from tests.bot.helpers import png, until
 from tests.bot.slack.conftest import Town, pictures_of, words_of
@@ -64,6 +65,20 @@ async def test_a_file_that_was_uploaded_but_not_shown_is_used_by_the_next_attemp
     town.draw()
     await town.shown(said)
     assert len(town.slack.called("files.getUploadURLExternal")) == 1
+
+
+async def test_a_file_of_a_turn_that_is_deleted_before_any_message_shows_it_goes(town: Town) -> None:
+    said, placeholder = await waiting_turn(town)
+    await town.slack.delete(placeholder)
+    town.slack.refuse("chat.postMessage", "internal_error", times=9)
+    turn_id = town.draw()
+    await until(lambda: town.slack.called("files.completeUploadExternal"))
+    workspace_id = town.factory.turn(turn_id).workspace_id
+    town.factory.database.run(turns.delete_turn, workspace_id, turn_id)
+    town.factory.database.run(deliveries.take_away, turn_id)
+    await given_up(town, turn_id)
+    assert not town.slack.files
+    assert not town.told(said)
 
 
 async def test_a_deleted_placeholder_is_followed_by_a_new_message(town: Town) -> None:
