@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NOTHING_YET = "Nothing was drawn in this thread yet."
 NO_NAME = "Tell me who it is: “new character Olivia, red curly hair and round glasses”, with photos if you have some."
-ONCE_SECONDS = 600
+ONCE_SECONDS = 7200  # longer than `bot.slack.missed` looks back: a file that answers a message does not say so
 
 
 @dataclass(frozen=True, slots=True)

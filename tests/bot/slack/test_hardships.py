@@ -11,6 +11,9 @@ from PIL import Image
 
 from bot.slack import render
 from bot.slack.app import SlackBot
+from bot.slack.missed import BACK_SECONDS
+from bot.slack.once import _key
+from bot.slack.places import message_source
 from ops.local.slack_wire import Payload
 from storage import deliveries, turns
 from storage.tables import Status
@@ -212,6 +215,8 @@ async def test_what_was_said_while_nobody_listened_is_taken_after_a_start(
     town.draw()
     await town.say("help", said)
     await town.sentences(said)
+    asked = await town.say("history", said)
+    await until(lambda: [one for one in town.told(said) if one.get("files")])
     await town.slack.wire.settled()
     heard, town.slack.subscribed = town.slack.subscribed, frozenset()
     await town.say("at night", said, by=town.ben)
@@ -222,3 +227,6 @@ async def test_what_was_said_while_nobody_listened_is_taken_after_a_start(
     await bot.catch_up()
     assert sorted(town.factory.texts()) == ["Eve", "Olivia", "at night", "draw Max", "in the snow"]
     assert len(await town.sentences(said)) == 1, "what was answered is not answered again"
+    assert len([one for one in town.told(said) if one.get("files")]) == 1
+    command = f"command:{town.team['id']}:{message_source(asked['channel'], asked['ts'])}"
+    assert await bot.services.broker.ttl(_key(command)) > BACK_SECONDS, "as long as anybody looks back"
