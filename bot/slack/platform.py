@@ -246,7 +246,8 @@ class SlackPlatform:
     ) -> None:
         """The placeholder with the latest preview, or the stream with the reply's words. Raises as `LivePlatform` says."""
         client, ts = await self._client(workspace), ts_of(message_id)
-        preview, earlier = None, {}
+        preview: str | None = None
+        earlier: Mapping[str, str] = {}
         try:
             if message_id in self._streams:
                 await self._set_status(client, channel, thread, render.waiting_text(update))
