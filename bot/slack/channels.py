@@ -76,7 +76,7 @@ class Channels:
             sees = sees or user in await _members(client, channel)
         except SlackApiError as error:
             log.info("who sees channel %s of %s cannot be asked: %s", channel, team, error)
-            sees = False
+            return False
         if len(self._seen) >= MOST:
             self._seen.clear()
         self._seen[team, channel, user] = (time.monotonic(), sees)
