@@ -65,6 +65,9 @@ class Platform(Protocol):
     async def remove(self, due: Due, message_id: str) -> None:
         """Take a message away. Raises `MessageGone` or `ThreadGone`."""
 
+    async def discard(self, due: Due) -> None:
+        """Delete what was uploaded for the reply of a deleted turn beside its messages. Raises `ThreadGone`."""
+
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """Post a message with the turn's mark that says it is waiting, and return its id."""
 
@@ -88,6 +91,9 @@ class Pulled:
 
     async def remove(self, due: Due, message_id: str) -> None:
         """Whoever looks reads that it was deleted."""
+
+    async def discard(self, due: Due) -> None:
+        """Nothing was uploaded."""
 
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """A waiting turn can be read as well."""
@@ -230,9 +236,12 @@ async def show(platform: Platform, due: Due) -> str | None:
 
 
 async def _take_away(platform: Platform, due: Due) -> None:
-    """Remove what is known, and what an attempt has left that was cut off by the deletion."""
-    found = await platform.find(due)
-    for message_id in {due.message_id, found.message_id if found is not None else None} - {None}:
-        assert message_id is not None
-        with contextlib.suppress(MessageGone):
-            await platform.remove(due, message_id)
+    """Remove what is known, and what an attempt has left that was cut off by the deletion, in a message or before it."""
+    try:
+        found = await platform.find(due)
+        for message_id in {due.message_id, found.message_id if found is not None else None} - {None}:
+            assert message_id is not None
+            with contextlib.suppress(MessageGone):
+                await platform.remove(due, message_id)
+    finally:  # where messages cannot be removed any more, files can
+        await platform.discard(due)

@@ -6,7 +6,7 @@ must look for the reply in the thread before showing it again; `Due.attempts` sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -52,7 +52,7 @@ class Due:
     compares: bool = False  # whether two configurations drew it, to be voted on
     deleted: bool = False  # by a person: what was shown is to go
     shown: bool = False  # whether it stood there before: if it is gone now, somebody has removed it
-    files: Mapping[str, str] = field(default_factory=dict)  # uploaded already: the platform's ids by what they show
+    files: dict[str, str] = field(default_factory=dict)  # uploaded already: the platform's ids by what they show
 
 
 _LEASE = text(
@@ -207,20 +207,23 @@ def delay(session: Session, turn_id: UUID, owner: UUID) -> None:
 
 def show_again(session: Session, turn_id: UUID) -> None:
     """Have a reply edited in once more, shown already or just being shown: something may be written over it meanwhile."""
-    _fall_due(session, [turn_id], Delivery.due_at.is_not(None), Delivery.message_id.is_not(None))
+    _fall_due(session, [turn_id], Delivery.due_at.is_not(None), Delivery.message_id.is_not(None), lease_until=None)
 
 
 def take_away(session: Session, *turn_ids: UUID) -> None:
-    """Have what was shown of deleted turns taken away, even what somebody is showing just now."""
+    """Have what was shown of deleted turns taken away.
+
+    What somebody is showing just now would appear after it was looked for: it keeps its time, but nobody notes it any more.
+    """
     _fall_due(session, turn_ids)
 
 
-def _fall_due(session: Session, turn_ids: Sequence[UUID], *which: ColumnElement[bool]) -> None:
-    """Have replies shown anew, whoever shows them just now."""
+def _fall_due(session: Session, turn_ids: Sequence[UUID], *which: ColumnElement[bool], **more: None) -> None:
+    """Have replies shown anew. Whoever shows them just now has no say in it; `more` is what else is set."""
     due = session.execute(
         update(Delivery)
         .where(Delivery.turn_id.in_(turn_ids), *which)
-        .values(delivered_at=None, due_at=func.now(), lease_owner=None, lease_until=None)
+        .values(delivered_at=None, due_at=func.now(), lease_owner=None, **more)
         .returning(Delivery.platform, Delivery.turn_id)
     )
     for platform, turn_id in due.all():

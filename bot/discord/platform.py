@@ -135,6 +135,9 @@ class DiscordPlatform:
         except discord.HTTPException as error:
             raise _gone(error) from error
 
+    async def discard(self, due: Due) -> None:
+        """Files are in messages, and go with them."""
+
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """A message with the turn's mark that says where it stands in the queue."""
         place = await self._services.database.arun(

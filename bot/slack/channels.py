@@ -1,4 +1,7 @@
-"""Whether the bot can answer in a channel. It joins public ones by itself; what hinders it elsewhere is said in one sentence."""
+"""Whether the bot can answer in a channel, and whether somebody can look into one.
+
+It joins public ones by itself; what hinders it elsewhere is said in one sentence.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from bot.slack.places import Payload, is_direct
 log = logging.getLogger(__name__)
 
 BELIEVED_SECONDS = 600.0
+SEEN_SECONDS = 60.0  # for which somebody is believed to be in a channel, or not to be
+PAGE = 1000  # members
 MOST = 10_000  # channels that one process remembers
 NOT_HERE = "I am not in that channel and cannot join it by myself. Please invite me there with /invite, and ask again."
 ARCHIVED = "That channel is archived, so I cannot answer there."
@@ -26,6 +31,7 @@ class Channels:
     def __init__(self, client_of: Callable[[str], Awaitable[AsyncWebClient]]) -> None:
         self._client_of = client_of
         self._open: dict[tuple[str, str], float] = {}
+        self._seen: dict[tuple[str, str, str], tuple[float, bool]] = {}
 
     async def problem(self, team: str, channel: str) -> str | None:
         """Why the bot cannot answer there, as a sentence; None when it can, as far as Slack tells."""
@@ -57,3 +63,32 @@ class Channels:
             log.info("channel %s of %s cannot be joined: %s", channel, team, error)
             return False
         return True
+
+    async def open_to(self, team: str, channel: str, user: str) -> bool:
+        """Whether somebody can look into a channel now: it is public, or they are in it. What Slack does not tell is no."""
+        asked_at, sees = self._seen.get((team, channel, user), (float("-inf"), False))
+        if time.monotonic() - asked_at < SEEN_SECONDS:
+            return sees
+        client = await self._client_of(team)
+        try:
+            told: Payload = (await client.conversations_info(channel=channel))["channel"]
+            sees = told.get("user") == user if told.get("is_im") else not told.get("is_private", True)
+            sees = sees or user in await _members(client, channel)
+        except SlackApiError as error:
+            log.info("who sees channel %s of %s cannot be asked: %s", channel, team, error)
+            return False
+        if len(self._seen) >= MOST:
+            self._seen.clear()
+        self._seen[team, channel, user] = (time.monotonic(), sees)
+        return sees
+
+
+async def _members(client: AsyncWebClient, channel: str) -> set[str]:
+    found: set[str] = set()
+    cursor = ""
+    while True:
+        told = await client.conversations_members(channel=channel, limit=PAGE, cursor=cursor or None)
+        found.update(told["members"])
+        cursor = (told.get("response_metadata") or {}).get("next_cursor") or ""
+        if not cursor:
+            return found

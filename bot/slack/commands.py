@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 NOTHING_YET = "Nothing was drawn in this thread yet."
 NO_NAME = "Tell me who it is: “new character Olivia, red curly hair and round glasses”, with photos if you have some."
-ONCE_SECONDS = 600
+UNASKED = (
+    "What I draw is not compared with their face, since nobody was asked for that here. The form of /newcharacter asks."
+)
+ONCE_SECONDS = 7200  # longer than `bot.slack.missed` looks back: a file that answers a message does not say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ async def new_character(bot: SlackBot, heard: Heard, match: re.Match[str]) -> Sa
             pictures=[bot.files.fetch(link) for link in heard.files],
             author=Author(heard.person.id, heard.person.name),
         )
+        said = f"{said} {UNASKED}" if heard.files else said
     except (CharacterProblem, PictureRefused, AttachmentGone, BlobError) as error:
         said = str(error)
     return Said(said, menu.offer(said, "characters"))

@@ -1,6 +1,6 @@
 """The conversations that a person took part in: where they are, and their pictures to look at or to take away.
 
-Nobody sees those of others here: a channel may be private.
+Nobody sees those of others here, nor their own in a channel that is closed to them now: a channel may be private.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -37,6 +36,7 @@ from storage.conversations import TakenPart
 log = logging.getLogger(__name__)
 
 LISTED = 20
+LOOKED_AT = 60  # of the latest, since some may be closed to them now
 TITLE = 80  # characters of a title
 NONE_YET = "You have drawn nothing yet. Mention me in a channel, or write to me in our messages."
 SHEET = "Framed pictures lead to where the conversation is now."
@@ -46,6 +46,7 @@ SENT = "I sent it to you in our messages."
 FOUND = ("history", "Pictures"), ("export", "Export"), ("characters", "Characters"), ("settings", "Settings")
 DOES = "room:conversations:do"
 NOTHING_YET = "Nothing was drawn in this thread yet."
+NOT_YOURS = "Here you see only conversations that you took part in, in channels that you can still open."
 
 
 async def show(visit: Visit, what: str, value: str) -> Json:
@@ -53,7 +54,10 @@ async def show(visit: Visit, what: str, value: str) -> Json:
     if what == "open":
         return await _listed(visit)
     what, channel, thread = value.split(":")
-    return await OF_ONE[what](visit.elsewhere(Here(channel, thread)))
+    there = visit.elsewhere(Here(channel, thread))
+    if not await _theirs(there):
+        return await _listed(visit, NOT_YOURS)
+    return await OF_ONE[what](there)
 
 
 async def _listed(visit: Visit, sentence: str = "") -> Json:
@@ -62,9 +66,17 @@ async def _listed(visit: Visit, sentence: str = "") -> Json:
 
 
 async def recent(visit: Visit, limit: int) -> list[TakenPart]:
-    """The latest conversations that somebody took part in."""
-    workspace_id = await visit.workspace()
-    return await visit.bot.services.database.arun(conversations.taken_part, workspace_id, visit.person.id, limit=limit)
+    """The latest conversations that somebody took part in and can open."""
+    workspace_id, found = await visit.workspace(), list[TakenPart]()
+    known = await visit.bot.services.database.arun(
+        conversations.taken_part, workspace_id, visit.person.id, limit=LOOKED_AT
+    )
+    for one in known:
+        if len(found) == limit:
+            break
+        if await visit.bot.channels.open_to(visit.team, one.channel, visit.person.id):
+            found.append(one)
+    return found
 
 
 async def links(visit: Visit, known: Sequence[TakenPart]) -> list[str]:
@@ -81,7 +93,7 @@ async def _link(client: AsyncWebClient, one: TakenPart) -> str:
 
 
 async def _history(visit: Visit) -> Json:
-    workspace_id, conversation_id = await _theirs(visit)
+    workspace_id, conversation_id = await visit.scope()
     data = conversation_id and await visit.bot.albums.sheet(workspace_id, conversation_id)
     if not data:
         return await _listed(visit, NOTHING_YET)
@@ -89,7 +101,7 @@ async def _history(visit: Visit) -> Json:
 
 
 async def _export(visit: Visit) -> Json:
-    workspace_id, conversation_id = await _theirs(visit)
+    workspace_id, conversation_id = await visit.scope()
     data = conversation_id and await visit.bot.albums.archive(workspace_id, conversation_id)
     if not data:
         return await _listed(visit, NOTHING_YET)
@@ -97,13 +109,13 @@ async def _export(visit: Visit) -> Json:
     return await _listed(visit, SENT)
 
 
-async def _theirs(visit: Visit) -> tuple[UUID, UUID | None]:
-    """A conversation that they took part in: what a window says might come from an older one, and names any."""
-    workspace_id = await visit.workspace()
+async def _theirs(visit: Visit) -> bool:
+    """Whether they took part in a conversation and can open it: what a window says may be old, and names any."""
+    workspace_id, here = await visit.workspace(), visit.here
     found = await visit.bot.services.database.arun(
-        conversations.takes_part, workspace_id, visit.person.id, visit.here.channel, visit.here.thread
+        conversations.takes_part, workspace_id, visit.person.id, here.channel, here.thread
     )
-    return workspace_id, found
+    return found is not None and await visit.bot.channels.open_to(visit.team, here.channel, visit.person.id)
 
 
 OF_ONE: dict[str, Callable[[Visit], Awaitable[Json]]] = {

@@ -20,6 +20,7 @@ from bot.slack.blocks import (
     plain,
     text_input,
 )
+from bot.slack.channels import NOT_HERE
 from bot.slack.places import PLATFORM, Place
 from bot.slack.render import escaped
 from bot.slack.rooms import Unfit, Visit
@@ -41,6 +42,8 @@ async def sent(visit: Visit, _: str, fields: Json) -> None:
     """In a thread its next turn, in a channel the beginning of one. Raises `Unfit`."""
     text = naming(str(fields.get("text") or "").strip(), fields.get("characters") or [])
     channel = visit.here.channel or str(fields.get("channel") or "")
+    if not (visit.here.channel or await visit.bot.channels.open_to(visit.team, channel, visit.person.id)):
+        raise Unfit("channel", NOT_HERE)
     seed = str(fields.get("seed") or "")
     if seed and not (seed.isdecimal() and int(seed) <= SEEDS):
         raise Unfit("seed", f"Please write a number from 0 to {SEEDS:,}.")
@@ -95,6 +98,7 @@ def form(here: Here, names: Sequence[str] = (), text: str = "") -> Json:
         )
     )
     if not here.channel:
-        where = {"type": "conversations_select", "default_to_current_conversation": True}
+        ours = {"include": ["public", "private"]}  # direct messages would be those with everybody else
+        where = {"type": "conversations_select", "default_to_current_conversation": True, "filter": ours}
         blocks.append(field("channel", "Where", where))
     return modal("Draw", blocks, carries=here.written(), callback=FORM, submit="Draw", close="Cancel")

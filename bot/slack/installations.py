@@ -48,6 +48,7 @@ SECRETS = (
 )
 EARLY_MINUTES = 120  # before a token expires it is refreshed; Slack gives it twelve hours
 LAST_SECONDS = 60  # a token that expires within these is not used any more
+BELIEVED_SECONDS = 1.5  # what is known of a team: one event asks for it several times
 STATE_SECONDS = 600  # from the install page to Slack and back
 _LOCK = 0x51AC  # any constant that no other pair of advisory locks begins with
 DEAD = frozenset({"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_auth", "app_not_installed"})
@@ -74,6 +75,7 @@ class Store(AsyncSQLAlchemyInstallationStore):
 
     def __init__(self, client_id: str, engine: AsyncEngine, keys: Keys) -> None:
         super().__init__(client_id, engine)
+        self._recent: dict[str, tuple[float, Installation]] = {}
         for table in (self.bots, self.installations):
             for column in table.columns:
                 if column.name in SECRETS:
@@ -87,6 +89,21 @@ class Store(AsyncSQLAlchemyInstallationStore):
             for table in (self.bots, self.installations):
                 mine = (table.c.client_id == self.client_id) & (table.c.team_id == installation.team_id)
                 await connection.execute(table.delete().where(mine, table.c.installed_at < at))
+        self.forget(installation.team_id or "")
+
+    async def recent(self, team: str) -> Installation | None:
+        """`installation_of` a team, as it was a moment ago at most."""
+        asked_at, known = self._recent.get(team, (float("-inf"), None))
+        if time.monotonic() - asked_at < BELIEVED_SECONDS:
+            return known
+        asked_at, known = time.monotonic(), await self.installation_of(team)
+        if known is not None:
+            self._recent[team] = (asked_at, known)
+        return known
+
+    def forget(self, team: str) -> None:
+        """Something has changed: a team is asked for anew."""
+        self._recent.pop(team, None)
 
     async def installation_of(self, team: str) -> Installation | None:
         """The installation of a team, whoever made it and whatever organisation the team belongs to.
@@ -185,7 +202,7 @@ class Installations:
         return found
 
     async def _bot(self, team: str) -> Bot:
-        installation = await self.store.installation_of(team)
+        installation = await self.store.recent(team)
         if installation is None:
             raise NotInstalled(f"The app is not installed in {team}.")
         found = installation.to_bot()

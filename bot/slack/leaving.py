@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.slack.installations import revoked, uninstalled
+from bot.slack.installations import Installations, revoked, uninstalled
 from bot.slack.places import Payload
 
 if TYPE_CHECKING:
@@ -17,11 +17,17 @@ def register(bot: SlackBot) -> None:
 
     async def removed(body: Payload) -> None:
         await uninstalled(services, body["team_id"], body["event_time"])
+        forget(body["team_id"])
 
     async def withdrawn(body: Payload, event: Payload) -> None:
         tokens = event.get("tokens") or {}
         bots, people = tokens.get("bot") or [], tokens.get("oauth") or []
         await revoked(services, body["team_id"], bots, people, body["event_time"])
+        forget(body["team_id"])
+
+    def forget(team: str) -> None:
+        if isinstance(bot.teams, Installations):
+            bot.teams.store.forget(team)
 
     bot.app.event("app_uninstalled")(removed)
     bot.app.event("tokens_revoked")(withdrawn)

@@ -20,6 +20,7 @@ HISTORY = ("channels:history", "groups:history", "im:history")
 PLACES = ("channels:read", "groups:read", "im:read")
 
 METHODS: dict[str, tuple[str, ...]] = {
+    "apps.connections.open": (),  # its token is the app's own
     "assistant.threads.setStatus": ("assistant:write",),
     "auth.test": (),
     "chat.appendStream": ("chat:write",),
@@ -32,6 +33,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "conversations.history": HISTORY,
     "conversations.info": PLACES,
     "conversations.join": ("channels:join",),
+    "conversations.members": PLACES,
     "conversations.replies": HISTORY,
     "files.completeUploadExternal": ("files:write",),
     "files.delete": ("files:write",),

@@ -92,7 +92,9 @@ class SlackPlatform:
                 metadata=render.metadata(due.turn_id, reply=True),
             )
 
-        return message_id(due.channel, await self._with_pictures(client, due, send))
+        posted = message_id(due.channel, await self._with_pictures(client, due, send))
+        await self._let_go(client, due.turn_id, _previews(due.files))
+        return posted
 
     async def edit(self, due: Due, message_id: str) -> None:
         """The placeholder, or an earlier reply, as the reply."""
@@ -132,15 +134,16 @@ class SlackPlatform:
         return found
 
     async def remove(self, due: Due, message_id: str) -> None:
-        """A message of ours, and the files that were uploaded for it."""
+        """A message of ours."""
         client = await self._client(due.workspace)
         try:
             await client.chat_delete(channel=due.channel, ts=ts_of(message_id))
         except SlackApiError as error:
             raise _gone(error) from error
-        finally:
-            if due.deleted:
-                await self._let_go(client, due.turn_id, due.files)
+
+    async def discard(self, due: Due) -> None:
+        """The files that were uploaded for it, whether a message ever showed them or not."""
+        await self._let_go(await self._client(due.workspace), due.turn_id, due.files)
 
     async def _with_pictures(
         self, client: AsyncWebClient, due: Due, show: Callable[[list[Payload]], Awaitable[str]]
@@ -173,6 +176,7 @@ class SlackPlatform:
             if file_id is None:
                 file_id = await self._uploaded(client, one, number, alt_text)
                 await self._keep(due.turn_id, one.blob_key, file_id)
+                due.files[one.blob_key] = file_id  # a post that follows an edit in vain shows the same file
             shown.append(render.picture(file_id, alt_text))
         return shown
 
@@ -242,6 +246,8 @@ class SlackPlatform:
     ) -> None:
         """The placeholder with the latest preview, or the stream with the reply's words. Raises as `LivePlatform` says."""
         client, ts = await self._client(workspace), ts_of(message_id)
+        preview: str | None = None
+        earlier: Mapping[str, str] = {}
         try:
             if message_id in self._streams:
                 await self._set_status(client, channel, thread, render.waiting_text(update))
@@ -259,7 +265,10 @@ class SlackPlatform:
             await self._let_go(client, turn_id, earlier)
         except SlackApiError as error:
             gone = _gone(error)
-            raise (NotShown(str(error)) if gone is error else gone) from error
+            if gone is error:
+                raise NotShown(str(error)) from error
+            await self._let_go(client, turn_id, {**earlier, **({PREVIEW + preview: preview} if preview else {})})
+            raise gone from error
 
     async def _preview(
         self, client: AsyncWebClient, turn_id: UUID, update: Update

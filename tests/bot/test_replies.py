@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -52,6 +53,9 @@ class Board:
         self.calls.append("remove")
         if self.messages.pop(message_id, None) is None:
             raise MessageGone(message_id)
+
+    async def discard(self, due: Due) -> None:
+        self.calls.append("discard")
 
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         return self._keep("placeholder", turn_id, "waiting")
@@ -275,9 +279,47 @@ async def test_an_attempt_whose_lease_was_taken_ends_no_later_one(
     receipt = factory.receive()
     finish_one(factory)
     one, other = UUID(int=1), UUID(int=2)
-    for owner in (one, other):
-        assert factory.database.run(deliveries.lease, "test", owner, seconds=30)
-        factory.database.run(deliveries.take_away, receipt.turn_id)
+    factory.database.run(deliveries.lease, "test", one, seconds=30)
+    factory.database.run(deliveries.delivered, receipt.turn_id, one, "message-0")
+    factory.database.run(deliveries.show_again, receipt.turn_id)
+    assert factory.database.run(deliveries.lease, "test", one, seconds=30)
+    factory.database.run(deliveries.show_again, receipt.turn_id)
     assert factory.database.run(deliveries.lease, "test", other, seconds=30)
     factory.database.run(deliveries.delivered, receipt.turn_id, one, "message-0")
     assert not factory.delivered(receipt.turn_id)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_what_is_shown_just_while_its_turn_is_deleted_goes_as_well(
+    factory: Factory, services: Services, board: Board, monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
+    """Looked for at once, it would not be there yet; and then nobody would look any more."""
+    short = services.settings.model_copy(update={"delivery_seconds": 1.5})
+    monkeypatch.setattr("bot.replies.POLL_SECONDS", 0.1)
+    receipt, sent, late = factory.receive(), asyncio.Event(), asyncio.Event()
+    keep = board._keep
+
+    async def slow(call: str, words: str) -> str:
+        sent.set()
+        await late.wait()
+        return keep(call, receipt.turn_id, words)
+
+    monkeypatch.setattr(board, "post", lambda due: slow("post", due.text))
+    monkeypatch.setattr(board, "post_placeholder", lambda *_: slow("placeholder", "waiting"))
+    async with running(dataclasses.replace(services, settings=short), board) as replies:
+        if waits:
+            posting = asyncio.create_task(replies.post_placeholder(receipt.turn_id, "guild", "general", "story"))
+        else:
+            finish_one(factory)
+        await sent.wait()
+        factory.database.run(turns.delete_turn, receipt.workspace_id, receipt.turn_id)
+        factory.database.run(deliveries.take_away, receipt.turn_id)
+        await asyncio.sleep(0.3)
+        late.set()
+        await until(lambda: board.messages)
+        row = await until_delivered(factory, receipt.turn_id)
+        assert not board.messages
+        assert row.message_id is None
+        assert board.calls[-1] == "discard"
+        if waits:
+            await posting

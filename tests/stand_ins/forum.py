@@ -128,6 +128,9 @@ class ForumPlatform:
         """A message goes; one that is gone already is no harm."""
         await self._client.delete(f"/messages/{message_id}")
 
+    async def discard(self, due: Due) -> None:
+        """Nothing is uploaded."""
+
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """A message that says it waits."""
         message_id = await self._post(thread, turn_id, WAITING, 0)

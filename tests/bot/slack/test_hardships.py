@@ -11,7 +11,11 @@ from PIL import Image
 
 from bot.slack import render
 from bot.slack.app import SlackBot
+from bot.slack.missed import BACK_SECONDS
+from bot.slack.once import _key
+from bot.slack.places import message_source
 from ops.local.slack_wire import Payload
+from storage import deliveries, turns
 from storage.tables import Status
 from tests.bot.helpers import png, until
 from tests.bot.slack.conftest import Town, pictures_of, words_of
@@ -64,6 +68,20 @@ async def test_a_file_that_was_uploaded_but_not_shown_is_used_by_the_next_attemp
     town.draw()
     await town.shown(said)
     assert len(town.slack.called("files.getUploadURLExternal")) == 1
+
+
+async def test_a_file_of_a_turn_that_is_deleted_before_any_message_shows_it_goes(town: Town) -> None:
+    said, placeholder = await waiting_turn(town)
+    await town.slack.delete(placeholder)
+    town.slack.refuse("chat.postMessage", "internal_error", times=9)
+    turn_id = town.draw()
+    await until(lambda: town.slack.called("files.completeUploadExternal"))
+    workspace_id = town.factory.turn(turn_id).workspace_id
+    town.factory.database.run(turns.delete_turn, workspace_id, turn_id)
+    town.factory.database.run(deliveries.take_away, turn_id)
+    await given_up(town, turn_id)
+    assert not town.slack.files
+    assert not town.told(said)
 
 
 async def test_a_deleted_placeholder_is_followed_by_a_new_message(town: Town) -> None:
@@ -197,6 +215,8 @@ async def test_what_was_said_while_nobody_listened_is_taken_after_a_start(
     town.draw()
     await town.say("help", said)
     await town.sentences(said)
+    asked = await town.say("history", said)
+    await until(lambda: [one for one in town.told(said) if one.get("files")])
     await town.slack.wire.settled()
     heard, town.slack.subscribed = town.slack.subscribed, frozenset()
     await town.say("at night", said, by=town.ben)
@@ -207,3 +227,6 @@ async def test_what_was_said_while_nobody_listened_is_taken_after_a_start(
     await bot.catch_up()
     assert sorted(town.factory.texts()) == ["Eve", "Olivia", "at night", "draw Max", "in the snow"]
     assert len(await town.sentences(said)) == 1, "what was answered is not answered again"
+    assert len([one for one in town.told(said) if one.get("files")]) == 1
+    command = f"command:{town.team['id']}:{message_source(asked['channel'], asked['ts'])}"
+    assert await bot.services.broker.ttl(_key(command)) > BACK_SECONDS, "as long as anybody looks back"

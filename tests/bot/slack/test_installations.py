@@ -197,6 +197,27 @@ async def test_an_expired_token_is_waited_for_and_one_that_slack_refreshes_no_mo
         await installed.installed(OTHER)
 
 
+async def test_one_event_asks_the_database_once_and_a_change_is_seen_at_once(
+    installed: Installations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = [], installed.store.installation_of
+
+    async def asks(team: str) -> Installation | None:
+        asked.append(team)
+        return await ask(team)
+
+    monkeypatch.setattr(installed.store, "installation_of", asks)
+    with pytest.raises(NotInstalled):
+        await installed.installed(TEAM)
+    await install(installed)
+    for _ in range(4):
+        assert (await installed.installed(TEAM)).token == f"xoxb-{TEAM}"
+    assert asked == [TEAM, TEAM]
+    monkeypatch.setattr("bot.slack.installations.BELIEVED_SECONDS", 0.0)
+    await installed.installed(TEAM)
+    assert asked == [TEAM] * 3
+
+
 async def test_all_teams_are_told_but_those_whose_tokens_are_gone(installed: Installations, api: Slack) -> None:
     await install(installed)
     await install(installed, installation(OTHER, expires_in=-5))

@@ -8,6 +8,7 @@ from bot.buttons import mark_of
 from bot.services import Services
 from bot.slack import render
 from bot.slack.app import SlackBot
+from bot.slack.commands import UNASKED
 from bot.slack.places import PLATFORM
 from storage.events import Progress, ProgressSender
 from storage.tables import Status
@@ -140,7 +141,7 @@ async def test_written_commands_are_answered_once_in_their_thread(town: Town) ->
 async def test_a_character_is_made_by_words_and_photos(town: Town) -> None:
     said = await town.say("new character Olivia, red curly hair", files=[("o.png", png(size=128))])
     (answer,) = await town.sentences(said)
-    assert "Olivia can be drawn by name now" in answer
+    assert answer == f"Olivia can be drawn by name now. {UNASKED}"
     await town.say("Olivia on the beach", said)
     await town.queued()
     (olivia,) = town.claim().line.characters

@@ -167,7 +167,7 @@ async def test_the_bot_is_in_two_workspaces_and_is_removed_from_one(
         back = await browser.allow(await browser.begin(), team=team["id"])
         assert (await browser.get(back))[0] == 200
         channels.append(slack.channel(team, "general"))
-    async with running(slack, services):
+    async with running(slack, services) as bot:
         for team, channel in zip(teams, channels, strict=True):
             ada = slack.person("Ada", team)
             await slack.write(channel, ada, f"<@{team['bot']['id']}> Olivia in {team['name']}")
@@ -177,6 +177,8 @@ async def test_the_bot_is_in_two_workspaces_and_is_removed_from_one(
         await slack.wire.settled()
         assert all(one.acknowledged for one in slack.wire.deliveries)
         assert factory.texts() == ["Olivia in Two"]
+        with pytest.raises(NotInstalled):  # though it was just asked for
+            await bot.teams.installed(teams[0]["id"])
         with pytest.raises(NotInstalled):
             await installations.installed(teams[0]["id"])
         assert (await installations.installed(teams[1]["id"])).token == slack.teams[teams[1]["id"]]["token"]

@@ -52,6 +52,40 @@ async def test_words_and_a_preview_are_shown_and_then_the_picture(town: Town) ->
     await until(lambda: {"likeness-1.png"} == {one["name"] for one in town.slack.files.values()})
 
 
+@pytest.mark.usefixtures("soon")
+async def test_previews_of_a_placeholder_that_somebody_removed_are_kept_nowhere(town: Town) -> None:
+    said = await town.say("Olivia")
+    placeholder = await placeholder_of(town, said)
+    claim = town.claim()
+    sender = ProgressSender(town.services.settings.broker_url)
+
+    def shown() -> bool:
+        sender.send(claim.turn_id, Progress("drawing", 4, 16, "", png()))
+        return bool(pictures_of(placeholder))
+
+    await until(shown)
+    await town.slack.delete(placeholder)
+    town.finish(claim, "Here she is.")
+    await town.shown(said)
+    await until(lambda: {"likeness-1.png"} == {one["name"] for one in town.slack.files.values()})
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_preview_that_comes_after_its_turn_was_deleted_is_kept_nowhere(town: Town) -> None:
+    said = await town.say("Olivia")
+    placeholder = await placeholder_of(town, said)
+    claim = town.claim()
+    await town.slack.delete(placeholder)
+    sender = ProgressSender(town.services.settings.broker_url)
+
+    def uploaded() -> bool:
+        sender.send(claim.turn_id, Progress("drawing", 4, 16, "", png()))
+        return bool(town.slack.called("files.completeUploadExternal"))
+
+    await until(uploaded)
+    await until(lambda: not town.slack.files)
+
+
 async def test_a_reply_that_was_written_over_by_a_late_preview_is_shown_once_more(town: Town) -> None:
     said, shown = await town.first_picture()
     (turn_id,) = town.factory.ids(Status.DONE)

@@ -330,7 +330,31 @@ async def test_a_conversation_is_looked_at_and_taken_away_by_whoever_took_part(t
     assert [file["name"] for file in message["files"]] == ["conversation.zip"]
     view = await opened(town, town.ben, "/likeness history", conversations.NONE_YET)
     view["blocks"].append(_forged(conversations.DOES, f"history:{one}"))
-    await pressed(town, town.ben, conversations.DOES, conversations.NOTHING_YET)
+    await pressed(town, town.ben, conversations.DOES, conversations.NOT_YOURS)
+
+
+async def test_whoever_left_a_private_channel_sees_nothing_of_it_any_more(town: Town, bot: SlackBot) -> None:
+    secret = town.slack.channel(town.team, "secret", private=True)
+    for channel in (secret, town.general):
+        said = await town.slack.write(channel, town.ada, f"{town.me} Olivia in {channel['name']}")
+        await town.queued()
+        town.draw()
+        await town.shown(said)
+    await opened(town, town.ada, "/likeness conversations", "Olivia in secret")
+    for channel in (secret, town.general):
+        channel["members"].remove(town.ada["id"])
+    bot.channels._seen.clear()
+    one = f"{secret['id']}:{town.slack.messages[secret['id']][0]['ts']}"
+    for what in ("history", "characters"):
+        view = town.slack.view_of(town.ada)
+        assert view is not None
+        view["blocks"] = [_forged(conversations.DOES, f"{what}:{one}")]
+        view = await pressed(town, town.ada, conversations.DOES, conversations.NOT_YOURS)
+        assert "Olivia in secret" not in words(view)
+        assert "Olivia in general" in words(view), "anybody may look into a public channel"
+    await town.slack.open_home(town.ada)
+    home = await at_home(town, town.ada, "Olivia in general")
+    assert "Olivia in secret" not in words(home)
 
 
 async def test_settings_are_seen_by_all_and_changed_by_admins(town: Town) -> None:
