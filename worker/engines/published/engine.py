@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import logging
 import math
 import re
@@ -33,6 +34,7 @@ from worker.engines.contract import (
     OutOfMemory,
     Reading,
     Record,
+    Seen,
     Step,
     no_reply,
     side_by_side,
@@ -180,7 +182,18 @@ class PublishedEngine:
         if picture is None:
             return record
         now = self.reader.look(record.seen[-1].label, picture)
-        return record if now == record.seen[-1] else replace(record, seen=(*record.seen[:-1], now))
+        if now == record.seen[-1]:
+            return record
+        seen = (*record.seen[:-1], now)
+        if _size(now) == _size(record.seen[-1]):
+            return replace(record, seen=seen)
+        # Of two engines that drew it, the other one's was picked, of another size: its positions are others.
+        return replace(record, token_ids=self._ids(record, seen, drawn=True), seen=seen)
+
+    def _ids(self, record: Record, seen: Sequence[Seen], *, drawn: bool) -> NDArray[np.int32]:
+        """Positions of a turn as it is laid out anew from its words and pictures."""
+        answer = written(record.reply, draws=drawn, aspect=next(iter(self._aspects)))
+        return np.array(self.reader.ids_of(_framed(record.text), seen, answer, drawn=drawn), np.int32)
 
     def _convert(self, history: History, record: Record, before: Sequence[Record]) -> Record:
         known = self._converted.get(record.turn_id)
@@ -193,12 +206,10 @@ class PublishedEngine:
         seen = [self.reader.look(f"{label}{_letter(number)}", one) for number, one in enumerate(came)]
         if picture is not None:
             seen.append(self.reader.look(label, picture))
-        answer = written(record.reply, draws=picture is not None, aspect=next(iter(self._aspects)))
-        ids = self.reader.ids_of(_framed(record.text), seen, answer, drawn=picture is not None)
         made = replace(
             record,
             fingerprint=self.fingerprint,
-            token_ids=np.array(ids, np.int32),
+            token_ids=self._ids(record, seen, drawn=picture is not None),
             visual_tokens=_NOTHING,
             latents=None,
             seen=tuple(seen),
@@ -449,6 +460,11 @@ def _letter(number: int) -> str:
 
 def _drew(record: Record) -> bool:
     return bool(record.seen) and record.seen[-1].label.isdecimal()
+
+
+def _size(seen: Seen) -> tuple[int, int]:
+    with Image.open(io.BytesIO(seen.png)) as picture:
+        return picture.size
 
 
 def _line(text: str, limit: int) -> str:

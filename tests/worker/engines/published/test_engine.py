@@ -142,6 +142,16 @@ def test_variations_are_painted_as_a_batch_and_the_one_picked_since_is_remembere
     assert painter.encoded == [], "the latents of all four were kept"
 
 
+def test_a_picture_of_another_size_that_was_picked_is_read_as_it_is(talk: Talk, painter: Colours) -> None:
+    talk.say("Olivia on the beach", OLIVIA, PHOTO, seeds=[1, 2])
+    (turn_id,) = talk.several
+    talk.pictures[turn_id] = Image.new("RGB", (192, 96), "#abcdef")  # by an engine that was compared with this one
+    talk.say("Olivia at night", answer(characters=["Olivia"]))
+    talk.say("the first one again", answer(pictures=["1"]))
+    assert painter.saw == ["#abcdef"]
+    assert [one.label for record in talk.records for one in record.seen] == ["1a", "1", "2", "3"]
+
+
 def test_a_conversation_that_another_engine_began_goes_on(talk: Talk, painter: Colours) -> None:
     nothing = np.zeros((0, 1), np.float32)
     foreign = Record(uuid4(), "preview-1", "Olivia <|im_end|>", "A portrait.", np.zeros(3, np.int32), nothing)
