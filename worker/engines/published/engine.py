@@ -56,6 +56,9 @@ TOLD = 30  # characters of whom a message reminds the reader
 RECAPPED = 40  # pictures that left the context and are still told of
 ASPECTS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16), (2, 1), (1, 2), (21, 9), (9, 21))
 
+FULL = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+"""What the driver and its libraries say of a full memory, which torch passes on as errors of another kind."""
+
 CUT = "Your message was too long for me, so I read only its beginning."
 MODEST = "My memory did not suffice for a picture of the usual size, so this one was made with less."
 
@@ -309,12 +312,13 @@ class PublishedEngine:
         }
         if found:
             return found
-        if prefix not in self._arrays:
-            self._arrays[prefix] = self.painter.encode(original.picture)
+        key = f"{plan.history.workspace_salt}/{prefix}"  # nothing is shared between workspaces
+        if key not in self._arrays:
+            self._arrays[key] = self.painter.encode(original.picture)
             while sum(map(_bytes, self._arrays.values())) > ARRAY_BYTES_IN_MEMORY and len(self._arrays) > 1:
                 self._arrays.popitem(last=False)
-        self._arrays.move_to_end(prefix)
-        return self._arrays[prefix]
+        self._arrays.move_to_end(key)
+        return self._arrays[key]
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -369,8 +373,10 @@ _NOTHING = np.zeros((0, 1), np.float32)
 def _memory() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(str(error)) from error
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in FULL):
+            raise OutOfMemory(str(error)) from error
+        raise
 
 
 def _stepper(on_step: OnStep, count: int) -> OnPaint:
