@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 import httpx2
@@ -160,10 +159,12 @@ def _fetch(one: Chosen, settings: Settings, console: Console, endpoint: str | No
         whole = home / commit / MANIFEST
         if commit and whole.exists():
             files = tuple(File(name, **told) for name, told in json.loads(whole.read_text())["files"].items())
-            if _sound(home / commit, files, console):
+            weights = [file.name for file in files if file.name.endswith(".safetensors")]
+            other = one.part == "lora" and not models.loras(one, weights, settings)
+            if not other and _sound(home / commit, files, console):
                 return home / commit
             whole.unlink()  # until it is mended
-        listed = _listed(one, commit, settings.lora_file, endpoint)
+        listed = _listed(one, commit, settings, endpoint)
         if listed.licence:
             console.print(f"  licence on the hub: {listed.licence}; commit {listed.commit}", soft_wrap=True)
         if not one.revision:
@@ -224,7 +225,7 @@ def _sound(folder: Path, files: tuple[File, ...], console: Console) -> bool:
     return sound
 
 
-def _listed(one: Chosen, commit: str, lora_file: str, endpoint: str | None) -> Listed:
+def _listed(one: Chosen, commit: str, settings: Settings, endpoint: str | None) -> Listed:
     """What the hub has. Raises `FetchProblem`."""
     with _hub(one):
         found = HfApi(endpoint=endpoint).model_info(one.name, revision=commit or None, files_metadata=True, timeout=30)
@@ -237,14 +238,15 @@ def _listed(one: Chosen, commit: str, lora_file: str, endpoint: str | None) -> L
         for sibling in found.siblings or ()
     )
     licence = (found.card_data.license_name or found.card_data.license or "") if found.card_data else ""
-    return Listed(str(found.sha), str(licence), _wanted(one, files, lora_file))
+    return Listed(str(found.sha), str(licence), _wanted(one, files, settings))
 
 
-def _wanted(one: Chosen, files: tuple[File, ...], lora_file: str) -> tuple[File, ...]:
+def _wanted(one: Chosen, files: tuple[File, ...], settings: Settings) -> tuple[File, ...]:
     """What loading needs: of a pipeline its components, of a LoRA one file. Raises `FetchProblem` for pickles and for none."""
     for file in files:
         if PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts:
             raise FetchProblem(f"{one.name} lists a file outside of its folder, {file.name!r}. Do not use it.")
+    files = tuple(file for file in files if file.name != MANIFEST)  # which is ours to write
     kinds = [file for file in files if file.name.endswith(KINDS) or PurePosixPath(file.name).name.startswith("LICENSE")]
     if any(file.name == "model_index.json" for file in files):
         kinds = [file for file in kinds if "/" in file.name or not file.name.endswith(".safetensors")]
@@ -260,8 +262,7 @@ def _wanted(one: Chosen, files: tuple[File, ...], lora_file: str) -> tuple[File,
     if not weights:
         raise FetchProblem(f"{one.name} has no safetensors, the only weights that are loaded.")
     if one.part == "lora":
-        known = one.known.file if one.known else ""
-        right = sorted(name for name in weights if fnmatch(name, lora_file or known or "*"))
+        right = models.loras(one, weights, settings)
         if len(right) != 1:
             raise FetchProblem(f"Set LIKENESS_LORA_FILE to one file of {one.name}: {', '.join(sorted(weights))}.")
         kinds = [file for file in kinds if file.name not in weights or file.name == right[0]]

@@ -22,7 +22,7 @@ from ops.models import FetchProblem, fetch
 from storage.settings import Settings
 from tests.processes import until
 from tests.stand_ins.hub import TOKEN, Hub, Kept
-from worker.engines.models import MANIFEST, ModelMissing, chosen, located
+from worker.engines.models import MANIFEST, ModelMissing, chosen, located, lora_file
 
 READER, PAINTER, LORA = "some/reader", "some/painter", "some/lora"
 LARGE = bytes(range(256)) * 1_000
@@ -149,6 +149,24 @@ def test_what_must_not_come_is_refused(hub: Hub, tmp_path: Path, content: dict[s
 def test_whoever_must_choose_is_told_from_what(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(FetchProblem, match=r"LIKENESS_LORA_FILE .* a-4steps\.safetensors, a-8steps\.safetensors"):
         fetched(hub, tmp_path, lora=LORA)
+
+
+def test_another_file_of_a_lora_is_fetched_when_it_is_named(hub: Hub, tmp_path: Path) -> None:
+    fetched(hub, tmp_path, lora=LORA, lora_file="a-4steps.safetensors")
+    got = fetched(hub, tmp_path, lora=LORA, lora_file="*-8steps*")
+    one = chosen("qwen-edit", got.settings)[-1]
+    assert lora_file(one, got.folder("lora"), got.settings).read_bytes() == b"eight"
+    with pytest.raises(ModelMissing, match="LIKENESS_LORA_FILE"):
+        lora_file(one, got.folder("lora"), got.settings.model_copy(update={"lora_file": "b.safetensors"}))
+
+
+def test_a_manifest_of_the_hub_is_not_taken_for_ours(hub: Hub, tmp_path: Path) -> None:
+    hub.models[READER].files[MANIFEST] = b'{"files": {}}'
+    hub.models[READER].files["model.safetensors"] = HUGE
+    hub.flips = 100
+    with pytest.raises(FetchProblem, match="another hash"):
+        fetched(hub, tmp_path)
+    assert not list(tmp_path.rglob(MANIFEST))
 
 
 def test_a_gated_model_needs_consent_and_a_token(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

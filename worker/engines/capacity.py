@@ -25,7 +25,7 @@ BFLOAT16 = (8, 0)  # compute capabilities from which GPUs compute in these types
 FP8 = (8, 9)
 
 LIBRARIES: dict[str, Callable[[Settings], bool]] = {  # by what asks for them; all are in the extra `gpu`
-    "accelerate": lambda settings: settings.offload != "none",
+    "accelerate": lambda settings: settings.device != "cpu" or settings.offload != "none",
     "bitsandbytes": lambda settings: settings.quantization == "nf4",
     "llguidance": lambda _: True,
     "peft": lambda settings: bool(settings.lora) and settings.lora != "none",
@@ -86,11 +86,15 @@ def summary(engine: str, settings: Settings, machine: Machine) -> str:
 def _models(engine: str, settings: Settings) -> Iterator[Shortage]:
     for one in models.chosen(engine, settings):
         try:
-            models.located(one, settings)
+            folder = models.located(one, settings)
+            if one.part == "lora":
+                models.lora_file(one, folder, settings)
         except ModelMissing as error:
             yield Shortage(
                 "models", str(error), f"Run likeness models fetch --engine {engine}; licence: {one.licence}."
             )
+    if engine == "glm" and settings.lora not in ("", "none"):
+        yield Shortage("models", "glm takes no LoRA", "Set LIKENESS_LORA=none.")
     if engine == "remote" and not settings.remote_url:
         yield Shortage(
             "models", "no server is named that paints", "Set LIKENESS_REMOTE_URL, such as http://host:8000/v1."
@@ -120,6 +124,12 @@ def _gpu(engine: str, settings: Settings, machine: Machine) -> Iterator[Shortage
         )
         return
     gpu = machine.gpus[number]
+    if settings.quantization != "none" and settings.offload == "sequential":
+        yield Shortage(
+            "gpu", "quantized weights cannot be moved layer by layer", "Set LIKENESS_OFFLOAD=model, or no quantization."
+        )
+    if engine == "glm" and settings.offload == "sequential":
+        yield Shortage("gpu", "glm cannot be moved layer by layer", "Set LIKENESS_OFFLOAD=model.")
     if settings.dtype == "bfloat16" and gpu.capability < BFLOAT16:
         yield Shortage("gpu", f"the {gpu.name} does not compute in bfloat16", "Set LIKENESS_DTYPE=float16.")
     if settings.quantization == "fp8" and gpu.capability < FP8:
@@ -141,10 +151,6 @@ def _gpu(engine: str, settings: Settings, machine: Machine) -> Iterator[Shortage
             f"{engine} needs about {needed:.0f} GB, and of the {gpu.total_gb:.0f} of the {gpu.name} only "
             f"{gpu.free_gb:.0f} are free",
             "nvidia-smi tells what else runs on it; where that is this engine's own worker, all is well.",
-        )
-    if settings.quantization != "none" and settings.offload == "sequential":
-        yield Shortage(
-            "gpu", "quantized weights cannot be moved layer by layer", "Set LIKENESS_OFFLOAD=model, or no quantization."
         )
     held = needed_in_memory(engine, settings)
     if held > machine.memory_gb:
@@ -188,7 +194,10 @@ def _what_fits(engine: str, settings: Settings, gpu: Gpu) -> str:
     quantizations: Sequence[Quantization] = get_args(Quantization)
     for offload in dict.fromkeys((settings.offload, "none", "model", "sequential")):
         for quantization in quantizations:
-            if (quantization == "fp8" and gpu.capability < FP8) or (quantization != "none" and offload == "sequential"):
+            layers = offload == "sequential"
+            if (quantization == "fp8" and gpu.capability < FP8) or (
+                layers and (quantization != "none" or engine == "glm")
+            ):
                 continue
             other = settings.model_copy(update={"quantization": quantization, "offload": offload})
             needed = models.needed_gb(models.chosen(engine, other), other)

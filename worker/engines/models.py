@@ -7,8 +7,9 @@ imports no torch and asks no network. No number here was measured by us: each ha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
@@ -282,6 +283,24 @@ def located(one: Chosen, settings: Settings) -> Path:
             "`likeness models fetch` gets it."
         )
     return home / commit
+
+
+def lora_file(one: Chosen, folder: Path, settings: Settings) -> Path:
+    """The file of a LoRA that is loaded, of those in its folder. Raises `ModelMissing` where it is not one."""
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*.safetensors")}
+    right = loras(one, files, settings)
+    if len(right) != 1:
+        there = ", ".join(sorted(files)) or "no safetensors"
+        raise ModelMissing(
+            f"LIKENESS_LORA_FILE has to name one file of {one.name}. There: {there}. `likeness models fetch` gets another."
+        )
+    return files[right[0]]
+
+
+def loras(one: Chosen, names: Iterable[str], settings: Settings) -> list[str]:
+    """Which of the files of a LoRA are meant, by setting or by the catalogue; all where neither says anything."""
+    pattern = settings.lora_file or (one.known.file if one.known else "") or "*"
+    return sorted(name for name in names if name == pattern or fnmatch(name, pattern))
 
 
 def gigabytes(one: Chosen, settings: Settings) -> float | None:

@@ -31,6 +31,8 @@ def held(tmp_path: Path) -> Settings:
             assert one.known
             size = round((one.known.gigabytes or 0) * 1e9)
             (folder / MANIFEST).write_text(f'{{"files": {{"weights": {{"size": {size}}}}}}}')
+            if one.part == "lora":
+                (folder / "Lightning-4steps-V1.0-bf16.safetensors").touch()
     return settings
 
 
@@ -68,6 +70,13 @@ def test_offload_asks_the_machine_for_what_the_gpu_is_spared(held: Settings) -> 
     assert "layer by layer" in says("qwen-edit", held, card, offload="sequential", quantization="fp8")
 
 
+def test_glm_is_not_told_to_move_its_layers_nor_left_with_what_it_cannot(held: Settings) -> None:
+    small = replace(RTX_4090, gpus=(Gpu("RTX 3060", 12.6, 12.5, (8, 6)),))
+    assert "sequential" not in says("glm", held, small)
+    assert "layer by layer" in says("glm", held, H100, offload="sequential")
+    assert "no LoRA" in says("glm", held, H100, lora="some/lora")
+
+
 def test_an_old_gpu_is_told_what_it_cannot_compute(held: Settings) -> None:
     told = says("klein", held, T4, quantization="fp8")
     assert "LIKENESS_DTYPE=float16" in told
@@ -90,6 +99,7 @@ def test_models_and_libraries_that_are_missing_are_named(held: Settings, tmp_pat
     told = says("klein", held, H100, models_dir=tmp_path / "empty")
     assert "likeness models fetch --engine klein" in told
     assert "Apache-2.0" in told
+    assert "LIKENESS_LORA_FILE" in says("qwen-edit", held, H100, quantization="fp8", lora_file="other.safetensors")
     assert "LIKENESS_REMOTE_URL" in says("remote", held, H100)
     assert says("remote", held, H100, remote_url="http://gpu:8000/v1") == ""
 

@@ -43,7 +43,7 @@ class Loading:
     offload: Literal["none", "model", "sequential"] = "none"
     compile: bool = False
     steps: int = 0  # 0: as many as the model is made for
-    lora: Path | None = None  # a folder, or a file
+    lora: Path | None = None  # a file of safetensors
 
     def __post_init__(self) -> None:
         if self.quantization != "none" and self.offload == "sequential":
@@ -136,7 +136,9 @@ def _first_layers(folder: Path, loading: Loading) -> nn.Module:
     config.num_hidden_layers = max(klein.LAYERS)
     config.layer_types = config.layer_types[: max(klein.LAYERS)]
     nf4 = {"quantization_config": BitsAndBytesConfig(**_nf4(loading))} if loading.quantization == "nf4" else {}
-    model: Any = FirstLayers.from_pretrained(folder, config=config, dtype=loading.dtype, local_files_only=True, **nf4)
+    model: Any = FirstLayers.from_pretrained(
+        folder, config=config, dtype=loading.dtype, use_safetensors=True, local_files_only=True, **nf4
+    )
     model.model.norm = nn.Identity()  # comes after the last layer of all
     model.lm_head = nn.Identity()
     encoder: nn.Module = model
@@ -156,8 +158,9 @@ def _pipe(kind: Any, folder: Path, loading: Loading, **parts: Any) -> Any:  # An
     )
     pipe.set_progress_bar_config(disable=True)
     if loading.lora is not None:
-        file = {"weight_name": loading.lora.name} if loading.lora.is_file() else {}
-        pipe.load_lora_weights(loading.lora.parent if file else loading.lora, **file, local_files_only=True)
+        pipe.load_lora_weights(
+            loading.lora.parent, weight_name=loading.lora.name, use_safetensors=True, local_files_only=True
+        )
         if not nf4:  # four bits cannot take it in, and keep it beside
             pipe.fuse_lora()
             pipe.unload_lora_weights()

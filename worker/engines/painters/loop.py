@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -250,8 +250,12 @@ def _kept(tensor: Tensor) -> NDArray[Any]:  # Any: floats or integers
 
 def _digest(modules: Sequence[nn.Module], name: str, reference_pixels: int) -> str:
     """A digest of the weights of modules, and of what else says what their output means."""
-    digest = hashlib.sha256(json.dumps([name, reference_pixels]).encode())
+    digest = hashlib.sha256(json.dumps([name, reference_pixels, MULTIPLE, RATIO]).encode())
     for module in modules:
+        config = getattr(module, "config", None)
+        if isinstance(config, Mapping):  # of a VAE of diffusers: it has the scale of latents, which is no weight
+            told = {key: value for key, value in config.items() if not key.startswith("_")}
+            digest.update(json.dumps(told, sort_keys=True, default=str).encode())
         for key, tensor in sorted(module.state_dict().items()):
             digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

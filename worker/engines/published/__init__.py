@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.settings import Settings
-from worker.engines.models import chosen, located
+from worker.engines.models import chosen, located, lora_file
 
 if TYPE_CHECKING:
     from worker.engines.published.engine import PublishedEngine
@@ -25,9 +25,10 @@ def load(name: str, settings: Settings) -> PublishedEngine:
     from worker.engines.published.engine import PublishedEngine
     from worker.engines.published.reader import Reader
 
-    folders = {one.part: located(one, settings) for one in chosen(name, settings)}
-    lora = folders.get("lora")
-    loading = Loading.of(settings, lora / settings.lora_file if lora is not None and settings.lora_file else lora)
+    parts = chosen(name, settings)
+    folders = {one.part: located(one, settings) for one in parts}
+    lora = next((lora_file(one, folders["lora"], settings) for one in parts if one.part == "lora"), None)
+    loading = Loading.of(settings, lora)
     reader = Reader.from_pretrained(
         folders["reader"], device=loading.device, dtype=loading.dtype, quantization=loading.quantization
     )

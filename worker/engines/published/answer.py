@@ -122,25 +122,27 @@ def reply_of(text: str) -> str:
 def answer_of(text: str) -> Answer | None:
     """A whole answer. None when its prompt is as long as can be, so that it may have been cut: half is never used."""
     said = json.loads(text)
-    reply = clean(said["reply"])
-    if len(said["reply"]) >= REPLY:
-        reply = f"{reply}…"
+    reply = _whole(said["reply"], REPLY)
     if not said["draw"]:
         return Answer(reply, draws=False)
     prompt = clean(said["prompt"])
     if len(said["prompt"]) >= PROMPT or not prompt:
         return None
-    alt = clean(said["alt_text"])
     return Answer(
         reply,
         draws=True,
         characters=tuple(dict.fromkeys(said["characters"])),
-        introduces=tuple((clean(one["name"]), clean(one["looks"])) for one in said["introduces"]),
+        introduces=tuple((clean(one["name"]), _whole(one["looks"], LOOKS)) for one in said["introduces"]),
         pictures=tuple(dict.fromkeys(said["pictures"])),
         prompt=prompt,
-        alt_text=f"{alt}…" if len(said["alt_text"]) >= ALT_TEXT else alt,
+        alt_text=_whole(said["alt_text"], ALT_TEXT),
         aspect=said["aspect"],
     )
+
+
+def _whole(text: str, limit: int) -> str:
+    """Text without control characters, and with a sign where it is as long as can be, so that it may have been cut."""
+    return f"{clean(text)}…" if len(text) >= limit else clean(text)
 
 
 def clean(text: str) -> str:

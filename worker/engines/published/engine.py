@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import logging
 import math
 import re
@@ -33,6 +34,7 @@ from worker.engines.contract import (
     OutOfMemory,
     Reading,
     Record,
+    Seen,
     Step,
     no_reply,
     side_by_side,
@@ -53,6 +55,9 @@ CONVERTED_IN_MEMORY = 100  # turns of other engines
 TOLD = 30  # characters of whom a message reminds the reader
 RECAPPED = 40  # pictures that left the context and are still told of
 ASPECTS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16), (2, 1), (1, 2), (21, 9), (9, 21))
+
+FULL = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+"""What the driver and its libraries say of a full memory, which torch passes on as errors of another kind."""
 
 CUT = "Your message was too long for me, so I read only its beginning."
 MODEST = "My memory did not suffice for a picture of the usual size, so this one was made with less."
@@ -180,7 +185,18 @@ class PublishedEngine:
         if picture is None:
             return record
         now = self.reader.look(record.seen[-1].label, picture)
-        return record if now == record.seen[-1] else replace(record, seen=(*record.seen[:-1], now))
+        if now == record.seen[-1]:
+            return record
+        seen = (*record.seen[:-1], now)
+        if _size(now) == _size(record.seen[-1]):
+            return replace(record, seen=seen)
+        # Of two engines that drew it, the other one's was picked, of another size: its positions are others.
+        return replace(record, token_ids=self._ids(record, seen, drawn=True), seen=seen)
+
+    def _ids(self, record: Record, seen: Sequence[Seen], *, drawn: bool) -> NDArray[np.int32]:
+        """Positions of a turn as it is laid out anew from its words and pictures."""
+        answer = written(record.reply, draws=drawn, aspect=next(iter(self._aspects)))
+        return np.array(self.reader.ids_of(_framed(record.text), seen, answer, drawn=drawn), np.int32)
 
     def _convert(self, history: History, record: Record, before: Sequence[Record]) -> Record:
         known = self._converted.get(record.turn_id)
@@ -193,12 +209,10 @@ class PublishedEngine:
         seen = [self.reader.look(f"{label}{_letter(number)}", one) for number, one in enumerate(came)]
         if picture is not None:
             seen.append(self.reader.look(label, picture))
-        answer = written(record.reply, draws=picture is not None, aspect=next(iter(self._aspects)))
-        ids = self.reader.ids_of(_framed(record.text), seen, answer, drawn=picture is not None)
         made = replace(
             record,
             fingerprint=self.fingerprint,
-            token_ids=np.array(ids, np.int32),
+            token_ids=self._ids(record, seen, drawn=picture is not None),
             visual_tokens=_NOTHING,
             latents=None,
             seen=tuple(seen),
@@ -298,12 +312,13 @@ class PublishedEngine:
         }
         if found:
             return found
-        if prefix not in self._arrays:
-            self._arrays[prefix] = self.painter.encode(original.picture)
+        key = f"{plan.history.workspace_salt}/{prefix}"  # nothing is shared between workspaces
+        if key not in self._arrays:
+            self._arrays[key] = self.painter.encode(original.picture)
             while sum(map(_bytes, self._arrays.values())) > ARRAY_BYTES_IN_MEMORY and len(self._arrays) > 1:
                 self._arrays.popitem(last=False)
-        self._arrays.move_to_end(prefix)
-        return self._arrays[prefix]
+        self._arrays.move_to_end(key)
+        return self._arrays[key]
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -358,8 +373,10 @@ _NOTHING = np.zeros((0, 1), np.float32)
 def _memory() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(str(error)) from error
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in FULL):
+            raise OutOfMemory(str(error)) from error
+        raise
 
 
 def _stepper(on_step: OnStep, count: int) -> OnPaint:
@@ -449,6 +466,11 @@ def _letter(number: int) -> str:
 
 def _drew(record: Record) -> bool:
     return bool(record.seen) and record.seen[-1].label.isdecimal()
+
+
+def _size(seen: Seen) -> tuple[int, int]:
+    with Image.open(io.BytesIO(seen.png)) as picture:
+        return picture.size
 
 
 def _line(text: str, limit: int) -> str:

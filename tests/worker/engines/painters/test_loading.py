@@ -15,6 +15,7 @@ import pytest
 import torch
 from diffusers.quantizers.bitsandbytes.bnb_quantizer import BnB4BitDiffusersQuantizer
 from peft import LoraConfig
+from safetensors.torch import load_file
 from torch import nn
 from torch._dynamo.utils import counters
 
@@ -86,8 +87,9 @@ def lora(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
         for key, parameter in pipe.transformer.named_parameters():
             if "lora_" in key:
                 weights[key.replace(".default", "")] = nn.init.normal_(parameter.detach(), std=0.4)
-        found[name] = tmp_path_factory.mktemp(f"{name}-lora")
-        pipe.save_lora_weights(found[name], weights)
+        folder = tmp_path_factory.mktemp(f"{name}-lora")
+        pipe.save_lora_weights(folder, weights)
+        found[name] = folder / "pytorch_lora_weights.safetensors"
     return found
 
 
@@ -96,7 +98,7 @@ def test_a_lora_is_taken_into_the_weights(
     name: str, folders: dict[str, Path], painters: dict[str, LoopPainter[Any]], lora: dict[str, Path]
 ) -> None:
     plain = painters[name]
-    with_lora = load(name, folders[name], replace(PLAIN, lora=lora[name] / "pytorch_lora_weights.safetensors"))
+    with_lora = load(name, folders[name], replace(PLAIN, lora=lora[name]))
     assert {type(one) for one in linear(with_lora.pipe.transformer)} == {nn.Linear}, "no slower than without"
     changed = [
         key
@@ -173,6 +175,15 @@ def test_what_does_not_go_together_is_said(folders: dict[str, Path], tmp_path: P
     (base / "model_index.json").write_text(json.dumps(index | {"is_distilled": False}))
     with pytest.raises(CannotLoad, match="base model"):
         load("klein", base)
+
+
+def test_a_pickle_is_not_loaded(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["klein"], tmp_path / "klein")
+    weights = folder / "text_encoder" / "model.safetensors"
+    torch.save(load_file(weights), folder / "text_encoder" / "pytorch_model.bin")
+    weights.unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        load("klein", folder)
 
 
 def test_steps_are_the_models_own_unless_they_are_set(folders: dict[str, Path]) -> None:

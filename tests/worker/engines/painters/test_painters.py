@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.worker.engines.painters.conftest import CODES, SIZE, STEPS, brief, load, picture
+from tests.worker.engines.painters.conftest import CODES, PLAIN, SIZE, STEPS, brief, load, picture
 from tests.worker.engines.painters.test_stock import PICTURES, nothing
 from worker.engines.painters.loop import MULTIPLE, PREVIEW, SIZES, LoopPainter
 from worker.engines.published.painter import Brief, Reference
@@ -186,9 +186,17 @@ def test_the_fingerprint_is_of_what_makes_latents(
         next(again.pipe.transformer.parameters()).add_(1)
     assert type(again)(again.pipe, steps=9, **more(name)).fingerprint == painter.fingerprint
     assert type(again)(again.pipe, steps=9, reference_pixels=99, **more(name)).fingerprint != painter.fingerprint
+    own = again.pipe.vae.config
+    scale = {"batch_norm_eps": 0.5} if name == "klein" else {"latents_std": [2 * one for one in own["latents_std"]]}
+    again.pipe.vae.register_to_config(**scale)
+    assert type(again)(again.pipe, steps=9, **more(name)).fingerprint != painter.fingerprint, "latents of another scale"
+    again.pipe.vae.register_to_config(**{one: own[one] for one in scale})
+    assert type(again)(again.pipe, steps=9, **more(name)).fingerprint == painter.fingerprint
     with torch.no_grad():
         next(again.pipe.vae.parameters()).add_(1)
     assert type(again)(again.pipe, steps=9, **more(name)).fingerprint != painter.fingerprint
+    halved = load(name, folders[name], replace(PLAIN, dtype=torch.bfloat16))
+    assert halved.fingerprint != painter.fingerprint
 
 
 def test_codes_of_glm_are_kept_as_they_were_drawn_and_are_codes(painters: dict[str, LoopPainter[Any]]) -> None:

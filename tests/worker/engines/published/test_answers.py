@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from tests.worker.engines.published.conftest import answer
-from worker.engines.published.answer import PROMPT, REPLY, Answer, Scope, answer_of, reply_of, schema, written
+from worker.engines.published.answer import (
+    ALT_TEXT,
+    LOOKS,
+    PROMPT,
+    REPLY,
+    Answer,
+    Scope,
+    answer_of,
+    reply_of,
+    schema,
+    written,
+)
 from worker.engines.published.reader import Reader
 
 HOSTILE = (
@@ -98,6 +109,10 @@ def test_half_an_answer_is_never_used() -> None:
     cut = answer_of(answer("y" * REPLY, draw=False))
     assert cut is not None
     assert cut.reply.endswith("y…")
+    seen = answer_of(answer(introduces=[{"name": "Kim", "looks": "z" * LOOKS}], alt_text="z" * ALT_TEXT))
+    assert seen is not None
+    assert seen.introduces[0][1].endswith("z…")
+    assert seen.alt_text.endswith("z…")
 
 
 def test_what_another_engine_drew_reads_like_an_answer(reader: Reader) -> None:

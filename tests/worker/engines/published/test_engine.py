@@ -79,6 +79,10 @@ def test_an_uploaded_portrait_is_preferred_and_leaves_no_trace_in_the_record(tal
         assert painter.saw == ["#123456"]
         assert len(drawings[0].record.arrays) == 1, "of the drawn picture"
     assert painter.encoded == ["#123456"]
+    elsewhere = replace(talk.history(), records=(), workspace_salt=uuid4())
+    reading = talk.engine.read(elsewhere, ChatMessage("Ada dances", characters=talk.characters))
+    talk.engine.draw(reading, turn_id=uuid4(), seed=1, on_step=lambda _: None)
+    assert painter.encoded == ["#123456"] * 2, "workspaces share nothing"
 
 
 def test_the_painters_limit_is_kept_by_choosing_and_said(talk: Talk, painter: Colours) -> None:
@@ -140,6 +144,16 @@ def test_variations_are_painted_as_a_batch_and_the_one_picked_since_is_remembere
     talk.say("Olivia at night", answer(characters=["Olivia"]))
     assert painter.saw == [seeded(3)]
     assert painter.encoded == [], "the latents of all four were kept"
+
+
+def test_a_picture_of_another_size_that_was_picked_is_read_as_it_is(talk: Talk, painter: Colours) -> None:
+    talk.say("Olivia on the beach", OLIVIA, PHOTO, seeds=[1, 2])
+    (turn_id,) = talk.several
+    talk.pictures[turn_id] = Image.new("RGB", (192, 96), "#abcdef")  # by an engine that was compared with this one
+    talk.say("Olivia at night", answer(characters=["Olivia"]))
+    talk.say("the first one again", answer(pictures=["1"]))
+    assert painter.saw == ["#abcdef"]
+    assert [one.label for record in talk.records for one in record.seen] == ["1a", "1", "2", "3"]
 
 
 def test_a_conversation_that_another_engine_began_goes_on(talk: Talk, painter: Colours) -> None:
@@ -206,13 +220,20 @@ def test_a_cancel_between_steps_harms_nothing(talk: Talk) -> None:
 def test_out_of_memory_is_told_and_what_is_drawn_with_less_says_so(
     talk: Talk, painter: Colours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    raised: list[RuntimeError] = [
+        torch.OutOfMemoryError("2 GiB were wanted"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        RuntimeError("shapes do not go together"),
+    ]
+
     def full(brief: Brief, *, seeds: Sequence[int], on_step: OnPaint, modest: bool = False) -> list[Painted]:
-        raise torch.OutOfMemoryError("2 GiB were wanted")
+        raise raised.pop(0)
 
     with monkeypatch.context() as patched:
         patched.setattr(painter, "paint", full)
-        with pytest.raises(OutOfMemory, match="2 GiB"):
-            talk.say("a beach", answer())
+        for words, kind in (("2 GiB", OutOfMemory), ("ALLOC_FAILED", OutOfMemory), ("shapes", RuntimeError)):
+            with pytest.raises(kind, match=words):
+                talk.say("a beach", answer())
     modest = talk.read("a beach", answer(), modest=True)
     assert modest.reply == f"Here it is. {MODEST}"
     talk.engine.draw(modest, turn_id=uuid4(), seed=1, on_step=lambda _: None)

@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 from storage.settings import Settings
-from tests.worker.engines.painters.conftest import save_klein
+from tests.worker.engines.painters.conftest import SAVES
 from tests.worker.engines.published.conftest import SALT, Talk, answer, scripted
 from worker.engines import UnknownEngine, load
 from worker.engines.models import ModelMissing
+from worker.engines.painters.glm import Glm
+from worker.engines.painters.klein import Klein
+from worker.engines.painters.qwen_edit import QwenEdit
 from worker.engines.painters.remote import RemotePainter
 from worker.engines.published.engine import PublishedEngine
 from worker.engines.published.reader import Reader
@@ -25,12 +28,14 @@ def settings_for(reader: Path, **more: object) -> Settings:
     return Settings.model_validate(named)
 
 
-def test_klein_reads_and_paints_and_never_encodes_its_own_pictures(
-    tiny_reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "painter"), [("klein", Klein), ("qwen-edit", QwenEdit), ("glm", Glm)])
+def test_each_reads_and_paints_and_never_encodes_its_own_pictures(
+    name: str, painter: type, tiny_reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_klein(tmp_path)
-    engine = load("klein", settings_for(tiny_reader, painter=str(tmp_path), steps=2))
+    SAVES[name](tmp_path)
+    engine = load(name, settings_for(tiny_reader, painter=str(tmp_path), steps=2))
     assert isinstance(engine, PublishedEngine)
+    assert isinstance(engine.painter, painter)
     assert engine.abilities.sizes[0] == engine.painter.sizes[0]
     engine._aspects = {"1:1": (64, 64)}
     talk = Talk(engine, SegmentStore(memory_bytes=2**24), scripted(engine.reader, monkeypatch))

@@ -16,9 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from tests.worker.engines.published.conftest import SALT, Colours, Talk, answer, scripted, seeded
 from worker.engines.contract import Record, no_reply
+from worker.engines.models import MANIFEST
 from worker.engines.published import answer as answers
 from worker.engines.published.answer import Scope, answer_of
 from worker.engines.published.engine import PublishedEngine
+from worker.engines.published.folders import digest_of
 from worker.engines.published.reader import Reader
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
@@ -199,6 +201,21 @@ def test_other_weights_or_another_type_are_another_fingerprint(
         reader.fingerprint,
     }
     assert len(found) == 3
+
+
+def test_one_weight_of_a_large_folder_is_another_digest_and_a_fetched_one_goes_by_its_hashes(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(bytes(70 * 2**20))
+    (tmp_path / "config.json").write_text("{}")
+    before = digest_of(tmp_path)
+    with file.open("r+b") as data:
+        data.seek(34 * 2**20 + 100_000)
+        data.write(b"1")
+    assert digest_of(tmp_path) != before
+    (tmp_path / MANIFEST).write_text('{"files": {"model.safetensors": {"digest": "sha256:1"}}}')
+    first = digest_of(tmp_path)
+    (tmp_path / MANIFEST).write_text('{"files": {"model.safetensors": {"digest": "sha256:2"}}}')
+    assert digest_of(tmp_path) != first
 
 
 def test_a_record_keeps_what_was_seen_and_what_the_painter_made(talk: Talk) -> None:
