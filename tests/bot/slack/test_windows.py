@@ -281,6 +281,14 @@ async def test_pictures_of_a_message_become_a_character_and_a_picture_is_drawn_f
     assert known(town) == [], "of that conversation alone"
 
 
+async def test_a_picture_of_the_bots_own_becomes_a_character(town: Town) -> None:
+    _, shown = await town.first_picture()
+    await town.slack.shortcut(shown, shortcuts.REFERENCE, town.ada)
+    await sees(town, town.ada, "The picture of that message")
+    await sent(town, town.ada, name="Olivia")
+    await sees(town, town.ada, "Olivia can be drawn by name now.")
+
+
 async def test_only_the_bots_pictures_are_drawn_from_or_reported_and_a_report_is_kept_once(town: Town) -> None:
     said, shown = await town.first_picture()
     await town.slack.shortcut(said, shortcuts.REFERENCE, town.ada)
