@@ -282,7 +282,10 @@ async def test_pictures_of_a_message_become_a_character_and_a_picture_is_drawn_f
 
 
 async def test_a_picture_of_the_bots_own_becomes_a_character(town: Town) -> None:
-    _, shown = await town.first_picture()
+    said = await town.say("Olivia")
+    await town.queued()
+    town.finish(town.claim(), data=png(size=64))
+    (shown,) = await town.shown(said)
     await town.slack.shortcut(shown, shortcuts.REFERENCE, town.ada)
     await sees(town, town.ada, "The picture of that message")
     await sent(town, town.ada, name="Olivia")
