@@ -197,7 +197,10 @@ def local_discord(
 @app.command("local-slack")
 def local_slack(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8768,
-    mode: Annotated[str | None, typer.Option(help="How it reaches the bot: http or socket.")] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="How it reaches the bot: http or socket; the default is the setting LIKENESS_SLACK_MODE."),
+    ] = None,
     engine: Engine = None,
 ) -> None:
     """Try the Slack bot without an account: a Slack of this machine, with a page to write and press."""

@@ -222,9 +222,10 @@ def without_pictures(view: Json) -> Json:
     }
 
 
-def has_pictures(view: Json) -> bool:
-    """Whether a view shows an uploaded picture."""
-    return any(one["type"] == "image" or one.get("accessory", {}).get("type") == "image" for one in view["blocks"])
+def pictures_of(view: Json) -> list[str]:
+    """The ids of the uploaded pictures that a view shows."""
+    every = (part for one in view["blocks"] for part in (one, one.get("accessory") or {}))
+    return [part["slack_file"]["id"] for part in every if part.get("type") == "image"]
 
 
 def values(view: Json) -> Json:

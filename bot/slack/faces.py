@@ -15,6 +15,7 @@ import aiohttp
 from PIL import Image
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.blocks import Json, pictures_of
 from bot.slack.places import Place
 from bot.slack.rooms import Visit
 from storage import copies
@@ -71,6 +72,19 @@ async def clean(visit: Visit) -> None:
                 log.warning("a picture could not be deleted on Slack: %s", error)
                 continue
         await database.arun(copies.drop, workspace_id, file_id)
+
+
+async def forget_gone(visit: Visit, view: Json) -> None:
+    """Forget those pictures of a view that were deleted on Slack, so that they are uploaded anew the next time."""
+    workspace_id = await visit.workspace()
+    for file_id in pictures_of(view):
+        try:
+            await visit.client.files_info(file=file_id)
+        except SlackApiError as error:
+            if error.response["error"] in GONE:
+                await visit.bot.services.database.arun(copies.drop, workspace_id, file_id)
+            else:
+                log.warning("whether a picture is on Slack cannot be told: %s", error)
 
 
 async def _uploaded(visit: Visit, key: str) -> str | None:

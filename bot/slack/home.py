@@ -21,10 +21,10 @@ from bot.slack.blocks import (
     button,
     context,
     divider,
-    has_pictures,
     header,
     home,
     mrkdwn,
+    pictures_of,
     plain,
     section,
     without_pictures,
@@ -60,9 +60,11 @@ async def publish(visit: Visit) -> None:
     try:
         await visit.client.views_publish(user_id=visit.person.id, view=shown)
     except SlackApiError as error:
-        if not has_pictures(shown) or error.response["error"] not in NOT_READY:
+        if not pictures_of(shown) or error.response["error"] not in NOT_READY:
             raise
         await visit.client.views_publish(user_id=visit.person.id, view=without_pictures(shown))
+        await faces.forget_gone(visit, shown)
+        await _view(visit)  # uploads those anew
         await asyncio.sleep(FRESH)
         await visit.client.views_publish(user_id=visit.person.id, view=await _view(visit))
 

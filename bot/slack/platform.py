@@ -169,15 +169,15 @@ class SlackPlatform:
         raise AssertionError("the last pause is none")
 
     async def _pictures(self, client: AsyncWebClient, due: Due) -> list[Payload]:
-        shown = []
+        shown, count = [], len(due.pictures)
         for number, one in enumerate(due.pictures, 1):
-            alt_text = described(one, number, len(due.pictures), render.ALT_TEXT)
+            alt_text = described(one, number, count, render.ALT_TEXT)
             file_id = due.files.get(one.blob_key)
             if file_id is None:
                 file_id = await self._uploaded(client, one, number, alt_text)
                 await self._keep(due.turn_id, one.blob_key, file_id)
                 due.files[one.blob_key] = file_id  # a post that follows an edit in vain shows the same file
-            shown.append(render.picture(file_id, alt_text))
+            shown.append(render.picture(file_id, alt_text, str(number) if count > 1 else ""))
         return shown
 
     async def _uploaded(self, client: AsyncWebClient, picture: DuePicture, number: int, alt_text: str) -> str:

@@ -50,9 +50,10 @@ def remark(text: str) -> Payload:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
 
 
-def picture(file_id: str, alt_text: str) -> Payload:
-    """A picture that was uploaded."""
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt_text[:ALT_TEXT]}
+def picture(file_id: str, alt_text: str, title: str = "") -> Payload:
+    """A picture that was uploaded, with a title above it if there is one."""
+    shown: Payload = {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt_text[:ALT_TEXT]}
+    return shown | {"title": {"type": "plain_text", "text": title}} if title else shown
 
 
 def buttons(turn_id: UUID, rows: Sequence[Sequence[Button]]) -> list[Payload]:

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.admin import Admin, Administration
 from bot.characters import Author
-from bot.slack.blocks import Here, Json, has_pictures, without_pictures
+from bot.slack.blocks import Here, Json, pictures_of, without_pictures
 from bot.slack.places import PLATFORM, Person, Place
 from bot.turns import Who
 
@@ -98,23 +98,27 @@ class Visit:
         return replace(self, here=here)
 
 
-async def fill(client: AsyncWebClient, view_id: str, view: Json) -> None:
-    """Have a window show a view: without its pictures at first, where Slack has not read them yet."""
+async def fill(client: AsyncWebClient, view_id: str, view: Json) -> bool:
+    """Have a window show a view: without its pictures at first, where Slack has not read them yet.
+
+    Returns whether Slack would show them at last.
+    """
     seen = ""
     for pause in (*FRESH, None):
         try:
             await client.views_update(view_id=view_id, view=view, **({"hash": seen} if seen else {}))
         except SlackApiError as error:
             if seen and error.response["error"] == "hash_conflict":
-                return  # meanwhile it shows something else
-            if error.response["error"] not in NOT_READY or not has_pictures(view):
+                return True  # meanwhile it shows something else
+            if error.response["error"] not in NOT_READY or not pictures_of(view):
                 raise
             if pause is None:
                 log.warning("pictures of a window cannot be shown: %s", error)
-                return
+                return False
             if not seen:
                 bare = await client.views_update(view_id=view_id, view=without_pictures(view))
                 seen = str(bare["view"]["hash"])
             await asyncio.sleep(pause)
         else:
-            return
+            return True
+    raise AssertionError("the last pause is none")

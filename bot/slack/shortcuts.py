@@ -56,7 +56,7 @@ async def sent(visit: Visit, what: str, fields: Json) -> Json | None:
 def form(callback: str, place: Place, message: Payload, ours: bool) -> Json:
     """What choosing a shortcut of a message opens: a form, or a sentence. `ours`: whether the bot wrote the message."""
     if callback == REFERENCE:
-        files = [one["id"] for one in message.get("files") or [] if str(one.get("mimetype", "")).startswith("image/")]
+        files = _pictures(message)
         here = Here(place.channel, message.get("thread_ts", ""))
         return (
             newcharacter.form(here, title=title("reference"), files=files[:PHOTOS]) if files else sentence(NO_PICTURES)
@@ -67,6 +67,13 @@ def form(callback: str, place: Place, message: Payload, ours: bool) -> Json:
         return sentence(NOT_OURS)
     here = Here(place.channel, place.thread)
     return (branch_form if callback == BRANCH else report_form)(here, found[0])
+
+
+def _pictures(message: Payload) -> list[str]:
+    """The ids of a message's pictures: what was attached to it, or what its blocks show, as ours do."""
+    attached = [one["id"] for one in message.get("files") or [] if str(one.get("mimetype", "")).startswith("image/")]
+    shown = [one.get("slack_file", {}).get("id") for one in message.get("blocks") or [] if one["type"] == "image"]
+    return list(dict.fromkeys([*attached, *filter(None, shown)]))
 
 
 def title(what: str) -> str:

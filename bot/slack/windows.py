@@ -31,7 +31,7 @@ from bot.slack import (
     preferences,
     shortcuts,
 )
-from bot.slack.blocks import Here, Json, carried, has_pictures, sentence, values, without_pictures
+from bot.slack.blocks import Here, Json, carried, pictures_of, sentence, values, without_pictures
 from bot.slack.mentions import plain
 from bot.slack.places import Payload, action_source, pressed_in
 from bot.slack.rooms import Unfit, Visit, fill
@@ -142,7 +142,7 @@ class Windows:
                 await ack(response_action="clear")
                 return
             await ack(response_action="update", view=without_pictures(shown))
-            if has_pictures(shown):
+            if pictures_of(shown):
                 self._bot.later(self._fill(context, view["id"], shown))
 
     async def command(self, ack: AsyncAck, body: Payload, context: AsyncBoltContext) -> None:
@@ -212,7 +212,9 @@ class Windows:
             if filled or show is None:
                 return
             visit = await self._visit(team, user, here, source_id, carried=_carried(body))
-            await fill(client, window, await show(visit))
+            shown = await show(visit)
+            if not await fill(client, window, shown):
+                await faces.forget_gone(visit, shown)
         except Exception as error:  # as in `sent`
             said = _failed(error, f"a window of {team}")
             with contextlib.suppress(Exception):  # there is no other place to say it

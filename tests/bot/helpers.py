@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from PIL import Image
 
@@ -49,3 +50,33 @@ def finish_with_picture(
         pictures.append(DrawnPicture(blob, 8, 8, alt_text, configuration=configuration))
     outcome = Outcome(Status.DONE, reply, tuple(pictures))
     assert factory.database.run(turns.finish, claim.turn_id, claim.fencing, outcome).valid
+
+
+class InPlaceOfAWorker:
+    """What a town does that has no worker."""
+
+    services: Services
+    factory: Factory
+
+    def claim(self) -> Claim:
+        """Claim the next turn as a worker would."""
+        claim = self.factory.claim()
+        assert claim is not None
+        return claim
+
+    def draw(self, reply: str = "A portrait of Olivia.", alt_text: str = "Olivia on the beach.") -> UUID:
+        """Draw the next turn as a worker would."""
+        claim = self.claim()
+        self.finish(claim, reply, alt_text)
+        return claim.turn_id
+
+    def finish(
+        self,
+        claim: Claim,
+        reply: str = "A portrait of Olivia.",
+        alt_text: str = "Olivia.",
+        configurations: Sequence[str] = ("",),
+        data: bytes = b"",
+    ) -> None:
+        """Finish a claimed turn with a picture, or with as many as there are configurations."""
+        finish_with_picture(self.services, self.factory, claim, reply, alt_text, configurations, data)

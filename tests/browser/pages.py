@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from ops.stack import free_port
 
@@ -63,6 +63,21 @@ def opened_page(chromium: Browser, address: str) -> Iterator[Page]:
     yield opened
     context.close()
     assert not errors, errors
+
+
+def say(page: Page, words: str) -> None:
+    """Write a message, and send it."""
+    page.get_by_role("textbox", name="Message").or_(page.get_by_role("combobox", name="Message")).fill(words)
+    page.keyboard.press("Enter")
+
+
+def pictures(page: Page, count: int) -> None:
+    """Wait until so many pictures are there, with alt texts, each with its buttons."""
+    expect(page.get_by_role("button", name="Again", exact=True)).to_have_count(count, timeout=PICTURE_SECONDS * 1000)
+    shown = page.get_by_role("article").get_by_role("img")
+    expect(shown).to_have_count(count)
+    assert all(len(one.get_attribute("alt") or "") > 10 for one in shown.all())
+    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 100)")
 
 
 def screenshot(page: Page, name: str, *, keep: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import PICTURE_SECONDS, local_page, opened_page, screenshot
+from tests.browser.pages import local_page, opened_page, pictures, say, screenshot
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +32,6 @@ def page(chromium: Browser, local: str) -> Iterator[Page]:
 def shoot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
     """Takes a screenshot, and keeps it where that was asked for."""
     return lambda page, name: screenshot(page, f"discord-{name}", keep=request.config.getoption("--write-screenshots"))
-
-
-def say(page: Page, words: str) -> None:
-    page.get_by_role("textbox", name="Message").or_(page.get_by_role("combobox", name="Message")).fill(words)
-    page.keyboard.press("Enter")
-
-
-def pictures(page: Page, count: int) -> None:
-    """Wait until so many pictures are there, with alt texts, each with its buttons."""
-    expect(page.get_by_role("button", name="Again", exact=True)).to_have_count(count, timeout=PICTURE_SECONDS * 1000)
-    shown = page.get_by_role("article").get_by_role("img")
-    expect(shown).to_have_count(count)
-    assert all(len(one.get_attribute("alt") or "") > 10 for one in shown.all())
-    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 100)")
 
 
 @pytest.mark.timeout(400)

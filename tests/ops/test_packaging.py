@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +148,41 @@ def test_constraints_pin_every_dependency_to_a_version_that_it_allows() -> None:
         assert requirement.specifier.contains(str(pin.specifier).removeprefix("==")), f"{requirement} but {pin}"
 
 
-def test_a_bot_needs_no_torch() -> None:
+def named(*extras: str) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
-    assert not names & {"torch", "transformers", "diffusers", "numpy", "insightface"}
+    lines = [*project["dependencies"], *(line for one in extras for line in project["optional-dependencies"][one])]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+def imported(folder: str) -> set[str]:
+    """The packages that need not come with Python, of the modules that a folder's code imports."""
+    modules: set[str] = set()
+    for file in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {one.name.partition(".")[0] for one in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.partition(".")[0])
+    offered = packages_distributions()
+    modules -= {"likeness", *(path.parent.name for path in ROOT.glob("*/__init__.py"))}
+    return {canonicalize_name(offered[module][0]) for module in modules if module in offered}
+
+
+@pytest.mark.parametrize(
+    ("folders", "extras"),
+    [
+        (("bot", "storage", "migrations"), ()),
+        (("worker", "ops"), ("worker", "gpu", "faces", "train")),
+        (("tests", "benchmarks"), ("worker", "gpu", "faces", "train", "dev")),
+    ],
+    ids=lambda value: "-".join(value) or "bare",
+)
+def test_what_is_imported_is_named(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
+    assert set().union(*map(imported, folders)) - named(*extras) == set()
+
+
+def test_a_bot_needs_no_torch() -> None:
+    assert not named() & {"torch", "transformers", "diffusers", "numpy", "insightface"}
 
 
 def test_pre_commit_runs_what_make_check_runs() -> None:

@@ -10,11 +10,9 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 from uuid import UUID
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,12 +24,13 @@ from bot.sweeper import Sweeper
 from bot.turns import Turns
 from storage.deliveries import Due
 from storage.settings import settings
+from tests.stand_ins.serving import InAThread
 
 NAME = "forum"
 WAITING = "In the queue …"
 
 
-class Forum:
+class Forum(InAThread):
     """The server. `messages` are dictionaries with id, thread, text, mark and pictures, in the order of posting."""
 
     def __init__(self) -> None:
@@ -43,25 +42,7 @@ class Forum:
             Route("/messages/{message}", self._edit, methods=["PUT"]),
             Route("/messages/{message}", self._remove, methods=["DELETE"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-
-    def start(self) -> None:
-        """Serve from a thread."""
-        self._thread.start()
-        while not self._server.started:
-            threading.Event().wait(0.01)
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.should_exit = True
-        self._thread.join(10)
+        self.serve(Starlette(routes=routes))
 
     def finals(self, turn_id: UUID) -> list[dict[str, object]]:
         """The visible messages of a turn."""

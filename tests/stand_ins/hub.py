@@ -6,17 +6,16 @@ It knows what is in a folder of a model and its hashes, and nothing of accounts 
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import anyio
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.stand_ins.serving import InAThread
 
 LARGE = (".safetensors", ".bin")  # what the hub keeps by its SHA-256, as Git LFS does
 TOKEN = "hf_opens"
@@ -33,7 +32,7 @@ class Kept:
 
 
 @dataclass
-class Hub:
+class Hub(InAThread):
     """The server. `asked` holds the name and the first byte of each file that was asked for."""
 
     models: dict[str, Kept] = field(default_factory=dict)
@@ -48,28 +47,7 @@ class Hub:
             Route("/api/models/{owner}/{name}/revision/{revision}", self._about),
             Route("/{owner}/{name}/resolve/{revision}/{file:path}", self._file),
         ]
-        config = uvicorn.Config(
-            Starlette(routes=routes),
-            host="127.0.0.1",
-            port=0,
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=0,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-
-    def start(self) -> None:
-        """Serve from a thread."""
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.should_exit = True
-        self._thread.join(5)
+        self.serve(Starlette(routes=routes))
 
     def _found(self, request: Request) -> Kept | Response:
         one = self.models.get(f"{request.path_params['owner']}/{request.path_params['name']}")

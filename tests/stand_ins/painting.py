@@ -9,19 +9,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 
 import anyio
-import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.stand_ins.serving import InAThread
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Asked:
 
 
 @dataclass
-class Painting:
+class Painting(InAThread):
     """The server."""
 
     asked: list[Asked] = field(default_factory=list)
@@ -48,28 +47,7 @@ class Painting:
 
     def __post_init__(self) -> None:
         routes = [Route("/v1/images/{route}", self._paint, methods=["POST"])]
-        config = uvicorn.Config(
-            Starlette(routes=routes),
-            host="127.0.0.1",
-            port=0,
-            log_level="critical",
-            lifespan="off",
-            timeout_graceful_shutdown=0,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-
-    def start(self) -> None:
-        """Serve from a thread."""
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/v1"
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.should_exit = True
-        self._thread.join(5)
+        self.serve(Starlette(routes=routes), path="/v1", log_level="critical")
 
     async def _paint(self, request: Request) -> Response:
         route = request.path_params["route"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from uuid import UUID
 
 import pytest
 
@@ -14,15 +13,14 @@ from bot.services import Services
 from ops.local.discord import TOKEN, LocalDiscord, Payload, Waiting
 from storage.settings import Settings
 from storage.tables import Status
-from storage.turns import Claim
-from tests.bot.helpers import finish_with_picture, until
+from tests.bot.helpers import InPlaceOfAWorker, until
 from tests.factory import Factory
 
 ME = "<@100>"
 
 
 @dataclass
-class Town:
+class Town(InPlaceOfAWorker):
     """A server and who is in it."""
 
     discord: LocalDiscord
@@ -32,29 +30,6 @@ class Town:
     ben: Payload
     services: Services
     factory: Factory
-
-    def claim(self) -> Claim:
-        """Claim the next turn as a worker would."""
-        claim = self.factory.claim()
-        assert claim is not None
-        return claim
-
-    def draw(self, reply: str = "A portrait of Olivia.", alt_text: str = "Olivia on the beach.") -> UUID:
-        """Draw the next turn as a worker would."""
-        claim = self.claim()
-        self.finish(claim, reply, alt_text)
-        return claim.turn_id
-
-    def finish(
-        self,
-        claim: Claim,
-        reply: str = "A portrait of Olivia.",
-        alt_text: str = "Olivia.",
-        configurations: Sequence[str] = ("",),
-        data: bytes = b"",
-    ) -> None:
-        """Finish a claimed turn with a picture, or with as many as there are configurations."""
-        finish_with_picture(self.services, self.factory, claim, reply, alt_text, configurations, data)
 
     def file_of(self, waiting: Waiting) -> bytes:
         """The file that an interaction was answered with."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -19,13 +18,12 @@ from ops.local.slack_state import APP_TOKEN, SIGNING_SECRET
 from ops.local.slack_wire import Payload
 from storage.settings import Settings
 from storage.tables import Status
-from storage.turns import Claim
-from tests.bot.helpers import finish_with_picture, until
+from tests.bot.helpers import InPlaceOfAWorker, until
 from tests.factory import Factory
 
 
 @dataclass
-class Town:
+class Town(InPlaceOfAWorker):
     """A workspace and who is in it."""
 
     slack: LocalSlack
@@ -55,29 +53,6 @@ class Town:
         self.draw()
         (shown,) = await self.shown(said)
         return said, shown
-
-    def claim(self) -> Claim:
-        """Claim the next turn as a worker would."""
-        claim = self.factory.claim()
-        assert claim is not None
-        return claim
-
-    def draw(self, reply: str = "A portrait of Olivia.", alt_text: str = "Olivia on the beach.") -> UUID:
-        """Draw the next turn as a worker would."""
-        claim = self.claim()
-        self.finish(claim, reply, alt_text)
-        return claim.turn_id
-
-    def finish(
-        self,
-        claim: Claim,
-        reply: str = "A portrait of Olivia.",
-        alt_text: str = "Olivia.",
-        configurations: Sequence[str] = ("",),
-        data: bytes = b"",
-    ) -> None:
-        """Finish a claimed turn with a picture, or with as many as there are configurations."""
-        finish_with_picture(self.services, self.factory, claim, reply, alt_text, configurations, data)
 
     async def queued(self, count: int = 1) -> None:
         """Wait until so many turns wait, and nobody tells of them a second time any more."""

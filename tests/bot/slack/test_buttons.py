@@ -100,8 +100,10 @@ async def test_variations_are_taken_larger_and_deleted(town: Town) -> None:
     town.finish(town.claim(), "Four of her.", configurations=("",) * 4)
     four = (await town.shown(said, 2))[1]
     assert [one["alt_text"][:15] for one in pictures_of(four)] == [f"Picture {n} of 4." for n in (1, 2, 3, 4)]
+    assert [one["title"]["text"] for one in pictures_of(four)] == ["1", "2", "3", "4"], "as on the buttons below"
     assert "Number 2" in await press(town, four, "pick2")
     await until(lambda: len(pictures_of(four)) == 1)
+    assert "title" not in pictures_of(four)[0]
     await town.slack.press(four, button(four, "larger"), town.ada)
     await town.queued()
     town.draw("Larger.")

@@ -144,8 +144,8 @@ def test_words_of_people_mention_nobody() -> None:
 def test_a_view_can_be_shown_before_slack_has_read_its_pictures() -> None:
     for name in ("characters", "character"):
         bare = blocks.without_pictures(VIEWS[name])
-        assert blocks.has_pictures(VIEWS[name])
-        assert not blocks.has_pictures(bare)
+        assert blocks.pictures_of(VIEWS[name])
+        assert not blocks.pictures_of(bare)
         assert problems_of_view(bare) == []
         assert "Olivia" in json.dumps(bare)
 

@@ -12,7 +12,18 @@ from sqlalchemy import select
 
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
 from bot.services import Services
-from bot.slack import admin, characters, conversations, forgetme, newcharacter, shortcuts, windows
+from bot.slack import (
+    admin,
+    blocks,
+    characters,
+    conversations,
+    forgetme,
+    home,
+    newcharacter,
+    rooms,
+    shortcuts,
+    windows,
+)
 from bot.slack.app import AWAY, SlackBot
 from bot.slack.menu import opens
 from bot.turns import Answer
@@ -177,6 +188,26 @@ async def test_pages_show_pictures_that_are_uploaded_once_even_where_slack_reads
     assert len(town.slack.called("files.getUploadURLExternal")) == uploads
 
 
+async def test_pictures_that_were_deleted_on_slack_are_uploaded_anew(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "FRESH", 0.0)
+    monkeypatch.setattr(rooms, "FRESH", (0.0,))
+    await opened(town, town.ada, "/newcharacter", "What they look like")
+    await sent(town, town.ada, name="Hugo", photos=[PHOTO])
+    first = blocks.pictures_of(await at_home(town, town.ada, "slack_file"))
+    town.slack.files.clear()
+    await town.slack.open_home(town.ada)
+    await until(lambda: blocks.pictures_of(town.slack.homes[town.ada["id"]]) not in ([], first))
+
+    town.slack.files.clear()
+    asked = len(town.slack.called("files.info"))
+    await opened(town, town.ada, "/likeness characters", "1 can be drawn")
+    await until(lambda: len(town.slack.called("files.info")) > asked)
+    await pressed(town, town.ada, opens("menu"), "Forget me")
+    await pressed(town, town.ada, opens("characters"), "slack_file")
+
+
 async def test_whoever_made_somebody_renames_adds_photos_promotes_and_deletes_them_after_a_restart_too(
     town: Town, bot: SlackBot, slack: LocalSlack, services: Services
 ) -> None:
@@ -279,6 +310,17 @@ async def test_pictures_of_a_message_become_a_character_and_a_picture_is_drawn_f
     (hugo,) = claim.line.characters
     assert len(hugo.reference_keys) == 2
     assert known(town) == [], "of that conversation alone"
+
+
+async def test_a_picture_of_the_bots_own_becomes_a_character(town: Town) -> None:
+    said = await town.say("Olivia")
+    await town.queued()
+    town.finish(town.claim(), data=png(size=64))
+    (shown,) = await town.shown(said)
+    await town.slack.shortcut(shown, shortcuts.REFERENCE, town.ada)
+    await sees(town, town.ada, "The picture of that message")
+    await sent(town, town.ada, name="Olivia")
+    await sees(town, town.ada, "Olivia can be drawn by name now.")
 
 
 async def test_only_the_bots_pictures_are_drawn_from_or_reported_and_a_report_is_kept_once(town: Town) -> None:
