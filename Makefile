@@ -18,7 +18,7 @@ demo: $(VENV)/.worker ## Run Likeness on this machine; Ctrl-C stops all of it
 	@exec $(BIN)/likeness demo --with-parent $(ARGS)
 
 test: $(VENV)/.all ## Run all tests; ARGS="-k undo" runs some
-	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.all ## Check style, types, import rules, and that migrations match the tables
 	$(BIN)/ruff check

@@ -19,11 +19,11 @@ from storage.database import Database
 from storage.settings import Settings
 from tests.factory import Factory
 
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # others test beside it: threads that wait for a processor would only hold each other up
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads would wait for a processor that other tests have
     os.environ.update({"OMP_NUM_THREADS": "1", "LIKENESS_WORKER_THREADS": "1"})
 
+TESTS = Path(__file__).parent
+WHOLE_SYSTEMS = frozenset({"browser", "end_to_end", "ops"})
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -32,6 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forbid-skips", action="store_true", help="count a skipped test as failed")
     parser.addoption("--write-screenshots", action="store_true", help="write the pictures of docs/images anew")
     parser.addoption("--write-snapshots", action="store_true", help="write tests/bot/slack/snapshots anew")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those of whole systems run one after another, since they watch the clock; others by file."""
+    for item in items:
+        file = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group("systems" if file.parts[0] in WHOLE_SYSTEMS else str(file)))
 
 
 @pytest.hookimpl(wrapper=True)
