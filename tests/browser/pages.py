@@ -67,6 +67,7 @@ def opened_page(chromium: Browser, address: str) -> Iterator[Page]:
 
 def say(page: Page, words: str) -> None:
     """Write a message, and send it."""
+    page.wait_for_load_state()  # Enter sends by the page's script, which comes last
     page.get_by_role("textbox", name="Message").or_(page.get_by_role("combobox", name="Message")).fill(words)
     page.keyboard.press("Enter")
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 
 def say(page: Page, words: str) -> None:
+    page.wait_for_load_state()  # Enter sends by the page's script, which comes last
     page.get_by_role("textbox").first.fill(words)
     page.get_by_role("textbox").first.press("Enter")
 
