@@ -19,6 +19,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from benchmarks.load import PATIENCE_SECONDS, at_a_rate, beside_bare, comes, latencies, until
 from benchmarks.measures import Figures, bot
 from benchmarks.system import System, percentile
 from bot.buttons import custom_id
@@ -31,7 +32,6 @@ MENTIONS_PER_S, INTERACTIONS_PER_S = 200, 50
 CHANNELS, THREADS, PEOPLE = 20, 400, 200
 IN_A_CHANNEL = 20  # of so many mentions one is in a channel and opens a thread; the others are in threads
 SETTLED_SECONDS = 3.0
-PATIENCE_SECONDS = 60.0
 
 
 class WatchedDiscord(LocalDiscord):
@@ -115,32 +115,6 @@ def _spawn(target: System, discord: LocalDiscord) -> Process:
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
     return target.stack.spawn("discord", [sys.executable, "-m", "ops.cli", "discord"], environment=variables)
-
-
-async def comes(condition: Callable[[], object]) -> bool:
-    """Wait until a condition holds, or for a minute. Returns whether it does."""
-    for _ in range(round(PATIENCE_SECONDS / 0.05)):
-        if condition():
-            return True
-        await asyncio.sleep(0.05)
-    return False
-
-
-async def until(condition: Callable[[], object], what: str) -> None:
-    if not await comes(condition):
-        raise RuntimeError(f"not within {PATIENCE_SECONDS:.0f} s: {what}")
-
-
-async def at_a_rate(per_second: int, seconds: float, act: Callable[[int], Awaitable[None]]) -> list[float]:
-    """Act so often, evenly, each act when it is due or as soon as the one before is done. Returns how late each was, in s."""
-    began = time.perf_counter() + 0.1
-    late = []
-    for number in range(round(per_second * seconds)):
-        due = began + number / per_second
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        late.append(max(0.0, time.perf_counter() - due))
-        await act(number)
-    return late
 
 
 _COMMITTED = text(
@@ -243,25 +217,10 @@ def reply_latency(target: System, count: int) -> Figures:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     return await shown - start
 
-            async def without(number: int) -> float:
-                start = time.perf_counter()
-                receipt = await bare.say(f"turn {number}", f"thread {number % THREADS}")
-                return await bare.watch.wait(receipt.turn_id) - start
-
-            for number in range(20):
-                await on_discord(number)
-                await without(number)
-            taken = [(await on_discord(number), await without(number)) for number in range(20, 20 + count)]
-            return [one for one, _ in taken], [one for _, one in taken]
+            return await beside_bare(bare, on_discord, threads=THREADS, count=count)
 
     with target.workers():
-        on, without = asyncio.run(measure())
-    return {
-        "discord_reply_ms_p50": statistics.median(on) * 1e3,
-        "bare_reply_ms_p50": statistics.median(without) * 1e3,
-        "discord_reply_ratio_p50": statistics.median(on) / statistics.median(without),
-        "discord_reply_ratio_p95": percentile(on, 0.95) / percentile(without, 0.95),
-    }
+        return latencies("discord", *asyncio.run(measure()))
 
 
 def many_guilds(target: System, guilds: int) -> Figures:

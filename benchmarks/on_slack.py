@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load import PATIENCE_SECONDS, at_a_rate, beside_bare, comes, latencies, until
 from benchmarks.measures import Figures, bot
-from benchmarks.on_discord import PATIENCE_SECONDS, at_a_rate, comes, until
 from benchmarks.system import System, percentile
 from bot.slack.app import ALIVE
 from bot.slack.manifest import EVENTS_PATH, manifest
@@ -29,7 +29,6 @@ from ops.stack import free_port
 MENTIONS_PER_S = 50  # each of them is two events
 CHANNELS, THREADS, PEOPLE = 20, 400, 200
 IN_A_CHANNEL = 20  # of so many mentions one begins a thread; the others are in threads
-WARM = 20  # replies before those that count
 
 
 class WatchedSlack(LocalSlack):
@@ -154,19 +153,7 @@ def reply_latency(target: System, count: int) -> Figures:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     return await shown - start
 
-            async def without(number: int) -> float:
-                start = time.perf_counter()
-                receipt = await bare.say(f"turn {number}", f"thread {number % THREADS}")
-                return await bare.watch.wait(receipt.turn_id) - start
-
-            taken = [(await on_slack(number), await without(number)) for number in range(WARM + count)][WARM:]
-            return [one for one, _ in taken], [one for _, one in taken]
+            return await beside_bare(bare, on_slack, threads=THREADS, count=count)
 
     with target.workers():
-        on, without = asyncio.run(measure())
-    return {
-        "slack_reply_ms_p50": statistics.median(on) * 1e3,
-        "slack_bare_reply_ms_p50": statistics.median(without) * 1e3,
-        "slack_reply_ratio_p50": statistics.median(on) / statistics.median(without),
-        "slack_reply_ratio_p95": percentile(on, 0.95) / percentile(without, 0.95),
-    }
+        return latencies("slack", *asyncio.run(measure()))

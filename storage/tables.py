@@ -460,19 +460,15 @@ class Audit(Base):
     at: Mapped[datetime] = _now()
 
 
-class SlackInstallation(Base):
-    """What Slack gave the app when somebody installed it. The columns are those of slack_sdk's store, naive times of UTC
-    included; tokens and addresses of webhooks are sealed (`storage.sealing`)."""
-
-    __tablename__ = "slack_installations"
-    __table_args__ = (Index("ix_slack_installations_team", "client_id", "team_id", "installed_at"),)
+class _Installed:
+    """What slack_sdk's store keeps of an app in a team, by its own names, naive times of UTC included; tokens are sealed
+    (`storage.sealing`)."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     client_id: Mapped[str]
     app_id: Mapped[str]
     enterprise_id: Mapped[str | None]
     enterprise_name: Mapped[str | None]
-    enterprise_url: Mapped[str | None]
     team_id: Mapped[str | None]
     team_name: Mapped[str | None]
     bot_token: Mapped[str | None]
@@ -481,6 +477,17 @@ class SlackInstallation(Base):
     bot_scopes: Mapped[str | None]
     bot_refresh_token: Mapped[str | None]
     bot_token_expires_at: Mapped[datetime | None] = _naive()
+    is_enterprise_install: Mapped[bool]
+    installed_at: Mapped[datetime] = _naive()
+
+
+class SlackInstallation(_Installed, Base):
+    """What Slack gave the app when somebody installed it; addresses of webhooks are sealed as well."""
+
+    __tablename__ = "slack_installations"
+    __table_args__ = (Index("ix_slack_installations_team", "client_id", "team_id", "installed_at"),)
+
+    enterprise_url: Mapped[str | None]
     user_id: Mapped[str]
     user_token: Mapped[str | None]
     user_scopes: Mapped[str | None]
@@ -490,32 +497,14 @@ class SlackInstallation(Base):
     incoming_webhook_channel: Mapped[str | None]
     incoming_webhook_channel_id: Mapped[str | None]
     incoming_webhook_configuration_url: Mapped[str | None]
-    is_enterprise_install: Mapped[bool]
     token_type: Mapped[str | None]
-    installed_at: Mapped[datetime] = _naive()
 
 
-class SlackBot(Base):
-    """The bot of an installation, as `SlackInstallation`."""
+class SlackInstalledBot(_Installed, Base):
+    """The bot of an installation."""
 
     __tablename__ = "slack_bots"
     __table_args__ = (Index("ix_slack_bots_team", "client_id", "team_id", "installed_at"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    client_id: Mapped[str]
-    app_id: Mapped[str]
-    enterprise_id: Mapped[str | None]
-    enterprise_name: Mapped[str | None]
-    team_id: Mapped[str | None]
-    team_name: Mapped[str | None]
-    bot_token: Mapped[str | None]
-    bot_id: Mapped[str | None]
-    bot_user_id: Mapped[str | None]
-    bot_scopes: Mapped[str | None]
-    bot_refresh_token: Mapped[str | None]
-    bot_token_expires_at: Mapped[datetime | None] = _naive()
-    is_enterprise_install: Mapped[bool]
-    installed_at: Mapped[datetime] = _naive()
 
 
 class SlackOAuthState(Base):

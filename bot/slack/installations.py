@@ -34,7 +34,7 @@ from storage import forgetting
 from storage.database import DatabaseUnavailable
 from storage.sealing import Keys, Sealed
 from storage.settings import Settings
-from storage.tables import SlackBot, SlackInstallation
+from storage.tables import SlackInstallation, SlackInstalledBot
 
 log = logging.getLogger(__name__)
 
@@ -291,7 +291,7 @@ def _revoke(session: Session, client_id: str, team: str, bot: bool, people: Sequ
 def _forget_tokens(session: Session, client_id: str, team: str, until: datetime) -> bool:
     """Delete a team's tokens. False, and nothing is deleted: it was installed again after that time."""
     session.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(team))))  # no refresh brings them back
-    tables = (SlackBot, SlackInstallation)
+    tables = (SlackInstalledBot, SlackInstallation)
     for table in tables:
         mine = (table.client_id == client_id) & (table.team_id == team)
         if session.scalar(select(exists().where(mine, table.installed_at > until.replace(tzinfo=None)))):
@@ -303,7 +303,7 @@ def _forget_tokens(session: Session, client_id: str, team: str, until: datetime)
 
 def check(session: Session, keys: Keys) -> None:
     """Raise `KeyProblem` when there is something that the keys do not open."""
-    for table in (SlackBot, SlackInstallation):
+    for table in (SlackInstalledBot, SlackInstallation):
         for secret in session.scalars(select(table.bot_token).where(table.bot_token.is_not(None))):
             keys.open(str(secret))
 
@@ -311,7 +311,7 @@ def check(session: Session, keys: Keys) -> None:
 def seal_again(session: Session, keys: Keys) -> int:
     """Seal all that is kept with the first of the keys. Returns how many secrets. Raises `KeyProblem` and changes nothing."""
     sealed = 0
-    for table in (SlackBot, SlackInstallation):
+    for table in (SlackInstalledBot, SlackInstallation):
         names = [name for name in SECRETS if hasattr(table, name)]
         rows: Sequence[Any] = session.scalars(
             select(table).order_by(table.id).with_for_update()

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from ops.stack import Stack, free_port
 from storage.database import Database
 from storage.settings import Settings
+from tests.browser.pages import opened_page
 from tests.processes import environment, running_worker
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -71,14 +72,6 @@ def _until_answers(address: str) -> None:
 
 @pytest.fixture
 def page(chromium: Browser, studio: str, tmp_path: Path) -> Iterator[Page]:
-    """A page that has opened the printed address; it fails the test when its console shows an error."""
-    context = chromium.new_context(viewport={"width": 1180, "height": 820})
-    opened = context.new_page()
-    opened.set_default_timeout(15_000)
-    errors: list[str] = []
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(studio)
-    yield opened
-    context.close()
-    assert not errors, errors
+    """A page that has opened the printed address."""
+    with opened_page(chromium, studio, width=1180, height=820) as opened:
+        yield opened

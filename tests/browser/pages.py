@@ -51,9 +51,9 @@ def local_page(platform: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def opened_page(chromium: Browser, address: str) -> Iterator[Page]:
+def opened_page(chromium: Browser, address: str, *, width: int = 1040, height: int = 860) -> Iterator[Page]:
     """A page that has opened the address; it fails the test when its console shows an error."""
-    context = chromium.new_context(viewport={"width": 1040, "height": 860})
+    context = chromium.new_context(viewport={"width": width, "height": height})
     opened = context.new_page()
     opened.set_default_timeout(15_000)
     errors: list[str] = []
