@@ -21,7 +21,7 @@ from ops.check_migrations import differences
 from ops.stack import Stack, free_port, running_stack
 from storage import reports
 from storage.settings import Settings
-from storage.tables import SlackBot
+from storage.tables import SlackInstalledBot
 from tests.factory import Factory
 from tests.processes import until
 
@@ -247,7 +247,7 @@ def test_keys_are_replaced_by_a_command(tmp_path: Path, system: dict[str, str], 
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     bot = {"client_id": "1.2", "app_id": "A1", "team_id": "T1", "is_enterprise_install": False}
     sealed = Fernet(old).encrypt(b"xoxb-secret").decode()
-    row = SlackBot(**bot, bot_token=sealed, installed_at=datetime(2026, 1, 1))  # noqa: DTZ001  (as slack_sdk writes it)
+    row = SlackInstalledBot(**bot, bot_token=sealed, installed_at=datetime(2026, 1, 1))  # noqa: DTZ001  (as slack_sdk writes it)
     factory.database.run(lambda session: session.add(row))
 
     def rotate(keys: str) -> subprocess.CompletedProcess[str]:
@@ -256,7 +256,7 @@ def test_keys_are_replaced_by_a_command(tmp_path: Path, system: dict[str, str], 
 
     assert "Add the old key" in rotate(new).stderr
     assert rotate(f"{new},{old}").stdout == "Secrets that are sealed with the first key now: 1.\n"
-    kept = factory.database.run(lambda session: session.scalars(select(SlackBot.bot_token)).one())
+    kept = factory.database.run(lambda session: session.scalars(select(SlackInstalledBot.bot_token)).one())
     assert Fernet(new).decrypt(str(kept)) == b"xoxb-secret"
 
 
