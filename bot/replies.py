@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 AT_ONCE = 16  # replies that one process shows side by side
+KNOWN = 1000  # turns of which one process remembers that their replies were due
 
 
 class MessageGone(Exception):
@@ -109,6 +110,7 @@ class Replies:
         self._wake = asyncio.Event()
         self._wake.set()  # what fell due while no bot ran is shown at once
         self._busy: set[asyncio.Task[None]] = set()
+        self._due: dict[UUID, None] = {}  # whose replies this process has had in hand, the latest last
 
     async def run(self) -> None:
         """Deliver until cancelled: at once when Postgres says so, and every two seconds in any case."""
@@ -157,9 +159,12 @@ class Replies:
                 limit=free,
             )
             for one in due:
+                self._due[one.turn_id] = None
                 task = asyncio.create_task(self._show(one, owner))
                 self._busy.add(task)
                 task.add_done_callback(self._busy.discard)
+            while len(self._due) > KNOWN:
+                del self._due[next(iter(self._due))]
             if len(due) < free:
                 return
 
@@ -182,6 +187,8 @@ class Replies:
 
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str | None:
         """Show that a turn waits, and return the message's id; None where its reply is due already, or another does it."""
+        if turn_id in self._due:  # known here: the database, which would say the same, has others to answer
+            return None
         seconds, owner = self._services.settings.delivery_seconds, uuid4()
         leased = await self._services.database.arun(deliveries.lease_placeholder, turn_id, owner, seconds=seconds)
         message_id: str | None = None

@@ -60,6 +60,8 @@ from storage.database import DatabaseUnavailable
 from storage.turns import Request
 
 log = logging.getLogger(__name__)
+sdk_log = logging.getLogger("slack_sdk.likeness")
+sdk_log.setLevel(logging.INFO)  # with no level of its own the SDK would write out all it sends, for a log that drops it
 
 LISTENERS = (mentions, buttons, windows, leaving)
 """Modules with a function `register(bot)`."""
@@ -93,7 +95,10 @@ class SlackBot:
     def __init__(self, services: Services, teams: Teams | None = None) -> None:
         settings = services.settings
         self.services = services
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS))
+        self.session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=CALL_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),  # what Slack sets for one team is nothing for another
+        )
         self.teams: Teams = teams or self._teams()
         self.files = Files(self)
         self.turns = Turns(services, PLATFORM, self.files.fetch)
@@ -125,6 +130,7 @@ class SlackBot:
             module.register(self)
         self._background: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     def _teams(self) -> Teams:
         """The team of the token in the settings, or those that installed the app."""
@@ -163,6 +169,7 @@ class SlackBot:
             token=token,
             base_url=f"{local}/api/" if local else AsyncWebClient.BASE_URL,
             session=self.session,
+            logger=sdk_log,
             retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=3)],
         )
 
@@ -187,6 +194,14 @@ class SlackBot:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def together(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something; whoever comes with the same meanwhile waits for it, and shares what it raises."""
+        task = self._under_way.get(what)
+        if task is None:
+            task = self._under_way[what] = self.later(work())
+            task.add_done_callback(lambda _: self._under_way.pop(what))
+        await asyncio.shield(task)
 
     async def in_time(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for something as long as Slack does. Raises `TooSlow`; the work goes on, and the next attempt finds it done."""

@@ -43,7 +43,12 @@ async def hear(bot: SlackBot, event: Payload, team: str, me: str) -> None:
         return
     if not await _is_meant(bot, event, team, me):
         return
-    place, source_id = await place_of(bot, team, event), message_source(event["channel"], event["ts"])
+    source_id = message_source(event["channel"], event["ts"])
+    await bot.together(f"{team}:{source_id}", lambda: _take_in(bot, event, team, me, source_id))
+
+
+async def _take_in(bot: SlackBot, event: Payload, team: str, me: str, source_id: str) -> None:
+    place = await place_of(bot, team, event)
     problem = await bot.channels.problem(team, place.channel)
     if problem is not None:
         async with bot.once.doing(f"problem:{team}:{source_id}", ONCE_SECONDS) as first:

@@ -169,46 +169,88 @@ class SlackPlatform:
         raise AssertionError("the last pause is none")
 
     async def _pictures(self, client: AsyncWebClient, due: Due) -> list[Payload]:
-        shown, count = [], len(due.pictures)
-        for number, one in enumerate(due.pictures, 1):
+        """The blocks of all pictures, uploaded side by side. Raises what one of them failed with, once all have ended."""
+        count = len(due.pictures)
+
+        async def shown(number: int, one: DuePicture) -> Payload:
             alt_text = described(one, number, count, render.ALT_TEXT)
             file_id = due.files.get(one.blob_key)
             if file_id is None:
-                file_id = await self._uploaded(client, one, number, alt_text)
-                await self._keep(due.turn_id, one.blob_key, file_id)
+                file_id = await self._uploaded(client, due.turn_id, one, number, alt_text)
                 due.files[one.blob_key] = file_id  # a post that follows an edit in vain shows the same file
-            shown.append(render.picture(file_id, alt_text, str(number) if count > 1 else ""))
-        return shown
+            return render.picture(file_id, alt_text, str(number) if count > 1 else "")
 
-    async def _uploaded(self, client: AsyncWebClient, picture: DuePicture, number: int, alt_text: str) -> str:
-        kept = await asyncio.to_thread(self._services.blobs.get, picture.blob_key)
+        every = [shown(number, one) for number, one in enumerate(due.pictures, 1)]
+        blocks: list[Payload] = []
+        for one in await asyncio.gather(*every, return_exceptions=True):
+            if isinstance(one, BaseException):
+                raise one
+            blocks.append(one)
+        return blocks
+
+    async def _uploaded(
+        self, client: AsyncWebClient, turn_id: UUID, picture: DuePicture, number: int, alt_text: str
+    ) -> str:
         for limit in (UPLOAD_LIMIT, SURELY_ALLOWED):
-            data, suffix = await asyncio.to_thread(fitting, picture, kept, limit)
+            data, suffix = await asyncio.to_thread(self._read, picture, limit)
             try:
-                return await self.upload(client, data, f"likeness-{number}.{suffix}", alt_text)
+                file_id, _ = await self._upload_noted(
+                    client, turn_id, data, f"likeness-{number}.{suffix}", alt_text, picture.blob_key
+                )
             except SlackApiError as error:
                 if error.response["error"] not in TOO_LARGE or limit == SURELY_ALLOWED:
                     raise
+            else:
+                return file_id
         raise AssertionError("the last limit raises")
+
+    def _read(self, picture: DuePicture, limit: int) -> tuple[bytes, str]:
+        """A picture in so many bytes at most, and the suffix of its name. Blocks."""
+        return fitting(picture, self._services.blobs.get(picture.blob_key), limit)
+
+    async def _upload_noted(
+        self, client: AsyncWebClient, turn_id: UUID, data: bytes, filename: str, alt_text: str, what: str = ""
+    ) -> tuple[str, Mapping[str, str]]:
+        """Upload a file of a turn's reply, and note it while that goes on: it is found again from its first byte.
+
+        `what` it shows; nothing for a preview. Returns its id, and all files that are noted for the reply.
+        """
+        link, file_id = await self._address(client, data, filename, alt_text)
+        what = what or PREVIEW + file_id
+        noting = asyncio.create_task(self._keep(turn_id, what, file_id))
+        try:
+            await self._bring(client, link, file_id, data, filename)
+        except Exception:  # whatever it was, nobody can show this file
+            await noting
+            await self._keep(turn_id, what, None)
+            raise
+        return file_id, await noting
 
     async def upload(
         self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str = "", where: Place | None = None
     ) -> str:
         """Upload a file, and return its id. Nobody sees it yet, unless it is for a place at once, described by its alt text."""
+        link, file_id = await self._address(client, data, filename, alt_text)
+        about = {"channel_id": where.channel, "thread_ts": where.thread or None} if where is not None else {}
+        await self._bring(client, link, file_id, data, filename, initial_comment=alt_text if where else None, **about)
+        return file_id
+
+    async def _address(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str) -> tuple[str, str]:
+        """Where Slack wants a file, and the id that it will have."""
         about = {"alt_txt": alt_text} if alt_text else {}
         told = await client.files_getUploadURLExternal(filename=filename, length=len(data), **about)
         link, file_id = str(told["upload_url"]), str(told["file_id"])
         if not self._bot.files.is_ours(link):
             raise aiohttp.ClientError("Slack told of an upload elsewhere")
+        return link, file_id
+
+    async def _bring(
+        self, client: AsyncWebClient, link: str, file_id: str, data: bytes, filename: str, **place: str | None
+    ) -> None:
+        """The bytes of a file, and that these are all."""
         async with self._bot.session.post(link, data=data, allow_redirects=False) as answer:
             answer.raise_for_status()
-        await client.files_completeUploadExternal(
-            files=[{"id": file_id, "title": filename}],
-            channel_id=where.channel if where is not None else None,
-            thread_ts=(where.thread or None) if where is not None else None,
-            initial_comment=alt_text if where is not None else None,
-        )
-        return file_id
+        await client.files_completeUploadExternal(files=[{"id": file_id, "title": filename}], **place)
 
     # -- while a turn waits --------------------------------------------------------------------------------------------
 
@@ -276,9 +318,9 @@ class SlackPlatform:
         """The file of a preview, if there is one, and those that it stands in for."""
         if update.progress is None or not update.progress.preview:
             return None, {}
-        file_id = await self.upload(client, update.progress.preview, "preview.jpg", PREVIEW_ALT_TEXT)
-        earlier = _previews(await self._keep(turn_id, PREVIEW + file_id, file_id))
-        return file_id, {what: one for what, one in earlier.items() if one != file_id}
+        data = update.progress.preview
+        file_id, noted = await self._upload_noted(client, turn_id, data, "preview.jpg", PREVIEW_ALT_TEXT)
+        return file_id, {what: one for what, one in _previews(noted).items() if one != file_id}
 
     async def _begin_stream(
         self, client: AsyncWebClient, workspace: str, channel: str, thread: str, blocks: Sequence[Payload]

@@ -125,6 +125,16 @@ async def test_a_finished_turn_is_shown_at_once(factory: Factory, services: Serv
     assert row.message_id == "message-0"
 
 
+async def test_what_was_shown_here_is_not_asked_about_again(factory: Factory, services: Services, board: Board) -> None:
+    async with running(services, board) as replies:
+        receipt = factory.receive(platform="test")
+        finish_one(factory)
+        await until_delivered(factory, receipt.turn_id)
+        with factory.away():
+            assert await replies.post_placeholder(receipt.turn_id, "guild", "general", "story") is None
+    assert board.calls == ["post"]
+
+
 async def test_the_reply_takes_the_place_of_the_placeholder(factory: Factory, services: Services, board: Board) -> None:
     receipt = factory.receive()
     async with running(services, board) as replies:

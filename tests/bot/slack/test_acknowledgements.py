@@ -11,10 +11,12 @@ import pytest
 from bot.services import Services
 from bot.slack import app
 from bot.slack.app import SlackBot
+from bot.turns import Answer
 from ops.local.slack_state import SIGNING_SECRET
 from ops.local.slack_wire import Payload, signature
 from storage.settings import Settings
 from storage.tables import Status
+from storage.turns import Receipt, Request
 from tests.bot.helpers import until
 from tests.bot.slack.conftest import Town
 
@@ -84,6 +86,25 @@ async def test_what_takes_longer_than_slack_waits_is_not_acknowledged_and_not_lo
     await town.queued()
     assert delivery.acknowledged
     assert town.factory.count(*Status) == 1
+
+
+async def test_a_mention_that_comes_as_two_events_is_taken_in_once(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received, receive = [], bot.turns.receive
+
+    async def counted(request: Request) -> Receipt | Answer:
+        received.append(request)
+        return await receive(request)
+
+    monkeypatch.setattr(bot.turns, "receive", counted)
+    with town.factory.holding_turns():
+        await town.say("Olivia")
+        await until(lambda: len(bot._tasks) == 3)  # two that wait, and what they wait for
+        assert not any(one.acknowledged for one in town.slack.wire.deliveries)
+    await town.queued()
+    assert [one.acknowledged for one in town.slack.wire.deliveries] == [True, True]
+    assert len(received) == 1
 
 
 async def test_an_error_that_nobody_foresaw_is_one_sentence_with_a_reference(

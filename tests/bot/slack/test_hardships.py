@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
+from bot import replies
 from bot.slack import render
 from bot.slack.app import SlackBot
 from bot.slack.missed import BACK_SECONDS
@@ -16,9 +17,17 @@ from bot.slack.once import _key
 from bot.slack.places import message_source
 from ops.local.slack_wire import Payload
 from storage import deliveries, turns
+from storage.blobs import key_for
 from storage.tables import Status
 from tests.bot.helpers import png, until
 from tests.bot.slack.conftest import Town, pictures_of, words_of
+
+
+@pytest.fixture
+def again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again soon."""
+    monkeypatch.setattr(deliveries, "RETRY_SECONDS", (0,))
+    monkeypatch.setattr(replies, "POLL_SECONDS", 0.1)
 
 
 async def given_up(town: Town, turn_id: UUID) -> None:
@@ -62,12 +71,41 @@ async def test_a_reply_that_was_posted_but_not_noted_is_found_and_not_posted_aga
     assert len(town.slack.called("chat.postMessage")) == posts
 
 
+@pytest.mark.usefixtures("again_soon")
 async def test_a_file_that_was_uploaded_but_not_shown_is_used_by_the_next_attempt(town: Town) -> None:
     said, _ = await waiting_turn(town)
     town.slack.refuse("chat.update", "internal_error")
     town.draw()
     await town.shown(said)
     assert len(town.slack.called("files.getUploadURLExternal")) == 1
+
+
+@pytest.mark.usefixtures("again_soon")
+async def test_a_file_that_was_noted_by_a_process_that_died_before_it_was_there_is_uploaded_anew(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.slack.platform.FRESH_PAUSES", (0.05,))
+    said, _ = await waiting_turn(town)
+    claim = town.claim()
+    client = await bot.client(town.team["id"])
+    told = await client.files_getUploadURLExternal(filename="likeness-1.png", length=1)
+    key = key_for(claim.workspace_id, "pictures", png(), ".png")
+    town.factory.database.run(deliveries.keep_file, claim.turn_id, key, told["file_id"])
+    town.finish(claim)
+    (shown,) = await town.shown(said)
+    assert town.picture(shown) == png()
+    assert pictures_of(shown)[0]["slack_file"]["id"] != told["file_id"]
+
+
+@pytest.mark.usefixtures("again_soon")
+async def test_of_several_pictures_those_that_are_there_wait_for_the_one_that_failed(town: Town) -> None:
+    said, _ = await waiting_turn(town)
+    town.slack.refuse("files.completeUploadExternal", "internal_error")
+    town.finish(town.claim(), configurations=("",) * 4)
+    (shown,) = await town.shown(said)
+    assert len(pictures_of(shown)) == 4
+    assert len(town.slack.called("files.getUploadURLExternal")) == 5
+    assert len(town.slack.called("chat.update")) == 1, "no file was shown that is not there"
 
 
 async def test_a_file_of_a_turn_that_is_deleted_before_any_message_shows_it_goes(town: Town) -> None:
@@ -200,7 +238,8 @@ async def test_without_the_right_to_upload_the_words_come_all_the_same(town: Tow
 async def test_a_team_that_removes_the_bot_meanwhile_is_given_up(town: Town) -> None:
     _, placeholder = await waiting_turn(town)
     town.slack.uninstall(town.team)
-    await given_up(town, town.draw())
+    turn_id = town.draw()
+    await until(lambda: turn_id not in town.factory.ids(*Status) or town.factory.delivered(turn_id))
     assert not pictures_of(placeholder)
 
 
