@@ -231,8 +231,7 @@ class SlackPlatform:
     ) -> str:
         """Upload a file, and return its id. Nobody sees it yet, unless it is for a place at once, described by its alt text."""
         link, file_id = await self._address(client, data, filename, alt_text)
-        about = {"channel_id": where.channel, "thread_ts": where.thread or None} if where is not None else {}
-        await self._bring(client, link, file_id, data, filename, initial_comment=alt_text if where else None, **about)
+        await self._bring(client, link, file_id, data, filename, where, alt_text)
         return file_id
 
     async def _address(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str) -> tuple[str, str]:
@@ -245,12 +244,24 @@ class SlackPlatform:
         return link, file_id
 
     async def _bring(
-        self, client: AsyncWebClient, link: str, file_id: str, data: bytes, filename: str, **place: str | None
+        self,
+        client: AsyncWebClient,
+        link: str,
+        file_id: str,
+        data: bytes,
+        filename: str,
+        where: Place | None = None,
+        words: str = "",
     ) -> None:
-        """The bytes of a file, and that these are all."""
+        """The bytes of a file, and that these are all; with words for a place where it is to be seen at once."""
         async with self._bot.session.post(link, data=data, allow_redirects=False) as answer:
             answer.raise_for_status()
-        await client.files_completeUploadExternal(files=[{"id": file_id, "title": filename}], **place)
+        await client.files_completeUploadExternal(
+            files=[{"id": file_id, "title": filename}],
+            channel_id=where.channel if where is not None else None,
+            thread_ts=(where.thread or None) if where is not None else None,
+            initial_comment=words if where is not None else None,
+        )
 
     # -- while a turn waits --------------------------------------------------------------------------------------------
 
