@@ -1,7 +1,8 @@
 """The bot on Slack: what its listeners share, over HTTP or Socket Mode.
 
 An event is acknowledged only when its turn is committed; before that Slack hears 503, or nothing on a socket, and sends it
-again. Whatever goes wrong in a listener ends in `SlackBot._failed`: one plain sentence with a reference for the person, the
+again. What is pressed, and commands, it sends once: they are acknowledged when their work is done, or after two seconds of
+it. Whatever goes wrong in a listener ends in `SlackBot._failed`: one plain sentence with a reference for the person, the
 rest in the log. What may pass by itself (a database that is away) is left to Slack's next attempt, and said only after the
 last one.
 """
@@ -70,6 +71,7 @@ HEALTH = "/health"
 ALIVE, ALIVE_SECONDS = "slack-alive", 10  # a file in the data folder, and how often it is touched
 CALL_SECONDS = 15.0
 ACK_SECONDS = 2.5  # Slack waits for three
+PRESS_SECONDS = 2.0  # for which an action or a command may be at work before it is acknowledged
 LAST_ATTEMPT = 3  # Slack sends an event again so often
 REPLAY_SECONDS = 600  # a signature is valid for five minutes before and after its time
 AWAY = "I cannot take this in just now. Please try again in a moment."
@@ -223,14 +225,20 @@ class SlackBot:
         client = await self.client(team)
         await client.chat_postMessage(channel=user, text=render.words(text), unfurl_links=False)
 
-    async def answer(self, ack: AsyncAck, team: str, body: Payload, work: Callable[[], Awaitable[str | None]]) -> None:
-        """Acknowledge an action or a command at once, then do the work and tell its person alone what comes of it."""
-        await ack()
-        self.later(self._answered(team, body, work))
+    async def answer(self, ack: AsyncAck, team: str, body: Payload, work: Coroutine[Any, Any, str | None]) -> None:
+        """Do the work of an action or a command, acknowledge it, and tell its person alone what came of it.
 
-    async def _answered(self, team: str, body: Payload, work: Callable[[], Awaitable[str | None]]) -> None:
+        Slack sends neither again, but says when nobody took it: so a process that dies over it leaves nobody waiting. What
+        takes longer than Slack waits is acknowledged before, and goes on.
+        """
+        task = self.later(work)
+        await asyncio.wait({task}, timeout=PRESS_SECONDS)
+        await ack()
+        self.later(self._answered(team, body, task))
+
+    async def _answered(self, team: str, body: Payload, work: asyncio.Task[str | None]) -> None:
         try:
-            said = await work()
+            said = await work
         except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
             said = failed(error, f"an interaction of {team}")
         if said is None:

@@ -22,7 +22,7 @@ def register(bot: SlackBot) -> None:
 
     async def pressed(ack: AsyncAck, body: Payload, context: AsyncBoltContext) -> None:
         team = context.team_id or ""
-        await bot.answer(ack, team, body, lambda: _obey(bot, team, body))
+        await bot.answer(ack, team, body, _obey(bot, team, body))
 
     bot.app.action(MARK)(pressed)
 

@@ -155,7 +155,7 @@ class Windows:
             async def draw() -> str | None:
                 return await imagine.draw(await self._visit(team, body["user_id"], here, source_id), text)
 
-            await self._bot.answer(ack, team, body, draw)
+            await self._bot.answer(ack, team, body, draw())
             return
         await ack()
         if name == "/newcharacter":

@@ -19,14 +19,14 @@ from bot.slack.app import HEALTH
 from bot.slack.manifest import EVENTS_PATH
 from ops.local.slack import LocalSlack
 from ops.local.slack_state import APP_TOKEN, SIGNING_SECRET
-from ops.local.slack_wire import Payload
+from ops.local.slack_wire import Delivery, Payload
 from ops.processes import Process
 from ops.stack import Stack, free_port
 from storage.database import Database
 from storage.settings import Settings
 from storage.tables import Status
 from tests.bot.helpers import until
-from tests.bot.slack.conftest import is_reply, pictures_of, words_of
+from tests.bot.slack.conftest import button, is_reply, pictures_of, words_of
 from tests.conversation import A_WHILE, survives_the_death_of_bot_and_worker
 from tests.factory import Factory
 from tests.processes import environment, running_worker
@@ -107,6 +107,11 @@ class SlackScene:
         mentioned = f"<@{self.team['bot']['id']}> {words}"
         await self._slack.write(self._general, self._ada, mentioned, thread=self._said)
 
+    async def cancel(self) -> Delivery:
+        """Ada presses the button of the turn that waits."""
+        (waiting,) = self.messages()
+        return await self._slack.press(waiting, button(waiting, "cancel"), self._ada)
+
     def messages(self) -> list[Payload]:
         """Of the bot in the thread."""
         return self._slack.told_in(self._general, thread=self._said)
@@ -150,6 +155,28 @@ async def test_kill_9_of_the_bot_between_the_upload_and_the_reply(
             await asyncio.sleep(A_WHILE)
     assert len(scene.told()) == 1
     assert len(slack.called("files.getUploadURLExternal")) == 1
+
+
+async def test_kill_9_of_the_bot_over_a_press_leaves_nobody_waiting(
+    stack: Stack, settings: Settings, database: Database, slack: LocalSlack
+) -> None:
+    """What was not done was not acknowledged: Slack says so to whoever pressed, and the next press counts."""
+    scene, factory = SlackScene(stack, settings, slack, "http"), Factory(database)
+    with scene.bot() as bot:
+        await scene.hears()
+        await scene.begin("Olivia on the beach")
+        await until(scene.messages)
+        with factory.holding_turns():
+            pressing = asyncio.create_task(scene.cancel())
+            done, _ = await asyncio.wait({pressing}, timeout=0.3)
+            assert not done
+            bot.signal(signal.SIGKILL, group=True)
+            assert not (await pressing).acknowledged
+    assert factory.count(Status.QUEUED) == 1
+    with scene.bot():
+        await scene.hears()
+        assert (await scene.cancel()).acknowledged
+        assert factory.count(Status.CANCELLED) == 1
 
 
 async def test_sigterm_ends_it_cleanly(stack: Stack, settings: Settings, database: Database, slack: LocalSlack) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.services import Services
+from bot.slack import app
 from bot.slack.app import SlackBot
 from ops.local.slack_wire import Payload
 from storage.tables import Status
@@ -39,6 +42,43 @@ async def test_again_draws_the_same_turn_once_more_after_a_restart_too(
         town.draw("A third.")
         await town.shown(said, 3)
     assert set(town.factory.texts()) == {"Olivia"}
+
+
+@pytest.mark.parametrize("mode", ["http", "socket"])
+async def test_a_press_is_acknowledged_when_its_turn_is_committed(town: Town) -> None:
+    _, shown = await town.first_picture()
+    with town.factory.holding_turns():
+        pressing = asyncio.create_task(town.slack.press(shown, button(shown, "again"), town.ben))
+        done, _ = await asyncio.wait({pressing}, timeout=0.3)
+        assert not done, "nothing is acknowledged that a dying process would lose"
+    assert (await pressing).acknowledged
+    assert town.factory.count(*Status) == 2
+
+
+async def test_what_takes_longer_than_slack_waits_is_acknowledged_and_goes_on(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "PRESS_SECONDS", 0.1)
+    _, shown = await town.first_picture()
+    with town.factory.holding_turns():
+        pressed = await town.slack.press(shown, button(shown, "again"), town.ben)
+        asked = await town.slack.slash("/imagine", "Olivia at night", town.ada, town.general)
+        assert pressed.acknowledged
+        assert asked.acknowledged
+    await town.queued(2)
+    assert sorted(town.factory.texts()) == ["Olivia", "Olivia", "Olivia at night"]
+
+
+async def test_while_the_database_is_away_whoever_pressed_or_asked_is_told(town: Town, bot: SlackBot) -> None:
+    _, shown = await town.first_picture()
+    bot.services.database.patience = 0.1
+    with town.factory.away():
+        assert (await press(town, shown, "again", town.ben)).startswith(app.AWAY)
+        asked = await town.slack.slash("/imagine", "Olivia at night", town.ada, town.general)
+        assert asked.acknowledged
+        await until(lambda: town.slack.whispered_to(town.ada))
+    assert town.slack.whispered_to(town.ada)[0]["text"].startswith(app.AWAY)
+    assert town.factory.count(*Status) == 1
 
 
 async def test_only_whoever_asked_or_an_admin_may_cancel(town: Town) -> None:
