@@ -2,9 +2,7 @@
 
 An event is acknowledged only when its turn is committed; before that Slack hears 503, or nothing on a socket, and sends it
 again. What is pressed, and commands, it sends once: they are acknowledged when their work is done, or after two seconds of
-it. Whatever goes wrong in a listener ends in `SlackBot._failed`: one plain sentence with a reference for the person, the
-rest in the log. What may pass by itself (a database that is away) is left to Slack's next attempt, and said only after the
-last one.
+it. What goes wrong in a listener is `bot.slack.failures`' business.
 """
 
 from __future__ import annotations
@@ -31,7 +29,6 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
-from uuid_utils.compat import uuid7
 
 from bot.admin import Administration
 from bot.albums import Albums
@@ -41,14 +38,15 @@ from bot.listening import Listening
 from bot.preferences import Choices
 from bot.replies import Replies
 from bot.services import Services, end
-from bot.slack import NotSetUp, buttons, leaving, mentions, render, windows
+from bot.slack import NotSetUp, buttons, failures, leaving, mentions, render, windows
 from bot.slack.channels import Channels
+from bot.slack.failures import TooSlow, failed, log_late
 from bot.slack.files import Files
 from bot.slack.installations import Installations, check, keys_of
 from bot.slack.manifest import EVENTS_PATH
 from bot.slack.missed import missed
 from bot.slack.oauth import pages
-from bot.slack.once import Once, UnderWay
+from bot.slack.once import Once
 from bot.slack.pace import Pace
 from bot.slack.people import People
 from bot.slack.places import PLATFORM, Payload, Place
@@ -57,14 +55,13 @@ from bot.slack.teams import NotInstalled, OneTeam, Teams
 from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns
 from bot.waiting import Waiting
-from storage.database import DatabaseUnavailable
 from storage.turns import Request
 
 log = logging.getLogger(__name__)
 sdk_log = logging.getLogger("slack_sdk.likeness")
 sdk_log.setLevel(logging.INFO)  # with no level of its own the SDK would write out all it sends, for a log that drops it
 
-LISTENERS = (mentions, buttons, windows, leaving)
+LISTENERS = (failures, mentions, buttons, windows, leaving)
 """Modules with a function `register(bot)`."""
 
 HEALTH = "/health"
@@ -72,23 +69,7 @@ ALIVE, ALIVE_SECONDS = "slack-alive", 10  # a file in the data folder, and how o
 CALL_SECONDS = 15.0
 ACK_SECONDS = 2.5  # Slack waits for three
 PRESS_SECONDS = 2.0  # for which an action or a command may be at work before it is acknowledged
-LAST_ATTEMPT = 3  # Slack sends an event again so often
 REPLAY_SECONDS = 600  # a signature is valid for five minutes before and after its time
-AWAY = "I cannot take this in just now. Please try again in a moment."
-BROKEN = "Something went wrong on my side. Please try again."
-"""Followed by a reference."""
-
-
-class TooSlow(Exception):
-    """Something was not done within the time that Slack waits; it goes on all the same, as a task."""
-
-    def __init__(self, task: asyncio.Task[None]) -> None:
-        super().__init__("it takes longer than Slack waits")
-        self.task = task
-
-
-PASSING = (DatabaseUnavailable, TooSlow, UnderWay, TimeoutError, aiohttp.ClientError)
-"""What the next attempt may well not meet."""
 
 
 class SlackBot:
@@ -127,7 +108,6 @@ class SlackBot:
             before_authorize=self._not_replayed,
             attaching_conversation_kwargs_enabled=False,
         )
-        self.app.error(self._failed)
         for module in LISTENERS:
             module.register(self)
         self._background: list[asyncio.Task[None]] = []
@@ -210,7 +190,7 @@ class SlackBot:
         task = self.later(work)
         done, _ = await asyncio.wait({task}, timeout=ACK_SECONDS)
         if not done:
-            task.add_done_callback(_log_late)
+            task.add_done_callback(log_late)
             raise TooSlow(task)
         await task
 
@@ -272,25 +252,6 @@ class SlackBot:
             return BoltResponse(status=401, body="{}")
         await next_()
         return None
-
-    async def _failed(self, error: Exception, body: Payload, request: AsyncBoltRequest) -> BoltResponse:
-        """What did not succeed may pass by itself: then Slack is asked to send it again, and the person hears of it at last."""
-        sentence = failed(error, f"event {body.get('event_id')}")
-        passing = isinstance(error, PASSING) or (isinstance(error, SlackApiError) and _passes(error))
-        attempt = int((request.headers.get("x-slack-retry-num") or ["0"])[0])
-        if not passing or attempt >= LAST_ATTEMPT:
-            self.later(self._apologise(error, body, request, sentence))
-        return BoltResponse(status=503 if passing else 200)
-
-    async def _apologise(self, error: Exception, body: Payload, request: AsyncBoltRequest, sentence: str) -> None:
-        if isinstance(error, TooSlow):
-            await asyncio.wait({error.task})
-            if error.task.exception() is None:
-                return
-        try:
-            await mentions.apologise(self, request.context.team_id or "", body.get("event") or {}, sentence)
-        except Exception:  # there is nobody else to tell
-            log.exception("nobody heard of it")
 
     # -- HTTP and Socket Mode ------------------------------------------------------------------------------------------
 
@@ -384,27 +345,6 @@ class _Authorize(AsyncAuthorize):
             bot_user_id=installed.user,
             bot_id=installed.bot,
         )
-
-
-def failed(error: BaseException, what: str) -> str:
-    """A sentence for the person, with a reference under which the log has the rest."""
-    reference = uuid7().hex[-8:]
-    log.error("%s of %s", reference, what, exc_info=error)
-    sentence = AWAY if isinstance(error, PASSING) else BROKEN
-    return f"{sentence} (Reference {reference}.)"
-
-
-def _passes(error: SlackApiError) -> bool:
-    return error.response.status_code >= 429 or error.response["error"] in (
-        "ratelimited",
-        "internal_error",
-        "fatal_error",
-    )
-
-
-def _log_late(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("something failed after Slack had stopped waiting", exc_info=error)
 
 
 async def run(services: Services) -> None:

@@ -32,6 +32,7 @@ from bot.slack import (
     shortcuts,
 )
 from bot.slack.blocks import Here, Json, carried, pictures_of, sentence, values, without_pictures
+from bot.slack.failures import failed
 from bot.slack.mentions import plain
 from bot.slack.places import Payload, action_source, pressed_in
 from bot.slack.rooms import Unfit, Visit, fill
@@ -136,7 +137,7 @@ class Windows:
             await ack(response_action="errors", errors={error.field: str(error)})
         except Exception as error:  # one sentence for all that can go wrong, and what was filled in stays
             field = next(iter(view["state"]["values"]))
-            await ack(response_action="errors", errors={field: _failed(error, f"form {view['id']}")})
+            await ack(response_action="errors", errors={field: failed(error, f"form {view['id']}")})
         else:
             if shown is None:
                 await ack(response_action="clear")
@@ -216,7 +217,7 @@ class Windows:
             if not await fill(client, window, shown):
                 await faces.forget_gone(visit, shown)
         except Exception as error:  # as in `sent`
-            said = _failed(error, f"a window of {team}")
+            said = failed(error, f"a window of {team}")
             with contextlib.suppress(Exception):  # there is no other place to say it
                 await (fill(client, window, sentence(said)) if window else self._bot.tell(team, user, said))
 
@@ -235,7 +236,7 @@ class Windows:
         except Unfit as error:
             shown = sentence(str(error), *([error.again] if error.again else []))
         except Exception as error:  # as in `sent`
-            shown = sentence(_failed(error, f"form {view_id}"))
+            shown = sentence(failed(error, f"form {view_id}"))
         await self._fill(context, view_id, shown)
 
     async def _fill(self, context: AsyncBoltContext, view_id: str, shown: Json) -> None:
@@ -277,12 +278,6 @@ async def _window(client: AsyncWebClient, body: Payload, ready: Json | None) -> 
 
 def _carried(body: Payload) -> Json:
     return carried((body.get("view") or {}).get("private_metadata", ""))
-
-
-def _failed(error: BaseException, what: str) -> str:
-    from bot.slack.app import failed  # which knows this module
-
-    return failed(error, what)
 
 
 def team_of(context: AsyncBoltContext) -> str:

@@ -24,7 +24,8 @@ from bot.slack import (
     shortcuts,
     windows,
 )
-from bot.slack.app import AWAY, SlackBot
+from bot.slack.app import SlackBot
+from bot.slack.failures import AWAY
 from bot.slack.menu import opens
 from bot.turns import Answer
 from ops.local.slack import LocalSlack
