@@ -171,22 +171,20 @@ class SlackPlatform:
     async def _pictures(self, client: AsyncWebClient, due: Due) -> list[Payload]:
         """The blocks of all pictures, uploaded side by side. Raises what one of them failed with, once all have ended."""
         count = len(due.pictures)
+        numbered = [(n, one, described(one, n, count, render.ALT_TEXT)) for n, one in enumerate(due.pictures, 1)]
+        missing = {one.blob_key: (n, one, told) for n, one, told in numbered if one.blob_key not in due.files}
 
-        async def shown(number: int, one: DuePicture) -> Payload:
-            alt_text = described(one, number, count, render.ALT_TEXT)
-            file_id = due.files.get(one.blob_key)
-            if file_id is None:
-                file_id = await self._uploaded(client, due.turn_id, one, number, alt_text)
-                due.files[one.blob_key] = file_id  # a post that follows an edit in vain shows the same file
-            return render.picture(file_id, alt_text, str(number) if count > 1 else "")
+        async def upload(number: int, one: DuePicture, alt_text: str) -> None:
+            file_id = await self._uploaded(client, due.turn_id, one, number, alt_text)
+            due.files[one.blob_key] = file_id  # a post that follows an edit in vain shows the same file
 
-        every = [shown(number, one) for number, one in enumerate(due.pictures, 1)]
-        blocks: list[Payload] = []
-        for one in await asyncio.gather(*every, return_exceptions=True):
-            if isinstance(one, BaseException):
-                raise one
-            blocks.append(one)
-        return blocks
+        for failed in await asyncio.gather(*(upload(*each) for each in missing.values()), return_exceptions=True):
+            if failed is not None:
+                raise failed
+        return [
+            render.picture(due.files[one.blob_key], alt_text, str(n) if count > 1 else "")
+            for n, one, alt_text in numbered
+        ]
 
     async def _uploaded(
         self, client: AsyncWebClient, turn_id: UUID, picture: DuePicture, number: int, alt_text: str

@@ -108,6 +108,14 @@ async def test_of_several_pictures_those_that_are_there_wait_for_the_one_that_fa
     assert len(town.slack.called("chat.update")) == 1, "no file was shown that is not there"
 
 
+async def test_pictures_that_are_the_same_are_one_file(town: Town) -> None:
+    said, _ = await waiting_turn(town)
+    town.finish(town.claim(), configurations=("", ""), data=png())
+    (shown,) = await town.shown(said)
+    assert len(pictures_of(shown)) == 2
+    assert len(town.slack.called("files.getUploadURLExternal")) == 1
+
+
 async def test_a_file_of_a_turn_that_is_deleted_before_any_message_shows_it_goes(town: Town) -> None:
     said, placeholder = await waiting_turn(town)
     await town.slack.delete(placeholder)
