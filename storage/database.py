@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -128,6 +128,15 @@ class Database:
         if time.monotonic() >= give_up:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         log.warning("transaction will be tried again: %s", str(error.orig).strip().splitlines()[:1])
+
+    def warm(self) -> None:
+        """Open all connections of the pool, so that none of the first transactions waits for its own. May fail."""
+        try:
+            with ExitStack() as opened:
+                for _ in range(self._options["pool_size"]):
+                    opened.enter_context(self.engine.connect())
+        except DBAPIError as error:
+            log.warning("connections will be opened later: %s", str(error.orig).strip().splitlines()[:1])
 
     def close(self) -> None:
         """Close the pool, once the transactions that are under way have ended."""

@@ -1227,19 +1227,21 @@ _PLACES = text(
     waiting AS (
         SELECT t.id, row_number() OVER (PARTITION BY t.engine ORDER BY t.id) - 1 AS ahead
         FROM engines JOIN turns t ON t.engine = engines.engine AND t.status IN ('received', 'queued', 'running')
+        WHERE t.id <= :last
     )
     SELECT asked.id, asked.engine, asked.status, asked.running, engines.usual, coalesce(waiting.ahead, 0) AS ahead
     FROM asked LEFT JOIN engines ON engines.engine = asked.engine LEFT JOIN waiting ON waiting.id = asked.id
     """
-).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("last", type_=Uuid))
 
 
 def places(session: Session, turn_ids: Sequence[UUID], *, heartbeat_seconds: float) -> dict[UUID, Place]:
-    """Where turns stand in the queue, and estimates from the latest finished turns of their engines.
+    """Where turns, at least one, stand in the queue, and estimates from the latest finished turns of their engines.
 
-    Two statements, however many turns are asked for. A turn that is not there any more is missing.
+    Two statements, however many turns are asked for; what came after all of them is not looked at. A turn that is not there
+    any more is missing.
     """
-    rows = session.execute(_PLACES, {"ids": list(turn_ids)}).all()
+    rows = session.execute(_PLACES, {"ids": list(turn_ids), "last": max(turn_ids)}).all()
     live = live_workers(session, heartbeat_seconds)
     found = {}
     for row in rows:
