@@ -85,7 +85,7 @@ class Waiting:
         task.add_done_callback(self._tasks.discard)
 
     async def _post(self, where: Where) -> None:
-        """The placeholders of a thread, one at a time: the platform may hold them up.
+        """The placeholders of a thread, one at a time: the platform may hold them up. Messages that come in go first.
 
         Where thousands of turns wait for theirs, each is no more than an entry in a line.
         """
@@ -96,6 +96,7 @@ class Waiting:
                 await asyncio.sleep(since + AT_ONCE_SECONDS - time.monotonic())
                 with _only_shown(turn_id):
                     async with self._posting:
+                        await self._services.database.quiet()
                         message_id = await self._replies.post_placeholder(turn_id, *where)
                     if message_id is not None:
                         self._begin(self._previews(turn_id, where, message_id))

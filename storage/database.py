@@ -62,6 +62,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5, patience: float = 15.0) -> None:
         self.url = url
         self.patience = patience
+        self._under_way = 0  # calls of `arun`
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._options: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": 0,
@@ -107,13 +110,28 @@ class Database:
         """
         give_up = time.monotonic() + self.patience
         loop = asyncio.get_running_loop()
-        for pause in _pauses():
-            try:
-                return await loop.run_in_executor(self._threads, lambda: self._once(work, *args, **kwargs))
-            except DBAPIError as error:
-                self._tolerate(error, give_up)
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable: the pauses never end")
+        self._count(1)
+        try:
+            for pause in _pauses():
+                try:
+                    return await loop.run_in_executor(self._threads, lambda: self._once(work, *args, **kwargs))
+                except DBAPIError as error:
+                    self._tolerate(error, give_up)
+                    await asyncio.sleep(pause)
+            raise AssertionError("unreachable: the pauses never end")
+        finally:
+            self._count(-1)
+
+    async def quiet(self) -> None:
+        """Wait until no transaction of `arun` waits for another: before what may as well be done later."""
+        await self._quiet.wait()
+
+    def _count(self, more: int) -> None:
+        self._under_way += more
+        if self._under_way > self._options["pool_size"]:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
 
     def _once(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if work in _SINGLE:
