@@ -60,7 +60,7 @@ class Bell:
         """Load what the first ticket needs, and connect, so that it does not wait for that. May fail."""
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
-                producer.connection.ensure_connection(max_retries=1)
+                producer.connection.ensure_connection(max_retries=1, interval_start=0)
                 _ = self._app.amqp.router, self._app.backend, producer.channel
         except (OperationalError, KombuError, redis.RedisError, OSError) as error:
             log.warning("will connect to the broker later: %s", error)
