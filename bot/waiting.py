@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Protocol
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from bot.progress import Update, Watcher
 from bot.replies import MessageGone, MessageTooOld, Platform, Replies, ThreadGone
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 AT_ONCE_SECONDS = 0.1  # a turn that ends within these needs no placeholder: its reply is one request, and sooner there
 POSTED_AT_ONCE = 8  # placeholders: they share connections to the database with messages that have to be taken in
 EDIT_SECONDS = 1.5  # between two edits of one message, at least
+
+Where = tuple[str, str, str]
+"""A thread: workspace, channel and thread, by the platform's own ids."""
 
 
 class NotShown(Exception):
@@ -57,34 +61,53 @@ class Waiting:
         self._watcher = Watcher(services)
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting = asyncio.Semaphore(POSTED_AT_ONCE)
-        self._threads: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = (
-            WeakValueDictionary()
-        )  # one at a time: the platform may hold it up
+        self._lines: dict[
+            Where, deque[tuple[UUID, float]]
+        ] = {}  # by thread: who waits for a placeholder, and since when
 
     def follow(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> None:
         """Show that the turn waits, and how it is drawn, until it has ended."""
-        task = asyncio.create_task(self._follow(turn_id, (workspace, channel, thread)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        where, now = (workspace, channel, thread), time.monotonic()
+        if where in self._lines:
+            self._lines[where].append((turn_id, now))
+        else:
+            self._lines[where] = deque([(turn_id, now)])
+            self._begin(self._post(where))
 
     async def close(self) -> None:
         """Stop showing; the replies come all the same."""
         await end(self._tasks)
         await self._watcher.close()
 
-    async def _follow(self, turn_id: UUID, where: tuple[str, str, str]) -> None:
-        try:
-            await asyncio.sleep(AT_ONCE_SECONDS)
-            async with self._threads.setdefault(where, asyncio.Lock()), self._posting:
-                message_id = await self._replies.post_placeholder(turn_id, *where)
-            if message_id is not None:
-                await self._previews(turn_id, where, message_id)
-        except (MessageGone, MessageTooOld, ThreadGone) as error:
-            log.info("nobody sees how turn %s waits: %s", turn_id, error)
-        except Exception:  # waiting is only shown; the reply comes by itself
-            log.exception("how turn %s waits cannot be shown", turn_id)
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _previews(self, turn_id: UUID, where: tuple[str, str, str], message_id: str) -> None:
+    async def _post(self, where: Where) -> None:
+        """The placeholders of a thread, one at a time: the platform may hold them up. Messages that come in go first.
+
+        Where thousands of turns wait for theirs, each is no more than an entry in a line.
+        """
+        line = self._lines[where]
+        try:
+            while line:
+                turn_id, since = line.popleft()
+                await asyncio.sleep(since + AT_ONCE_SECONDS - time.monotonic())
+                with _only_shown(turn_id):
+                    async with self._posting:
+                        await self._services.database.quiet()
+                        message_id = await self._replies.post_placeholder(turn_id, *where)
+                    if message_id is not None:
+                        self._begin(self._previews(turn_id, where, message_id))
+        finally:
+            del self._lines[where]
+
+    async def _previews(self, turn_id: UUID, where: Where, message_id: str) -> None:
+        with _only_shown(turn_id):
+            await self._edit(turn_id, where, message_id)
+
+    async def _edit(self, turn_id: UUID, where: Where, message_id: str) -> None:
         edited = False
         last = time.monotonic()
         shown: Update | None = None
@@ -106,6 +129,17 @@ class Waiting:
         finally:
             if edited:
                 await self._services.database.arun(deliveries.show_again, turn_id)
+
+
+@contextmanager
+def _only_shown(turn_id: UUID) -> Iterator[None]:
+    """What goes wrong is logged: waiting is only shown, and the reply comes by itself."""
+    try:
+        yield
+    except (MessageGone, MessageTooOld, ThreadGone) as error:
+        log.info("nobody sees how turn %s waits: %s", turn_id, error)
+    except Exception:  # whatever a platform raises, nothing is lost
+        log.exception("how turn %s waits cannot be shown", turn_id)
 
 
 def worth_showing(update: Update, shown: Update | None) -> bool:

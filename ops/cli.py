@@ -104,7 +104,9 @@ def discord() -> None:
 
     settings = _settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run(Services.open(settings)))
+    services = Services.open(settings)
+    services.warm()
+    asyncio.run(run(services))
 
 
 slack = typer.Typer(invoke_without_command=True)
@@ -124,7 +126,9 @@ def run_slack(context: typer.Context) -> None:
 
     settings = _settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run(Services.open(settings)))
+    services = Services.open(settings)
+    services.warm()
+    asyncio.run(run(services))
 
 
 @slack.command("manifest")

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Select, Uuid, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
+from storage.database import single
 from storage.tables import (
     Appearance,
     Character,
@@ -384,6 +385,7 @@ def turns_of(session: Session, workspace_id: UUID, conversation_id: UUID) -> lis
     ]
 
 
+@single
 def title(session: Session, platform: str, channel: str, thread: str) -> str:
     """What a conversation is called, after its first words; empty when there is no such conversation."""
     found = session.scalar(

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -62,6 +62,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5, patience: float = 15.0) -> None:
         self.url = url
         self.patience = patience
+        self._under_way = 0  # calls of `arun`
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._options: dict[str, Any] = {
             "pool_size": pool_size,
             "max_overflow": 0,
@@ -107,13 +110,28 @@ class Database:
         """
         give_up = time.monotonic() + self.patience
         loop = asyncio.get_running_loop()
-        for pause in _pauses():
-            try:
-                return await loop.run_in_executor(self._threads, lambda: self._once(work, *args, **kwargs))
-            except DBAPIError as error:
-                self._tolerate(error, give_up)
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable: the pauses never end")
+        self._count(1)
+        try:
+            for pause in _pauses():
+                try:
+                    return await loop.run_in_executor(self._threads, lambda: self._once(work, *args, **kwargs))
+                except DBAPIError as error:
+                    self._tolerate(error, give_up)
+                    await asyncio.sleep(pause)
+            raise AssertionError("unreachable: the pauses never end")
+        finally:
+            self._count(-1)
+
+    async def quiet(self) -> None:
+        """Wait until no transaction of `arun` waits for another: before what may as well be done later."""
+        await self._quiet.wait()
+
+    def _count(self, more: int) -> None:
+        self._under_way += more
+        if self._under_way > self._options["pool_size"]:
+            self._quiet.clear()
+        else:
+            self._quiet.set()
 
     def _once(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if work in _SINGLE:
@@ -128,6 +146,15 @@ class Database:
         if time.monotonic() >= give_up:
             raise DatabaseUnavailable("The database cannot be reached.") from error
         log.warning("transaction will be tried again: %s", str(error.orig).strip().splitlines()[:1])
+
+    def warm(self) -> None:
+        """Open all connections of the pool, so that none of the first transactions waits for its own. May fail."""
+        try:
+            with ExitStack() as opened:
+                for _ in range(self._options["pool_size"]):
+                    opened.enter_context(self.engine.connect())
+        except DBAPIError as error:
+            log.warning("connections will be opened later: %s", str(error.orig).strip().splitlines()[:1])
 
     def close(self) -> None:
         """Close the pool, once the transactions that are under way have ended."""

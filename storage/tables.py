@@ -177,7 +177,9 @@ class Turn(Base):
 
     __tablename__ = "turns"
     __table_args__ = (
-        UniqueConstraint("workspace_id", "source_id"),
+        # Not the workspace first: before Postgres has counted a new table, it would look for foreign keys' rows here, among
+        # all turns of the workspace.
+        UniqueConstraint("source_id", "workspace_id"),
         UniqueConstraint("workspace_id", "id"),
         _within("conversations", "conversation_id"),
         _within("persons", "person_id"),

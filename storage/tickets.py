@@ -56,6 +56,15 @@ class Bell:
             return False
         return True
 
+    def warm(self) -> None:
+        """Load what the first ticket needs, and connect, so that it does not wait for that. May fail."""
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                producer.connection.ensure_connection(max_retries=1, interval_start=0)
+                _ = self._app.amqp.router, self._app.backend, producer.channel
+        except (OperationalError, KombuError, redis.RedisError, OSError) as error:
+            log.warning("will connect to the broker later: %s", error)
+
     def waiting(self, engine: str) -> int | None:
         """How many tickets no worker has taken yet; None when the broker is away."""
         try:

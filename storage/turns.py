@@ -228,18 +228,34 @@ _ARRIVE = text(
     """
 )
 
-# Every mention in a channel begins a conversation, so this is no rare way: one statement, and one trip.
+# Every mention in a channel begins a conversation, so this is no rare way: one statement, and one trip. What it made is
+# ours alone until we commit, as if it were locked. Nothing comes of it where the workspace is new, or where somebody else has
+# just made one of the rows.
 _MEET = text(
     """
-    WITH person AS (
-        INSERT INTO persons (id, workspace_id, external_id, name) VALUES (:person_id, :workspace_id, :author, :name)
-        ON CONFLICT DO NOTHING
+    WITH place AS (
+        SELECT id, settings FROM workspaces WHERE platform = :platform AND external_id = :workspace
+    ),
+    person AS (
+        INSERT INTO persons (id, workspace_id, external_id, name) SELECT :person_id, id, :author, :name FROM place
+        ON CONFLICT DO NOTHING RETURNING id
+    ),
+    conversation AS (
+        INSERT INTO conversations (id, workspace_id, channel, thread)
+        SELECT :conversation_id, id, :channel, :thread FROM place
+        ON CONFLICT DO NOTHING RETURNING id
     )
-    INSERT INTO conversations (id, workspace_id, channel, thread)
-    VALUES (:conversation_id, :workspace_id, :channel, :thread)
-    ON CONFLICT DO NOTHING
+    SELECT place.id AS workspace_id, coalesce(known.id, person.id) AS person_id, conversation.id AS conversation_id,
+           NULL::uuid AS head_id, place.settings ->> 'engine' AS engine, place.settings AS workspace_settings,
+           known.blocked_at
+    FROM place CROSS JOIN conversation LEFT JOIN person ON true
+    LEFT JOIN persons known ON known.workspace_id = place.id AND known.external_id = :author
+    WHERE coalesce(known.id, person.id) IS NOT NULL
     """
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("workspace_id", "person_id", "conversation_id")))
+).bindparams(
+    *(bindparam(name, type_=Uuid) for name in ("person_id", "conversation_id")),
+    *(bindparam(name, type_=Text) for name in ("author", "name", "channel", "thread")),
+)
 
 # One statement, after the conversation's lock. The shared lock on the parent makes a finish that happens just now wait
 # for us, or us for it: so the turn either sees that its line has ended, or is seen and made ready by that ending. A line
@@ -393,10 +409,11 @@ def _arrive(session: Session, request: Request) -> Any:
     }
     row = session.execute(_ARRIVE, where).one_or_none()
     if row is None:
-        workspace_id = workspace(session, request.platform, request.workspace, request.workspace_name)
-        ids = {"workspace_id": workspace_id, "person_id": uuid7(), "conversation_id": uuid7()}
-        session.execute(_MEET, {**where, **ids, "name": request.author_name})
-        row = session.execute(_ARRIVE, where).one()
+        new = {**where, "person_id": uuid7(), "conversation_id": uuid7(), "name": request.author_name}
+        row = session.execute(_MEET, new).one_or_none()
+        if row is None:
+            workspace(session, request.platform, request.workspace, request.workspace_name)
+            row = session.execute(_MEET, new).one_or_none() or session.execute(_ARRIVE, where).one()
     return row
 
 
@@ -1227,19 +1244,22 @@ _PLACES = text(
     waiting AS (
         SELECT t.id, row_number() OVER (PARTITION BY t.engine ORDER BY t.id) - 1 AS ahead
         FROM engines JOIN turns t ON t.engine = engines.engine AND t.status IN ('received', 'queued', 'running')
+        WHERE t.id <= :last
     )
     SELECT asked.id, asked.engine, asked.status, asked.running, engines.usual, coalesce(waiting.ahead, 0) AS ahead
     FROM asked LEFT JOIN engines ON engines.engine = asked.engine LEFT JOIN waiting ON waiting.id = asked.id
     """
-).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("last", type_=Uuid))
 
 
+@single
 def places(session: Session, turn_ids: Sequence[UUID], *, heartbeat_seconds: float) -> dict[UUID, Place]:
-    """Where turns stand in the queue, and estimates from the latest finished turns of their engines.
+    """Where turns, at least one, stand in the queue, and estimates from the latest finished turns of their engines.
 
-    Two statements, however many turns are asked for. A turn that is not there any more is missing.
+    Two statements, however many turns are asked for; what came after all of them is not looked at. A turn that is not there
+    any more is missing.
     """
-    rows = session.execute(_PLACES, {"ids": list(turn_ids)}).all()
+    rows = session.execute(_PLACES, {"ids": list(turn_ids), "last": max(turn_ids)}).all()
     live = live_workers(session, heartbeat_seconds)
     found = {}
     for row in rows:
@@ -1255,6 +1275,7 @@ def places(session: Session, turn_ids: Sequence[UUID], *, heartbeat_seconds: flo
     return found
 
 
+@single
 def place(session: Session, turn_id: UUID, *, heartbeat_seconds: float) -> Place:
     """Where one turn stands. Raises `KeyError` when it is not there."""
     return places(session, [turn_id], heartbeat_seconds=heartbeat_seconds)[turn_id]

@@ -112,7 +112,6 @@ class SlackBot:
             module.register(self)
         self._background: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._under_way: dict[str, asyncio.Task[None]] = {}
 
     def _teams(self) -> Teams:
         """The team of the token in the settings, or those that installed the app."""
@@ -176,14 +175,6 @@ class SlackBot:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def together(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do something; whoever comes with the same meanwhile waits for it, and shares what it raises."""
-        task = self._under_way.get(what)
-        if task is None:
-            task = self._under_way[what] = self.later(work())
-            task.add_done_callback(lambda _: self._under_way.pop(what))
-        await asyncio.shield(task)
 
     async def in_time(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for something as long as Slack does. Raises `TooSlow`; the work goes on, and the next attempt finds it done."""

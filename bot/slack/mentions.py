@@ -1,7 +1,7 @@
 """Messages: a mention, or something written in the messages tab, is a turn; where people wish so, all that is said in a thread.
 
 A mention may arrive as two events, each of them several times and at several processes: what makes it happen once is its
-channel and its timestamp.
+channel and its timestamp. Two that arrive at the same time are taken in together.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ async def hear(bot: SlackBot, event: Payload, team: str, me: str) -> None:
     if not await _is_meant(bot, event, team, me):
         return
     source_id = message_source(event["channel"], event["ts"])
-    await bot.together(f"{team}:{source_id}", lambda: _take_in(bot, event, team, me, source_id))
+    await bot.once.together(f"{team}:{source_id}", lambda: _take(bot, event, team, me, source_id))
 
 
-async def _take_in(bot: SlackBot, event: Payload, team: str, me: str, source_id: str) -> None:
+async def _take(bot: SlackBot, event: Payload, team: str, me: str, source_id: str) -> None:
     place = await place_of(bot, team, event)
     problem = await bot.channels.problem(team, place.channel)
     if problem is not None:

@@ -1,5 +1,7 @@
 """What happens once among all processes of the bot, for a while: kept in Valkey, and by nobody when that is away.
 
+What two events of one process ask for at the same time is done for both, without asking anybody.
+
 It is a second line: whoever comes here twice finds in Postgres that a turn was received or a command obeyed already. So
 without the broker everything is taken for new: that people get their pictures is worth more than that a sentence is not said
 twice.
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import redis
@@ -33,6 +35,15 @@ class Once:
 
     def __init__(self, broker: redis.asyncio.Redis) -> None:
         self._broker = broker
+        self._together: dict[str, asyncio.Task[None]] = {}
+
+    async def together(self, what: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Do something, or wait for the end of it where it is just being done here; what it raises is raised for all."""
+        task = self._together.get(what)
+        if task is None:
+            task = self._together[what] = asyncio.create_task(work())
+            task.add_done_callback(lambda _: self._together.pop(what))
+        await asyncio.shield(task)
 
     async def first(self, what: str, seconds: int) -> bool:
         """Whether nobody came with it before, or not for so long."""

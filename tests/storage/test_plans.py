@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import ForeignKeyConstraint, event, text
 from sqlalchemy.orm import Session
 
 from benchmarks.measures import fill
@@ -20,7 +21,7 @@ from storage import admin, characters, conversations, deliveries, turns, workers
 from storage.blobs import open_blobs
 from storage.collector import collect
 from storage.database import Database
-from storage.tables import Status
+from storage.tables import Base, Status
 from storage.turns import Claim, Outcome
 from tests.conftest import address, create_database
 from tests.factory import Factory
@@ -158,3 +159,29 @@ def _one_done(factory: Factory) -> Claim:
     assert claim is not None
     factory.database.run(turns.finish, claim.turn_id, claim.fencing, Outcome(Status.DONE, "Here it is."))
     return claim
+
+
+def test_a_foreign_key_finds_its_row_by_the_whole_key_before_postgres_has_counted_anything(
+    stack: Stack, migrated: str
+) -> None:
+    """Postgres plans these checks once a connection, with a new table's first row, and keeps to it as the table grows."""
+    create_database(stack, "uncounted", migrated)
+    with psycopg.connect(address(stack, "uncounted").replace("+psycopg", "")) as connection:
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        plans = {key: _check_of(connection, key) for key in _foreign_keys()}
+    assert plans
+    assert {str(key.name): plan for key, plan in plans.items() if "Filter" in plan or "Seq Scan" in plan} == {}
+
+
+def _foreign_keys() -> Iterator[ForeignKeyConstraint]:
+    for table in Base.metadata.sorted_tables:
+        yield from table.foreign_key_constraints
+
+
+def _check_of(connection: psycopg.Connection, key: ForeignKeyConstraint) -> str:
+    """The plan by which Postgres looks whether the row is there that a foreign key means."""
+    where = " AND ".join(f"{one.column.name} = ${number}" for number, one in enumerate(key.elements, 1))
+    connection.execute(f"PREPARE looked AS SELECT 1 FROM ONLY {key.referred_table.name} WHERE {where} FOR KEY SHARE")
+    rows = connection.execute(f"EXPLAIN EXECUTE looked ({', '.join(['NULL'] * len(key.elements))})").fetchall()
+    connection.execute("DEALLOCATE looked")
+    return "\n".join(line for (line,) in rows)

@@ -32,6 +32,7 @@ async def test_a_mention_begins_a_thread_and_is_answered_in_it_once(town: Town) 
     await town.slack.wire.settled()
     told = [one.event["type"] for one in town.slack.wire.deliveries if one.event.get("ts") == said["ts"]]
     assert told == ["app_mention", "message"], "Slack told of it twice"
+    assert len(town.slack.called("users.info")) == 1, "and was asked once who wrote it"
     assert town.factory.count(*Status) == 1
     assert len(town.told(said)) == 1
 

@@ -43,3 +43,18 @@ async def test_what_somebody_died_over_is_not_taken_for_done(
     await services.broker.delete(once._key("undo"))
     async with Once(services.broker).doing("undo", 60) as first:
         assert first
+
+
+async def test_what_is_asked_for_twice_at_the_same_time_is_done_for_both(services: Services) -> None:
+    begun: list[str] = []
+    once = Once(services.broker)
+
+    async def work() -> None:
+        begun.append("work")
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    for expected in (["work"], ["work"] * 2):
+        both = await asyncio.gather(*(once.together("a message", work) for _ in range(2)), return_exceptions=True)
+        assert [type(one) for one in both] == [ZeroDivisionError] * 2, "whoever waits hears of it"
+        assert begun == expected, "it is done again only when somebody comes later"
