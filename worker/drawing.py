@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
-from storage import admin, turns, workers
-from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
+from storage import admin, characters, turns, workers
+from storage.blobs import BlobError, BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
 from storage.events import ENDED, Progress, ProgressSender
@@ -32,9 +32,22 @@ from storage.settings import Settings
 from storage.tables import Kind, Status
 from storage.tickets import Bell
 from storage.turns import Claim, DrawnPicture, Finished, Introduced, Outcome, Shown, StoredBlob
-from worker.engines.contract import Character, ChatMessage, Drawing, Engine, OutOfMemory, Reading, Record, Refused, Step
+from worker.engines.contract import (
+    Arrays,
+    Character,
+    ChatMessage,
+    Drawing,
+    Encodings,
+    Engine,
+    OutOfMemory,
+    Reading,
+    Record,
+    Refused,
+    Step,
+)
 from worker.enlarging import enlarged
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
+from worker.history.records import arrays_from_bytes, arrays_to_bytes
 from worker.identity.guard import Guard, Kept, Sighting
 from worker.identity.meter import Box, Face
 
@@ -387,12 +400,12 @@ class Drawer:
         return ChatMessage(
             text=claim.text,
             references=tuple(self._picture(key) for key in claim.line.attachment_keys),
-            characters=tuple(self._character(character) for character in claim.line.characters),
+            characters=tuple(self._character(claim, character) for character in claim.line.characters),
             seed=claim.seed,
             modest=bool(claim.options.get(turns.MODEST)),
         )
 
-    def _character(self, character: InScope) -> Character:
+    def _character(self, claim: Claim, character: InScope) -> Character:
         return Character(
             id=character.id,
             name=character.name,
@@ -400,7 +413,33 @@ class Drawer:
             description=character.description,
             references=tuple(self._picture(key) for key in character.reference_keys),
             turn_id=character.turn_id,
+            encodings=tuple(
+                Encodings(partial(self._encoding, claim, key), partial(self._keep_encoding, claim, key))
+                for key in character.reference_keys
+            ),
         )
+
+    def _encoding(self, claim: Claim, reference_key: str, fingerprint: str) -> Arrays | None:
+        try:
+            key = self._database.run(characters.encoding, claim.workspace_id, reference_key, fingerprint)
+            if key is None:
+                return None
+            try:
+                return arrays_from_bytes(self._blobs.get(key), f"{reference_key} {fingerprint}")
+            except DamagedRecord as error:
+                log.warning("what is kept of a reference is not used: %s", error)
+                self._blobs.delete(key)  # or what is made again, which may be the same, would not take its place
+        except (BlobError, DatabaseUnavailable) as error:
+            log.warning("what is kept of a reference cannot be got: %s", error)
+        return None
+
+    def _keep_encoding(self, claim: Claim, reference_key: str, fingerprint: str, arrays: Arrays) -> None:
+        encode = partial(arrays_to_bytes, f"{reference_key} {fingerprint}", arrays)
+        try:
+            blob = self._put(claim, "encodings", encode, ".safetensors", "application/octet-stream")
+            self._database.run(characters.keep_encoding, claim.workspace_id, reference_key, fingerprint, blob)
+        except (BlobError, DatabaseUnavailable) as error:
+            log.warning("what was made of a reference is not kept: %s", error)
 
     def _face(self, line: Line, character_id: UUID) -> Face | None:
         """What a character looks like: by their reference, else by the first picture that shows them."""

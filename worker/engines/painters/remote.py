@@ -18,9 +18,9 @@ import httpx
 from PIL import Image
 
 from storage.settings import Settings
-from worker.engines.contract import Refused
+from worker.engines.contract import Arrays, Refused
 from worker.engines.painters.loop import SIZES
-from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted
+from worker.engines.published.painter import Brief, OnPaint, Painted
 
 log = logging.getLogger(__name__)
 

@@ -21,10 +21,20 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
-from worker.engines.contract import Character, ChatMessage, Drawing, OnReply, OnStep, Reading, no_progress, no_reply
+from worker.engines.contract import (
+    Arrays,
+    Character,
+    ChatMessage,
+    Drawing,
+    OnReply,
+    OnStep,
+    Reading,
+    no_progress,
+    no_reply,
+)
 from worker.engines.published.engine import PublishedEngine
 from worker.engines.published.grammar import Held
-from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted
+from worker.engines.published.painter import Brief, OnPaint, Painted
 from worker.engines.published.reader import INSTRUCTIONS, Reader
 from worker.history import History
 from worker.history.segments import SegmentStore
