@@ -158,6 +158,10 @@ class Refused(Exception):
     """What an engine raises when it will not draw this; the message is one plain sentence to the person."""
 
 
+class EngineProblem(Exception):
+    """An engine cannot be had or cannot go on, and whoever runs it has to do something; the message is one plain sentence."""
+
+
 class OutOfMemory(Exception):
     """Memory did not suffice. The turn is drawn again by a fresh process, with a message that is `modest`."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from storage.settings import Settings
+from worker.engines.contract import EngineProblem
 
 Part = Literal["reader", "painter", "lora"]
 Quantization = Literal["none", "fp8", "int8", "nf4"]
@@ -208,7 +209,7 @@ ENGINES: dict[str, Published] = {
 }
 
 
-class ModelMissing(Exception):
+class ModelMissing(EngineProblem):
     """A model is not on this machine; one plain sentence with what to do."""
 
 

@@ -127,7 +127,7 @@ class PublishedEngine:
         seen = [self.reader.look(f"{label}{_letter(n)}", one) for n, one in enumerate(message.references)]
         characters = {name: one for one in reversed(message.characters) if (name := clean(one.name))}
         pictures = tuple(one.label for record in own for one in record.seen) + tuple(one.label for one in seen)
-        with _memory():
+        with memory_watched():
             read = self.reader.read(
                 history,
                 self._with_recap(own, records),
@@ -353,7 +353,7 @@ class PublishedEngine:
             raise TypeError("this reading is another engine's")
         painted: list[Painted] = []
         arrays: dict[str, NDArray[Any]] = {}  # Any: floats or integers
-        with _memory():
+        with memory_watched():
             if plan.brief is not None:
                 encoded = [(one, self._encoded(plan, one)) for one in plan.originals]
                 brief = replace(plan.brief, references=tuple(Reference(one.picture, made) for one, made in encoded))
@@ -390,7 +390,8 @@ _NOTHING = np.zeros((0, 1), np.float32)
 
 
 @contextlib.contextmanager
-def _memory() -> Iterator[None]:
+def memory_watched() -> Iterator[None]:
+    """Raises `OutOfMemory` for each of the ways in which torch and what is below it say so."""
     try:
         yield
     except RuntimeError as error:
