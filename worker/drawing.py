@@ -190,7 +190,9 @@ class Drawer:
     def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> Finished | None:
         """Claim the fairest turn and see it to its end. None when there was nothing to claim.
 
-        `before_finish` is called when the blobs are kept and the turn is about to be finished.
+        `before_finish` is called when the blobs are kept and the turn is about to be finished. Where memory ran out, the
+        process ends with `OUT_OF_MEMORY` after that, since what filled the memory is gone only with it: a fresh one draws
+        the turn once more, with less. Where that was not enough either, the turn has failed.
         """
         claim = self._database.run(
             turns.claim,
@@ -203,6 +205,7 @@ class Drawer:
         )
         if claim is None:
             return None
+        full: OutOfMemory | None = None
         try:
             with Lease(self._database, claim, self._settings.lease_seconds) as lease:
                 outcome = self._outcome(claim, lease)
@@ -214,16 +217,24 @@ class Drawer:
             self._database.run(turns.release, claim.turn_id, claim.fencing)
             raise
         except OutOfMemory as error:
-            # What filled the memory is gone only with the process; a fresh one draws the turn with less.
-            self._database.run(turns.release, claim.turn_id, claim.fencing, modest=True)
-            self._bell.ring_until(self._engine_name, 1)
-            raise SystemExit(OUT_OF_MEMORY) from error
+            log.exception("turn %s did not fit into the memory", claim.turn_id)
+            full = error
+            if not claim.options.get(turns.MODEST):
+                self._database.run(turns.release, claim.turn_id, claim.fencing, modest=True)
+                self._bell.ring_until(self._engine_name, 1)
+                raise SystemExit(OUT_OF_MEMORY) from error
+            why = "This is more than my memory holds."
+            outcome = Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
         if before_finish is not None:
             before_finish(claim)
         finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
         self._progress.send(claim.turn_id, Progress(ENDED))
         if not finished.valid:
             log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
+        if full is not None:
+            if finished.runnable:  # with the process goes its ticket
+                self._bell.ring_until(self._engine_name, max(finished.woken, 1))
+            raise SystemExit(OUT_OF_MEMORY) from full
         return finished
 
     def _outcome(self, claim: Claim, lease: Lease) -> Outcome:
@@ -242,10 +253,7 @@ class Drawer:
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
         except OutOfMemory:
-            log.exception("turn %s did not fit into the memory", claim.turn_id)
-            if not claim.options.get(turns.MODEST):
-                raise
-            why = "This is more than my memory holds."
+            raise  # it ends the process: `draw_next`
         except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
             why = "A picture that I was to look at is gone from the store."
