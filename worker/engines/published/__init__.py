@@ -33,7 +33,11 @@ def load(name: str, settings: Settings) -> PublishedEngine:
     loading = Loading.of(settings, lora)
     with _loading("reader", folders["reader"]):
         reader = Reader.from_pretrained(
-            folders["reader"], device=loading.device, dtype=loading.dtype, quantization=loading.quantization
+            folders["reader"],
+            device=loading.device,
+            dtype=loading.dtype,
+            quantization=loading.quantization,
+            offload=loading.offload,
         )
     if name == "remote":
         return PublishedEngine(reader, RemotePainter(settings))

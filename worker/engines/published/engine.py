@@ -355,6 +355,7 @@ class PublishedEngine:
         arrays: dict[str, NDArray[Any]] = {}  # Any: floats or integers
         with memory_watched():
             if plan.brief is not None:
+                self.reader.rest()
                 encoded = [(one, self._encoded(plan, one)) for one in plan.originals]
                 brief = replace(plan.brief, references=tuple(Reference(one.picture, made) for one, made in encoded))
                 painted = self.painter.paint(
