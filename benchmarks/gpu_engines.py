@@ -22,16 +22,11 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
-from transformers import (
-    PreTrainedTokenizerFast,
-    Qwen2VLImageProcessorPil,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-)
 
 from benchmarks.measures import Figures
 from benchmarks.system import System
 from tests.worker.engines.painters.conftest import load, picture, save_klein
+from tests.worker.engines.published.conftest import SPECIALS, save_reader
 from worker.engines.contract import ChatMessage, Record, Refused, Seen, no_progress
 from worker.engines.painters.loading import Loading
 from worker.engines.painters.loop import LoopPainter
@@ -55,15 +50,6 @@ SALT = UUID(int=1)
 TURNS = 50  # of the history that is restored or read anew
 READING = 32  # tokens at once that are read and not written
 VOCABULARY = 151_936  # tokens of Qwen3-VL
-SPECIALS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
 
 
 # -- what is measured, of any engine ---------------------------------------------------------------------------------------
@@ -289,48 +275,8 @@ def tiny_reader(folder: Path, *, vocabulary: int, width: int, layers: int) -> Re
     text = Tokenizer(models.BPE(vocab={name: number for number, name in enumerate(names)}, merges=[]))
     text.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     text.decoder = decoders.ByteLevel()
-    text.add_special_tokens(list(SPECIALS))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=text, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    tokenizer.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(patch_size=16, temporal_patch_size=2, merge_size=2).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = Qwen3VLConfig(
-        text_config={
-            "vocab_size": vocabulary,
-            "hidden_size": width,
-            "intermediate_size": 2 * width,
-            "num_hidden_layers": layers,
-            "num_attention_heads": width // 32,
-            "num_key_value_heads": width // 64,
-            "head_dim": 32,
-            "max_position_embeddings": 65_536,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10_000.0,
-                "mrope_section": [8, 4, 4],
-                "mrope_interleaved": True,
-            },
-        },
-        vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 2,
-            "out_hidden_size": width,
-            "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0],
-        },
-        **{
-            name: tokenizer.convert_tokens_to_ids(token)
-            for name, token in (
-                ("image_token_id", "<|image_pad|>"),
-                ("video_token_id", "<|video_pad|>"),
-                ("vision_start_token_id", "<|vision_start|>"),
-                ("vision_end_token_id", "<|vision_end|>"),
-            )
-        },
-    )
-    Qwen3VLForConditionalGeneration(config).save_pretrained(folder)
+    text.add_special_tokens(SPECIALS)
+    save_reader(folder, text, vocabulary=vocabulary, width=width, heads=width // 32, layers=layers, sees=2)
     return Reader.from_pretrained(folder, dtype=torch.float32, context=32_768)
 
 

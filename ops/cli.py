@@ -31,6 +31,7 @@ app.add_typer(models_app, name="models")
 Engine = Annotated[str | None, typer.Option(help="The engine that draws; the default is the setting LIKENESS_ENGINE.")]
 
 
+_FULL = "The memory does not suffice for this engine. `likeness doctor` names settings with which it may."
 _OURS = ("bot", "worker", "storage", "migrations", "ops")
 
 
@@ -474,8 +475,7 @@ def _sentence(error: Exception) -> str | None:
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
     from storage.sealing import KeyProblem
-    from worker.engines import UnknownEngine
-    from worker.engines.models import ModelMissing
+    from worker.engines.contract import EngineProblem, OutOfMemory, Refused
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
         return f"The package {error.name} is not installed here. `make install` installs everything."
@@ -501,11 +501,12 @@ def _sentence(error: Exception) -> str | None:
         | ScriptProblem
         | BlobError
         | NewerDatabase
-        | ModelMissing
-        | UnknownEngine
+        | EngineProblem
+        | OutOfMemory
+        | Refused
     )
     if isinstance(error, expected):
-        return str(error)
+        return _FULL if isinstance(error, OutOfMemory) else str(error)
     return None
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from storage import conversations
-from storage.tables import Appearance, Audit, Character, Conversation, Person, Picture, Reference
+from storage.tables import Appearance, Audit, Character, Conversation, Encoding, Person, Picture, Reference
 from storage.turns import StoredBlob, keep_blobs, storable
 
 NAME_LIMIT = 40
@@ -138,6 +139,48 @@ def add_references(
         )
     session.flush()
     return True
+
+
+def encoding(session: Session, workspace_id: UUID, reference_key: str, fingerprint: str) -> str | None:
+    """The blob of what a painter made of a picture that is a reference of some character; None where it is not kept."""
+    return session.scalar(
+        select(Encoding.blob_key)
+        .join(Reference, Reference.id == Encoding.reference_id)
+        .where(
+            Reference.workspace_id == workspace_id,
+            Reference.blob_key == reference_key,
+            Encoding.fingerprint == fingerprint,
+        )
+        .limit(1)
+    )
+
+
+def keep_encoding(session: Session, workspace_id: UUID, reference_key: str, fingerprint: str, blob: StoredBlob) -> None:
+    """Note what a painter made of a picture, beside every reference of a character that is this picture.
+
+    Where all of them were deleted meanwhile, nothing is noted, and the blob falls to the collector.
+    """
+    shows = session.scalars(
+        select(Reference.id)
+        .where(
+            Reference.workspace_id == workspace_id,
+            Reference.blob_key == reference_key,
+            Reference.character_id.is_not(None),
+        )
+        .order_by(Reference.id)
+        .with_for_update(read=True, key_share=True)
+    ).all()
+    if not shows:
+        return
+    keep_blobs(session, workspace_id, [blob])
+    kept = {"workspace_id": workspace_id, "fingerprint": fingerprint, "blob_key": blob.key}
+    session.execute(
+        insert(Encoding)
+        .values([{"reference_id": reference_id, **kept} for reference_id in shows])
+        .on_conflict_do_update(
+            index_elements=[Encoding.reference_id, Encoding.fingerprint], set_={"blob_key": blob.key}
+        )
+    )
 
 
 def rename(session: Session, workspace_id: UUID, character_id: UUID, name: str) -> None:

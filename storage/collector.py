@@ -21,6 +21,7 @@ _REFERRED = """
     OR EXISTS (SELECT FROM "references" r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
     OR EXISTS (SELECT FROM records r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
     OR EXISTS (SELECT FROM segments r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
+    OR EXISTS (SELECT FROM encodings r WHERE r.workspace_id = b.workspace_id AND r.blob_key = b.key)
 """
 
 _ARRAYS = (bindparam("workspaces", type_=ARRAY(Uuid)), bindparam("keys", type_=ARRAY(String)))

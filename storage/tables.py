@@ -317,6 +317,7 @@ class Reference(Base):
 
     __tablename__ = "references"
     __table_args__ = (
+        UniqueConstraint("workspace_id", "id"),
         _within("characters", "character_id"),
         _within("turns", "turn_id"),
         _blob(),
@@ -333,6 +334,22 @@ class Reference(Base):
     position: Mapped[int] = mapped_column(server_default="0")
     blob_key: Mapped[str]
     created_at: Mapped[datetime] = _now()
+
+
+class Encoding(Base):
+    """Where that is what a painter made of a character's reference. It goes with the reference, whoever deletes that."""
+
+    __tablename__ = "encodings"
+    __table_args__ = (
+        _within("references", "reference_id"),
+        _blob(),
+        Index("ix_encodings_blob", "workspace_id", "blob_key"),
+    )
+
+    reference_id: Mapped[UUID] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)  # of the painter
+    workspace_id: Mapped[UUID]
+    blob_key: Mapped[str]
 
 
 class Copy(Base):

@@ -33,7 +33,7 @@ from storage.tables import Worker
 from storage.tickets import TASK, bell, celery_app, queue
 from worker import engines
 from worker.drawing import Drawer
-from worker.engines.contract import Engine
+from worker.engines.contract import Engine, EngineProblem, OutOfMemory
 from worker.identity.choice import guard_for
 
 if TYPE_CHECKING:
@@ -88,8 +88,15 @@ def _start(**_: Any) -> None:
     try:
         engine = _load(chosen)
         compared = engines.load(chosen.compare, chosen) if chosen.compare else None
-    except Exception:  # Celery would pass over it, and leave a worker that draws nothing and says nothing
-        log.exception("the engine %s %s cannot be loaded, so this worker ends", chosen.engine, chosen.compare)
+    except Exception as error:  # Celery would pass over it, and leave a worker that draws nothing and says nothing
+        told = isinstance(error, EngineProblem | OutOfMemory)  # who runs it needs no traceback of a sentence
+        log.critical(
+            "the engine %s %s cannot be loaded, so this worker ends: %s",
+            chosen.engine,
+            chosen.compare,
+            error,
+            exc_info=not told,
+        )
         os.kill(os.getppid(), signal.SIGKILL)
         os._exit(1)
     database = Database(chosen.database_url, pool_size=3)

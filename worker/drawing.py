@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
-from storage import admin, turns, workers
-from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
+from storage import admin, characters, turns, workers
+from storage.blobs import BlobError, BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
 from storage.events import ENDED, Progress, ProgressSender
@@ -32,9 +32,22 @@ from storage.settings import Settings
 from storage.tables import Kind, Status
 from storage.tickets import Bell
 from storage.turns import Claim, DrawnPicture, Finished, Introduced, Outcome, Shown, StoredBlob
-from worker.engines.contract import Character, ChatMessage, Drawing, Engine, OutOfMemory, Reading, Record, Refused, Step
+from worker.engines.contract import (
+    Arrays,
+    Character,
+    ChatMessage,
+    Drawing,
+    Encodings,
+    Engine,
+    OutOfMemory,
+    Reading,
+    Record,
+    Refused,
+    Step,
+)
 from worker.enlarging import enlarged
 from worker.history import DamagedRecord, History, record_from_bytes, record_to_bytes
+from worker.history.records import arrays_from_bytes, arrays_to_bytes
 from worker.identity.guard import Guard, Kept, Sighting
 from worker.identity.meter import Box, Face
 
@@ -177,7 +190,9 @@ class Drawer:
     def draw_next(self, before_finish: Callable[[Claim], None] | None = None) -> Finished | None:
         """Claim the fairest turn and see it to its end. None when there was nothing to claim.
 
-        `before_finish` is called when the blobs are kept and the turn is about to be finished.
+        `before_finish` is called when the blobs are kept and the turn is about to be finished. Where memory ran out, the
+        process ends with `OUT_OF_MEMORY` after that, since what filled the memory is gone only with it: a fresh one draws
+        the turn once more, with less. Where that was not enough either, the turn has failed.
         """
         claim = self._database.run(
             turns.claim,
@@ -190,6 +205,7 @@ class Drawer:
         )
         if claim is None:
             return None
+        full: OutOfMemory | None = None
         try:
             with Lease(self._database, claim, self._settings.lease_seconds) as lease:
                 outcome = self._outcome(claim, lease)
@@ -201,16 +217,24 @@ class Drawer:
             self._database.run(turns.release, claim.turn_id, claim.fencing)
             raise
         except OutOfMemory as error:
-            # What filled the memory is gone only with the process; a fresh one draws the turn with less.
-            self._database.run(turns.release, claim.turn_id, claim.fencing, modest=True)
-            self._bell.ring_until(self._engine_name, 1)
-            raise SystemExit(OUT_OF_MEMORY) from error
+            log.exception("turn %s did not fit into the memory", claim.turn_id)
+            full = error
+            if not claim.options.get(turns.MODEST):
+                self._database.run(turns.release, claim.turn_id, claim.fencing, modest=True)
+                self._bell.ring_until(self._engine_name, 1)
+                raise SystemExit(OUT_OF_MEMORY) from error
+            why = "This is more than my memory holds."
+            outcome = Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
         if before_finish is not None:
             before_finish(claim)
         finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
         self._progress.send(claim.turn_id, Progress(ENDED))
         if not finished.valid:
             log.info("turn %s was drawn, but had been taken back or cancelled meanwhile", claim.turn_id)
+        if full is not None:
+            if finished.runnable:  # with the process goes its ticket
+                self._bell.ring_until(self._engine_name, max(finished.woken, 1))
+            raise SystemExit(OUT_OF_MEMORY) from full
         return finished
 
     def _outcome(self, claim: Claim, lease: Lease) -> Outcome:
@@ -229,10 +253,7 @@ class Drawer:
         except Refused as error:
             return Outcome(Status.REFUSED, str(error))
         except OutOfMemory:
-            log.exception("turn %s did not fit into the memory", claim.turn_id)
-            if not claim.options.get(turns.MODEST):
-                raise
-            why = "This is more than my memory holds."
+            raise  # it ends the process: `draw_next`
         except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
             why = "A picture that I was to look at is gone from the store."
@@ -387,12 +408,12 @@ class Drawer:
         return ChatMessage(
             text=claim.text,
             references=tuple(self._picture(key) for key in claim.line.attachment_keys),
-            characters=tuple(self._character(character) for character in claim.line.characters),
+            characters=tuple(self._character(claim, character) for character in claim.line.characters),
             seed=claim.seed,
             modest=bool(claim.options.get(turns.MODEST)),
         )
 
-    def _character(self, character: InScope) -> Character:
+    def _character(self, claim: Claim, character: InScope) -> Character:
         return Character(
             id=character.id,
             name=character.name,
@@ -400,7 +421,33 @@ class Drawer:
             description=character.description,
             references=tuple(self._picture(key) for key in character.reference_keys),
             turn_id=character.turn_id,
+            encodings=tuple(
+                Encodings(partial(self._encoding, claim, key), partial(self._keep_encoding, claim, key))
+                for key in character.reference_keys
+            ),
         )
+
+    def _encoding(self, claim: Claim, reference_key: str, fingerprint: str) -> Arrays | None:
+        try:
+            key = self._database.run(characters.encoding, claim.workspace_id, reference_key, fingerprint)
+            if key is None:
+                return None
+            try:
+                return arrays_from_bytes(self._blobs.get(key), f"{reference_key} {fingerprint}")
+            except DamagedRecord as error:
+                log.warning("what is kept of a reference is not used: %s", error)
+                self._blobs.delete(key)  # or what is made again, which may be the same, would not take its place
+        except (BlobError, DatabaseUnavailable) as error:
+            log.warning("what is kept of a reference cannot be got: %s", error)
+        return None
+
+    def _keep_encoding(self, claim: Claim, reference_key: str, fingerprint: str, arrays: Arrays) -> None:
+        encode = partial(arrays_to_bytes, f"{reference_key} {fingerprint}", arrays)
+        try:
+            blob = self._put(claim, "encodings", encode, ".safetensors", "application/octet-stream")
+            self._database.run(characters.keep_encoding, claim.workspace_id, reference_key, fingerprint, blob)
+        except (BlobError, DatabaseUnavailable) as error:
+            log.warning("what was made of a reference is not kept: %s", error)
 
     def _face(self, line: Line, character_id: UUID) -> Face | None:
         """What a character looks like: by their reference, else by the first picture that shows them."""

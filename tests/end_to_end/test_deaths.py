@@ -28,6 +28,7 @@ from storage.turns import Receipt
 from tests.factory import Factory
 from tests.processes import drawing_child, environment, running_worker, until
 from tests.stand_ins.forum import NAME, Forum
+from worker.drawing import OUT_OF_MEMORY
 
 
 @pytest.fixture
@@ -102,6 +103,16 @@ def test_kill_9_of_the_drawing_process_in_the_middle_of_a_turn(system: System) -
         os.kill(drawing_child(worker), signal.SIGKILL)
         assert system.until_shown(receipt) == "Turn 1: sleep 1"
         assert system.factory.turn(receipt.turn_id).strikes == 1
+
+
+def test_a_process_without_memory_is_replaced_and_the_turn_drawn_once_more_with_less(system: System) -> None:
+    with system.bot(), system.worker() as worker:
+        full = drawing_child(worker)
+        receipt = system.say("fill memory")
+        assert system.until_shown(receipt) == "Turn 1: fill memory (with less memory)"
+        assert system.factory.turn(receipt.turn_id).strikes == 0
+        assert drawing_child(worker) != full
+        assert f"exitcode {OUT_OF_MEMORY}" in system.stack._log("worker").read_text()
 
 
 def test_kill_9_of_the_whole_worker_in_the_middle_of_a_turn(system: System) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -236,3 +236,21 @@ def test_a_workspace_never_sees_anothers_characters(factory: Factory, story: Rec
 def test_someone_introduced_by_a_turn_is_known_to_its_descendants_only(factory: Factory, story: Receipt) -> None:
     assert "Olivia" in scope(factory, story, story.turn_id)
     assert "Olivia" not in scope(factory, story)
+
+
+def test_what_was_made_of_a_reference_stays_as_long_as_the_last_of_those_whom_it_shows(
+    factory: Factory, story: Receipt
+) -> None:
+    here, made = story.workspace_id, StoredBlob("encodings/1.safetensors", 10, "application/octet-stream")
+    ada, bob = (create(factory, story, name) for name in ("Ada", "Bob"))
+    factory.database.run(characters.keep_encoding, here, PHOTO.key, "painter", made)
+    factory.database.run(characters.keep_encoding, here, PHOTO.key, "painter", made)
+    known = [(here, "painter"), (here, "another"), (uuid4(), "painter")]
+    found = [factory.database.run(characters.encoding, where, PHOTO.key, whose) for where, whose in known]
+    assert found == [made.key, None, None]
+    factory.database.run(characters.remove, here, ada)
+    assert factory.database.run(characters.encoding, here, PHOTO.key, "painter") == made.key
+    factory.database.run(characters.remove, here, bob)
+    factory.database.run(characters.keep_encoding, here, PHOTO.key, "painter", made)  # by a worker that did not know
+    create(factory, story, "Carl")
+    assert factory.database.run(characters.encoding, here, PHOTO.key, "painter") is None

@@ -92,6 +92,7 @@ def story(factory: Factory) -> Receipt:
     made = factory.database.run(characters.create, first.workspace_id, None, created_by=by, **everywhere)
 
     def leave(session: Session) -> None:
+        characters.keep_encoding(session, first.workspace_id, photo.key, "painter", blob("encodings", "made-of-her"))
         for turn_id in (first.turn_id, factory_turn(session, "at night, says Ben")):
             votes.cast(session, first.workspace_id, turn_id, ADA, "Ada Secret", likes=True)
         session.add(Reference(workspace_id=first.workspace_id, turn_id=first.turn_id, blob_key=photo.key))
@@ -119,7 +120,8 @@ def test_it_says_what_is_kept_before_it_goes(factory: Factory, story: Receipt) -
 def test_no_row_has_anything_of_a_person_who_was_forgotten(factory: Factory, story: Receipt) -> None:
     by = person(factory, story, ADA)
     before = everything(factory)
-    hers = ["adas", "Secret", ADA, "Olivia", "looks ada", "/ada.png", "/adas-again.png", "records/", "reply ada"]
+    hers = ["adas", "Secret", ADA, "Olivia", "looks ada", "/ada.png", "/adas-again.png", "made-of-her", "reply ada"]
+    hers.append("records/")
     assert all(one in before for one in hers)
     assert forget(factory) == Kept(turns=2, pictures=2, characters=2, photos=2, votes=2)
     left = everything(factory, "blobs")

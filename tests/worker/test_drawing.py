@@ -23,7 +23,7 @@ from storage.conversations import Likeness
 from storage.database import Database
 from storage.settings import Settings
 from storage.tables import Appearance, Character, Kind, Picture, Record, Reference, Status, Worker, Workspace
-from storage.tickets import Bell
+from storage.tickets import Bell, queue
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
@@ -516,16 +516,23 @@ def test_out_of_memory_ends_the_process_and_the_turn_is_drawn_again_with_less(
     assert factory.status(receipt.turn_id) is Status.DONE
 
 
-def test_what_no_memory_holds_fails_with_a_sentence_and_ends_no_process(
+def test_what_no_memory_holds_fails_with_a_sentence_and_ends_that_process_too(
     settings: Settings, database: Database, factory: Factory
 ) -> None:
+    """Twice without memory, the process is suspect. What waits for the turn is not forgotten with its ticket."""
     engine = Small()
     engine.holds_modest = False
     receipt = factory.receive("draw Olivia")
-    with pytest.raises(SystemExit):
-        drawer(settings, database, engine).draw_next()
-    assert drawer(settings, database, engine).draw_next()
+    following = factory.receive("and then")
+    heard = Heard(settings.broker_url)
+    for rung in (1, 2):
+        with pytest.raises(SystemExit) as ended:
+            drawer(settings, database, engine, bell=heard).answer()
+        assert ended.value.code == OUT_OF_MEMORY
+        assert heard.rung == rung
+        heard._redis.delete(queue("echo"))  # whoever comes next takes the ticket
     assert factory.status(receipt.turn_id) is Status.FAILED
+    assert factory.status(following.turn_id) is Status.QUEUED
     assert "more than my memory holds" in factory.turn(receipt.turn_id).reply
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from storage.settings import Settings
-from worker.engines.contract import Engine
+from worker.engines.contract import Engine, EngineProblem
 from worker.engines.models import ENGINES
 
 NAMES = ("preview", *ENGINES, "echo")
 
 
-class UnknownEngine(ValueError):
+class UnknownEngine(EngineProblem):
     """The settings name an engine that does not exist."""
 
 
 def load(name: str, settings: Settings) -> Engine:
-    """Load an engine by its name; its libraries are imported only now. Raises `UnknownEngine`, or what loading raises."""
+    """Load an engine by its name; its libraries are imported only now.
+
+    Raises `EngineProblem` for what its operator has to mend, and `OutOfMemory`.
+    """
     name, _, configuration = name.partition(":")
     if name == "preview" and configuration in ("", "plain"):  # plain: it looks at no references, as the paper's base
         from worker.engines.preview import PreviewEngine

@@ -163,13 +163,11 @@ def _gpu(engine: str, settings: Settings, machine: Machine) -> Iterator[Shortage
 
 
 def needed_in_memory(engine: str, settings: Settings) -> float:
-    """GB of the machine's own memory that offloading asks for; 0 without it, or where weights are not known."""
+    """GB of the machine's own memory that offloading asks for; 0 without it. Weights that are not known do not count."""
     if settings.offload == "none":
         return 0.0
-    parts = models.chosen(engine, settings)
-    painter = next((one for one in parts if one.part == "painter"), None)
-    size = models.gigabytes(painter, settings) if painter is not None else None
-    return 0.0 if size is None else models.SHRINKS[settings.quantization] * size
+    sizes = [models.gigabytes(one, settings) for one in models.chosen(engine, settings) if one.part != "lora"]
+    return models.SHRINKS[settings.quantization] * sum(size for size in sizes if size is not None)
 
 
 def _no_gpu(machine: Machine) -> Shortage:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from worker.history import History
 
+Arrays = Mapping[str, "NDArray[Any]"]  # Any: latents are floats, codes are integers
+"""What a painter keeps of a picture so that it encodes it once: its latents, its codes; without a batch axis."""
+
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
@@ -32,6 +35,17 @@ class Abilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Encodings:
+    """What painters made of one reference, kept beside it, so that it is encoded once and forgotten with it.
+
+    Both take the painter's fingerprint. Neither raises: what is not kept, or damaged, is None and encoded again.
+    """
+
+    get: Callable[[str], Arrays | None]
+    keep: Callable[[str, Arrays], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Character:
     """A named person of the story who is in scope of a message, with the pictures that show what they look like."""
 
@@ -41,6 +55,7 @@ class Character:
     description: str = ""
     references: tuple[Image.Image, ...] = ()  # uploaded or promoted pictures, RGB
     turn_id: UUID | None = None  # the turn whose picture introduced the character, when it was drawn and not uploaded
+    encodings: tuple[Encodings, ...] = ()  # one for each reference, where there is a place to keep them
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +156,10 @@ class Step:
 
 class Refused(Exception):
     """What an engine raises when it will not draw this; the message is one plain sentence to the person."""
+
+
+class EngineProblem(Exception):
+    """An engine cannot be had or cannot go on, and whoever runs it has to do something; the message is one plain sentence."""
 
 
 class OutOfMemory(Exception):

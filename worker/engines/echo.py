@@ -2,7 +2,8 @@
 
 It reads nothing of the history but its length, so it can show that turns were drawn in order and on the right line. A
 message may ask it to misbehave, which is how the tests of the queue delay, break or hang a drawing:
-`sleep 2` pauses, `fail` raises, `refuse` ends as refused.
+`sleep 2` pauses, `fail` raises, `refuse` ends as refused, `fill memory` is more than its memory holds, unless it draws with less,
+and `fill all memory` even then.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from worker.engines.contract import (
     NewCharacter,
     OnReply,
     OnStep,
+    OutOfMemory,
     Reading,
     Record,
     Refused,
@@ -60,8 +62,10 @@ class EchoEngine:
             raise Refused("I was asked to refuse, so I do.")
         if "fail" in message.text:
             raise RuntimeError("I was asked to fail")
+        if "fill all memory" in message.text or ("fill memory" in message.text and not message.modest):
+            raise OutOfMemory("I was asked to fill it")
         match = _NAME.search(message.text)
-        reply = f"Turn {len(history.records) + 1}: {message.text}"
+        reply = f"Turn {len(history.records) + 1}: {message.text}{' (with less memory)' if message.modest else ''}"
         on_reply(reply)
         known = {character.name: character.id for character in message.characters}
         name = match.group(1) if match else None

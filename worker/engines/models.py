@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from storage.settings import Settings
+from worker.engines.contract import EngineProblem
 
 Part = Literal["reader", "painter", "lora"]
 Quantization = Literal["none", "fp8", "int8", "nf4"]
@@ -25,8 +26,9 @@ ROOM_GB = 9.0
 """What is allowed for beside the weights, not measured: 5 GB, by which the published peak of GLM-Image is above its weights,
 and 4 GB for the keys and values of fifty turns with pictures in Qwen3-VL-8B."""
 
-LAYER_GB = 1.0
-"""What is allowed for a painter whose layers come to the GPU one by one. Not measured."""
+LAYER_GB = 1.5
+"""What is allowed for a model whose layers come to the GPU one by one. Not measured; the largest layer is a reader's table of
+words, in Qwen3-VL-8B 151,936 times 4,096 numbers."""
 
 MANIFEST = "likeness.json"
 """In a fetched folder: id, commit, licence and the hash of each file; written last, when all of them are there."""
@@ -208,7 +210,7 @@ ENGINES: dict[str, Published] = {
 }
 
 
-class ModelMissing(Exception):
+class ModelMissing(EngineProblem):
     """A model is not on this machine; one plain sentence with what to do."""
 
 
@@ -324,6 +326,7 @@ def needed_gb(parts: tuple[Chosen, ...], settings: Settings) -> float | None:
     """Memory of a GPU for all parts in GB, as reckoned from their weights and `ROOM_GB`; None where weights are not known."""
     kept = SHRINKS[settings.quantization]
     total = ROOM_GB
+    moved = [0.0]  # what is on the GPU only while it is needed, one after the other
     for one in parts:
         size = gigabytes(one, settings)
         if size is None:
@@ -332,10 +335,10 @@ def needed_gb(parts: tuple[Chosen, ...], settings: Settings) -> float | None:
         fixed = sum(weights.gigabytes for weights in known if not weights.shrinks)
         if one.part == "lora":
             total += size
-        elif one.part == "painter" and settings.offload == "sequential":
-            total += LAYER_GB
-        elif one.part == "painter" and settings.offload == "model":
-            total += kept * max((weights.gigabytes for weights in known), default=size)
+        elif settings.offload == "sequential":
+            moved.append(LAYER_GB)
+        elif settings.offload == "model":
+            moved.append(kept * max((weights.gigabytes for weights in known), default=size))
         else:
             total += kept * max(size - fixed, 0) + fixed
-    return total
+    return total + max(moved)

@@ -1,4 +1,4 @@
-"""Records as bytes: one safetensors file a turn, its text and digest in the file's metadata.
+"""Records as bytes: one safetensors file a turn, its text and digest in the file's metadata; and arrays alone likewise.
 
 A record is the truth of the history, so damage is never passed over: what does not check out raises `DamagedRecord`.
 """
@@ -13,13 +13,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from worker.engines.contract import Record, Seen
+from worker.engines.contract import Arrays, Record, Seen
 
 _VERSION = "1"
 
 
 class DamagedRecord(Exception):
-    """The bytes are not a whole record."""
+    """The bytes are not a whole record, or not whole arrays."""
 
 
 def record_to_bytes(record: Record) -> bytes:
@@ -48,19 +48,14 @@ def record_to_bytes(record: Record) -> bytes:
         ensure_ascii=False,
         sort_keys=True,
     )
-    return save(arrays, metadata={"version": _VERSION, "about": about, "digest": _digest(about, arrays)})
+    return _packed(about, arrays)
 
 
 def record_from_bytes(data: bytes) -> Record:
     """The record of `record_to_bytes`. Raises `DamagedRecord`."""
     try:
-        arrays = load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        if header["version"] != _VERSION:
-            raise DamagedRecord(f"the record is of version {header['version']}, not {_VERSION}")
-        if header["digest"] != _digest(header["about"], arrays):
-            raise DamagedRecord("the record's digest does not match its content")
-        about = json.loads(header["about"])
+        told, arrays = _unpacked(data)
+        about = json.loads(told)
         return Record(
             turn_id=UUID(about["turn_id"]),
             fingerprint=about["fingerprint"],
@@ -78,6 +73,36 @@ def record_from_bytes(data: bytes) -> Record:
         )
     except (SafetensorError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise DamagedRecord(f"the record cannot be read: {error}") from error
+
+
+def arrays_to_bytes(about: str, arrays: Arrays) -> bytes:
+    """Arrays of an engine as a safetensors file; `about` says whose they are."""
+    return _packed(about, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def arrays_from_bytes(data: bytes, about: str) -> Arrays:
+    """The arrays of `arrays_to_bytes`. Raises `DamagedRecord`, also where they are somebody else's."""
+    try:
+        told, arrays = _unpacked(data)
+    except (SafetensorError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise DamagedRecord(f"the arrays cannot be read: {error}") from error
+    if told != about:
+        raise DamagedRecord("the arrays are somebody else's")
+    return arrays
+
+
+def _packed(about: str, arrays: dict[str, np.ndarray]) -> bytes:
+    return save(arrays, metadata={"version": _VERSION, "about": about, "digest": _digest(about, arrays)})
+
+
+def _unpacked(data: bytes) -> tuple[str, dict[str, np.ndarray]]:
+    arrays = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    if header["version"] != _VERSION:
+        raise DamagedRecord(f"the record is of version {header['version']}, not {_VERSION}")
+    if header["digest"] != _digest(header["about"], arrays):
+        raise DamagedRecord("the record's digest does not match its content")
+    return header["about"], arrays
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:

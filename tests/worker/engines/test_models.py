@@ -67,6 +67,9 @@ def test_quantization_and_offload_need_less_memory(tmp_path: Path) -> None:
 
     assert needed() > 80 > needed(quantization="fp8") > needed(quantization="nf4")
     assert needed() > needed(offload="model") > needed(offload="sequential")
+    assert needed(offload="model") == pytest.approx(40.9 + models.ROOM_GB + 0.85), (
+        "the largest part alone, and the LoRA"
+    )
     unknown = settings(tmp_path, painter="some/body")
     assert needed_gb(chosen("klein", unknown), unknown) is None
 

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.image_utils import SizeDict
 
+from worker.engines.contract import Arrays
 from worker.engines.painters.loop import MULTIPLE, LoopPainter, Progress
-from worker.engines.published.painter import Arrays, Brief
+from worker.engines.published.painter import Brief
 
 STEPS = 30
 GUIDANCE = 1.5

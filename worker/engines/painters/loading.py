@@ -18,6 +18,7 @@ from transformers import BitsAndBytesConfig, Qwen2Tokenizer, Qwen2VLProcessor, Q
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from storage.settings import Settings
+from worker.engines.contract import EngineProblem
 from worker.engines.painters import glm, klein, qwen_edit
 from worker.engines.painters.glm import Glm
 from worker.engines.painters.klein import Klein
@@ -29,8 +30,8 @@ UNQUANTIZED = ("visual", "vqmodel")  # parts of language models that make what i
 _Painter = TypeVar("_Painter", Klein, QwenEdit, Glm)
 
 
-class CannotLoad(Exception):
-    """The settings do not go together, or not with this model; one plain sentence with what to change."""
+class CannotLoad(EngineProblem):
+    """The settings do not go together, or not with this model, or it is not whole; one plain sentence with what to change."""
 
 
 @dataclass(frozen=True, slots=True)

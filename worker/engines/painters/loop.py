@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted
+from worker.engines.contract import Arrays
+from worker.engines.published.painter import Brief, OnPaint, Painted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,9 +18,9 @@ import httpx
 from PIL import Image
 
 from storage.settings import Settings
-from worker.engines.contract import Refused
+from worker.engines.contract import Arrays, EngineProblem, Refused
 from worker.engines.painters.loop import SIZES
-from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted
+from worker.engines.published.painter import Brief, OnPaint, Painted
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ PASSING = (408, 429, 502, 503, 504)  # answers after which another attempt may s
 OPERATORS = (401, 403, 404, 405)  # answers that say that the settings are wrong, not the request
 
 
-class RemoteProblem(Exception):
+class RemoteProblem(EngineProblem):
     """The server does not paint, and whoever looks after it has to do something; one sentence for the log."""
 
 

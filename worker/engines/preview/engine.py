@@ -28,6 +28,7 @@ from worker.engines.contract import (
     Character,
     ChatMessage,
     Drawing,
+    EngineProblem,
     NewCharacter,
     OnReply,
     OnStep,
@@ -61,7 +62,7 @@ CHARACTERS_PER_PICTURE = 2
 _ANY = TypeVar("_ANY")
 
 
-class NoWeights(RuntimeError):
+class NoWeights(EngineProblem):
     """The folder has no weights, or what it has is no whole set; the message says what to do."""
 
 

@@ -25,9 +25,11 @@ from PIL import Image
 from storage.characters import CharacterProblem, clean_name
 from worker.engines.contract import (
     Abilities,
+    Arrays,
     Character,
     ChatMessage,
     Drawing,
+    Encodings,
     NewCharacter,
     OnReply,
     OnStep,
@@ -40,7 +42,7 @@ from worker.engines.contract import (
     side_by_side,
 )
 from worker.engines.published.answer import PEOPLE, Answer, Scope, clean, written
-from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted, Painter, Reference
+from worker.engines.published.painter import Brief, OnPaint, Painted, Painter, Reference
 from worker.engines.published.reader import Read, Reader
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Original:
     caption: str  # what it shows, for the prompt
     picture: Image.Image
     own: bool = False  # came with this very message, so that its arrays are kept with this turn
+    encodings: Encodings | None = None  # where its arrays are kept, if it is a character's reference
 
     @property
     def digest(self) -> str:
@@ -124,7 +127,7 @@ class PublishedEngine:
         seen = [self.reader.look(f"{label}{_letter(n)}", one) for n, one in enumerate(message.references)]
         characters = {name: one for one in reversed(message.characters) if (name := clean(one.name))}
         pictures = tuple(one.label for record in own for one in record.seen) + tuple(one.label for one in seen)
-        with _memory():
+        with memory_watched():
             read = self.reader.read(
                 history,
                 self._with_recap(own, records),
@@ -256,7 +259,8 @@ class PublishedEngine:
         for character in shown:
             picture = self._likeness(history, own, character, message.characters)
             if picture is not None:
-                wanted.append(Original(character.name, picture))
+                beside = character.encodings[0] if character.references and character.encodings else None
+                wanted.append(Original(character.name, picture, encodings=beside))
         for name in dict.fromkeys((*answer.pictures, *attached)):
             picture = attached.get(name) or self._recalled(history, own, name)
             if picture is not None:
@@ -267,7 +271,12 @@ class PublishedEngine:
             by_digest[one.digest] = (
                 one
                 if twin is None
-                else replace(twin, caption=_joined(twin.caption, one.caption), own=twin.own or one.own)
+                else replace(
+                    twin,
+                    caption=_joined(twin.caption, one.caption),
+                    own=twin.own or one.own,
+                    encodings=twin.encodings or one.encodings,
+                )
             )
         chosen = list(by_digest.values())
         limit = self.painter.max_references
@@ -305,7 +314,7 @@ class PublishedEngine:
         return None
 
     def _encoded(self, plan: Plan, original: Original) -> Arrays:
-        """A picture as the painter encodes it: from the records of the conversation, from memory, else now."""
+        """A picture as the painter encodes it: from the records, from memory, from beside the reference, else now."""
         prefix = f"{self.painter.fingerprint}/{original.digest}/"
         found: Arrays = {
             name.removeprefix(prefix): array for name, array in plan.arrays.items() if name.startswith(prefix)
@@ -314,11 +323,22 @@ class PublishedEngine:
             return found
         key = f"{plan.history.workspace_salt}/{prefix}"  # nothing is shared between workspaces
         if key not in self._arrays:
-            self._arrays[key] = self.painter.encode(original.picture)
+            self._arrays[key] = self._beside(original)
             while sum(map(_bytes, self._arrays.values())) > ARRAY_BYTES_IN_MEMORY and len(self._arrays) > 1:
                 self._arrays.popitem(last=False)
         self._arrays.move_to_end(key)
         return self._arrays[key]
+
+    def _beside(self, original: Original) -> Arrays:
+        """What is kept of a reference; a picture of which nothing is kept is encoded now."""
+        if original.encodings is None:
+            return self.painter.encode(original.picture)
+        found = original.encodings.get(self.painter.fingerprint)
+        if found is None:
+            found = self.painter.encode(original.picture)
+            if found:  # at once, since this process may not live to the end of the turn
+                original.encodings.keep(self.painter.fingerprint, found)
+        return found
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -333,8 +353,9 @@ class PublishedEngine:
             raise TypeError("this reading is another engine's")
         painted: list[Painted] = []
         arrays: dict[str, NDArray[Any]] = {}  # Any: floats or integers
-        with _memory():
+        with memory_watched():
             if plan.brief is not None:
+                self.reader.rest()
                 encoded = [(one, self._encoded(plan, one)) for one in plan.originals]
                 brief = replace(plan.brief, references=tuple(Reference(one.picture, made) for one, made in encoded))
                 painted = self.painter.paint(
@@ -370,7 +391,8 @@ _NOTHING = np.zeros((0, 1), np.float32)
 
 
 @contextlib.contextmanager
-def _memory() -> Iterator[None]:
+def memory_watched() -> Iterator[None]:
+    """Raises `OutOfMemory` for each of the ways in which torch and what is below it say so."""
     try:
         yield
     except RuntimeError as error:

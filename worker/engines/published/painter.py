@@ -5,17 +5,13 @@ It knows nothing of conversations, names or records: the reader settled who is m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from PIL import Image
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Arrays = Mapping[str, "NDArray[Any]"]  # Any: latents are floats, codes are integers
-"""What a painter keeps of a picture so that it encodes it once: its latents, its codes; without a batch axis."""
+from worker.engines.contract import Arrays
 
 OnPaint = Callable[[int, int, Sequence[Image.Image]], None]
 """Called with the step (from 1), the steps, and now and then a small preview for each seed, else ().

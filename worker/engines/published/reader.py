@@ -32,11 +32,14 @@ from worker.history.remembering import append, kept, layers, remember, shorten
 from worker.history.segments import Pace, Segment, next_key, root_key
 
 if TYPE_CHECKING:
+    from accelerate.hooks import UserCpuOffloadHook
     from numpy.typing import NDArray
 
     from worker.history import History
 
 log = logging.getLogger(__name__)
+
+Offload = Literal["none", "model", "sequential"]
 
 LAYOUT = "1"  # of turns and segments: raised when the same weights would read the same records otherwise
 CONTEXT = 24_576  # positions of history: with the largest reader about 3.5 GiB of keys and values in bfloat16
@@ -83,9 +86,14 @@ class Reader:
         images: Qwen2VLImageProcessorPil,
         fingerprint: str,
         *,
+        device: str | None = None,
+        offload: Offload = "none",
         context: int = CONTEXT,
     ) -> None:
+        """A reader of loaded parts. With `offload` it computes on `device`, and the model lies in the machine's memory."""
         self._model = model.eval().requires_grad_(False)
+        self._device = model.device if device is None else torch.device(device)
+        self._hook = _offloaded(model, self._device, offload)
         self._images = images
         vision = model.config.vision_config
         self._merge = int(vision.spatial_merge_size)
@@ -107,9 +115,13 @@ class Reader:
         device: str = "cpu",
         dtype: torch.dtype = torch.bfloat16,
         quantization: Literal["none", "fp8", "int8", "nf4"] = "none",
+        offload: Offload = "none",
         context: int = CONTEXT,
     ) -> Reader:
         """Load a checkpoint folder, of safetensors only. What sees pictures is never quantized.
+
+        `offload`: the whole model lies in the machine's memory while the painter paints, or each of its layers until it is
+        needed, which is slow.
 
         Raises what transformers raises for a folder that is none.
         """
@@ -127,7 +139,7 @@ class Reader:
             use_safetensors=True,
             local_files_only=True,
             quantization_config=nf4,
-            device_map=None if device == "cpu" else device,
+            device_map=None if device == "cpu" or offload != "none" else device,
         )
         if quantization in ("fp8", "int8"):
             from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
@@ -140,7 +152,19 @@ class Reader:
         name = f"qwen3-vl-{digest_of(folder)[:16]}"
         if quantization != "none":
             name += f"-{quantization}"
-        return cls(model, tokenizer, images, name, context=context)
+        return cls(model, tokenizer, images, name, device=device, offload=offload, context=context)
+
+    # -- where the weights are -----------------------------------------------------------------------------------------
+
+    def _here(self) -> None:
+        """Bring an offloaded model to its device."""
+        if self._hook is not None:
+            self._hook.hook.pre_forward(self._model)
+
+    def rest(self) -> None:
+        """Leave the device to the painter, where the model is offloaded; the next reading brings it back."""
+        if self._hook is not None:
+            self._hook.offload()
 
     # -- pictures and layout -------------------------------------------------------------------------------------------
 
@@ -233,6 +257,7 @@ class Reader:
     @torch.inference_mode()
     def finish(self, read: Read, drawn: Seen | None) -> tuple[NDArray[np.int32], tuple[Seen, ...], Segment]:
         """The whole turn: its ids, its pictures, and a segment that has no key yet. It may be finished in several ways."""
+        self._here()
         shown = None if drawn is None else _shown(drawn)
         ids = [*read.pending, *self._chat.end(shown)]
         length = read.cache.get_seq_length()
@@ -256,8 +281,9 @@ class Reader:
         Returns the cache, the next rotary position, the key of the last segment, and how many positions were computed and
         reused.
         """
+        self._here()
         cache = DynamicCache(config=self._model.config.text_config)
-        append(cache, [self._preamble_segment()], self._model.device)
+        append(cache, [self._preamble_segment()], self._device)
         starts, length, position = {}, cache.get_seq_length(), len(self._system)
         for record in records:
             starts[length] = position
@@ -284,7 +310,7 @@ class Reader:
             pace=self._pace,
             computing=self._pace_of_reading if computing is None else lambda: computing,
             compute=compute,
-            device=self._model.device,
+            device=self._device,
         )
         return cache, position, remembered.key, remembered.computed, remembered.reused
 
@@ -316,8 +342,8 @@ class Reader:
         return self._pace.seconds
 
     def _settle(self) -> None:
-        if self._model.device.type == "cuda":
-            torch.cuda.synchronize(self._model.device)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
 
     def _feed(
         self, cache: DynamicCache, ids: Sequence[int], shown: Sequence[Shown], position: int
@@ -326,7 +352,7 @@ class Reader:
 
         Positions are given for these ids alone and moved, so that nothing has to be known of the pictures before.
         """
-        device = self._model.device
+        device = self._device
         tokens = torch.tensor([ids], device=device)
         given: dict[str, Tensor] = {}
         if shown:
@@ -374,6 +400,21 @@ class Reader:
         likely = logits.float().masked_fill(~allowed, -torch.inf).topk(min(LIKELIEST, len(logits)))
         weights = torch.softmax(likely.values / TEMPERATURE, dim=-1).cpu()
         return int(likely.indices[int(torch.multinomial(weights, 1, generator=generator))])
+
+
+def _offloaded(
+    model: Qwen3VLForConditionalGeneration, device: torch.device, offload: Offload
+) -> UserCpuOffloadHook | None:
+    """Offload a model by accelerate, as diffusers does with the parts of a painter. The hook moves it as a whole."""
+    if offload == "none":
+        return None
+    import accelerate
+
+    if offload == "sequential":
+        accelerate.cpu_offload(model, device)
+        return None
+    _, hook = accelerate.cpu_offload_with_hook(model, device)
+    return hook
 
 
 def _shown(seen: Seen) -> Shown:

@@ -21,10 +21,20 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
-from worker.engines.contract import Character, ChatMessage, Drawing, OnReply, OnStep, Reading, no_progress, no_reply
+from worker.engines.contract import (
+    Arrays,
+    Character,
+    ChatMessage,
+    Drawing,
+    OnReply,
+    OnStep,
+    Reading,
+    no_progress,
+    no_reply,
+)
 from worker.engines.published.engine import PublishedEngine
 from worker.engines.published.grammar import Held
-from worker.engines.published.painter import Arrays, Brief, OnPaint, Painted
+from worker.engines.published.painter import Brief, OnPaint, Painted
 from worker.engines.published.reader import INSTRUCTIONS, Reader
 from worker.history import History
 from worker.history.segments import SegmentStore
@@ -57,6 +67,57 @@ def answer(reply: str = "Here it is.", *, draw: bool = True, **fields: object) -
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
+def save_reader(
+    folder: Path, text: Tokenizer, *, vocabulary: int, width: int, heads: int, layers: int, sees: int
+) -> Qwen3VLForConditionalGeneration:
+    """A reader's checkpoint of random weights: layers of so many numbers and heads, of which two share their keys, and so many
+    layers that see, of which all but the last are told of to the first layers that read."""
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=text, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer.save_pretrained(folder)
+    Qwen2VLImageProcessorPil(patch_size=16, temporal_patch_size=2, merge_size=2).save_pretrained(folder)
+    torch.manual_seed(0)
+    head = width // heads
+    config = Qwen3VLConfig(
+        text_config={
+            "vocab_size": vocabulary,
+            "hidden_size": width,
+            "intermediate_size": 2 * width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 2,
+            "head_dim": head,
+            "max_position_embeddings": 65_536,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": [head // 4, head // 8, head // 8],
+                "mrope_interleaved": True,
+            },
+        },
+        vision_config={
+            "depth": sees,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "out_hidden_size": width,
+            "num_position_embeddings": 64,
+            "deepstack_visual_indexes": list(range(sees - 1)),
+        },
+        **{
+            name: tokenizer.convert_tokens_to_ids(token)
+            for name, token in (
+                ("image_token_id", "<|image_pad|>"),
+                ("video_token_id", "<|video_pad|>"),
+                ("vision_start_token_id", "<|vision_start|>"),
+                ("vision_end_token_id", "<|vision_end|>"),
+            )
+        },
+    )
+    model = Qwen3VLForConditionalGeneration(config)
+    model.save_pretrained(folder)
+    return model
+
+
 @pytest.fixture(scope="session")
 def tiny_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a reader's checkpoint."""
@@ -71,47 +132,8 @@ def tiny_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
         show_progress=False,
     )
     text.train_from_iterator([INSTRUCTIONS, answer("Here is Olivia on the beach.")] * 2, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=text, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    tokenizer.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(patch_size=16, temporal_patch_size=2, merge_size=2).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = Qwen3VLConfig(
-        text_config={
-            "vocab_size": 576,  # wider than the tokenizer, as the real one is
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "head_dim": 16,
-            "max_position_embeddings": 8192,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10_000.0,
-                "mrope_section": [4, 2, 2],
-                "mrope_interleaved": True,
-            },
-        },
-        vision_config={
-            "depth": 3,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 2,
-            "out_hidden_size": 32,
-            "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0, 1],
-        },
-        **{
-            name: tokenizer.convert_tokens_to_ids(token)
-            for name, token in (
-                ("image_token_id", "<|image_pad|>"),
-                ("video_token_id", "<|video_pad|>"),
-                ("vision_start_token_id", "<|vision_start|>"),
-                ("vision_end_token_id", "<|vision_end|>"),
-            )
-        },
-    )
-    model = Qwen3VLForConditionalGeneration(config)
+    # The vocabulary is wider than the tokenizer, as the real one is.
+    model = save_reader(folder, text, vocabulary=576, width=32, heads=2, layers=3, sees=3)
     with torch.no_grad():  # as they are born, tiny weights hardly tell one position from another
         for weights in model.parameters():
             if weights.ndim > 1:

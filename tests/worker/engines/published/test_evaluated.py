@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from starlette.responses import Response
 
-from storage.settings import Settings
+from ops import cli
+from storage.settings import Settings, settings
 from tests.stand_ins.painting import Painting
 from tests.worker.engines.published.conftest import Script, answer
 from worker.engines.painters.remote import RemotePainter
 from worker.engines.published.engine import PublishedEngine
 from worker.engines.published.reader import Reader
 from worker.evaluation import photographs
+from worker.identity import photos
 from worker.identity.guard import Guard
 from worker.identity.meter import Face
 
@@ -49,3 +56,81 @@ def test_pictures_without_faces_are_counted_and_not_drawn_again(
     assert looked.faces_found
     assert not any(looked.faces_found)
     assert looked.observed.right_person == {}, "nobody is known, so nobody is compared"
+
+
+Evaluate = Callable[..., str]
+
+
+@pytest.fixture
+def evaluate(
+    tiny_reader: Path,
+    server: Painting,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Evaluate]:
+    """`likeness evaluate` in this process, of `remote` with a meter that finds nobody; what it says as it ends."""
+    monkeypatch.setattr(photos, "PhotoMeter", lambda _: Nobody())
+    named = {"reader": str(tiny_reader), "device": "cpu", "dtype": "float32", "remote_url": server.url}
+    named |= {"engine": "remote", "data_dir": str(tmp_path), "guard": "false"}
+    named["worker_threads"] = str(torch.get_num_threads())  # which it sets for the whole process
+    for name, value in named.items():
+        monkeypatch.setenv(f"LIKENESS_{name.upper()}", value)
+
+    def run(*more: str) -> str:
+        settings.cache_clear()
+        monkeypatch.setattr("sys.argv", ["likeness", "evaluate", "--faces", str(tmp_path), *more])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+        *_, last = capsys.readouterr().err.strip().splitlines()
+        return last
+
+    yield run
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        (Response("who are you?", 401), "likeness: The server at .* answered 401: who are you"),
+        (Response("not this", 422), "likeness: The server that paints will not paint this: not this"),
+    ],
+)
+def test_a_server_that_does_not_paint_ends_an_evaluation_with_a_sentence(
+    evaluate: Evaluate,
+    reader: Reader,
+    script: Script,
+    server: Painting,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: Response,
+    says: str,
+) -> None:
+    script(answer("Here.", prompt="Somebody on a beach."))
+    monkeypatch.setattr(Reader, "from_pretrained", lambda *_, **__: reader)
+    server.answers.append(answers)
+    assert re.match(says, evaluate())
+
+
+def test_weights_that_are_not_there_end_an_evaluation_with_a_sentence(evaluate: Evaluate, tmp_path: Path) -> None:
+    said = evaluate("--engine", "preview", "--weights", str(tmp_path))
+    assert said.startswith(f"likeness: The preview engine has no usable weights in {tmp_path}")
+
+
+def test_a_model_that_cannot_be_loaded_ends_an_evaluation_with_a_sentence(
+    evaluate: Evaluate, tiny_reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = tmp_path / "cut"
+    shutil.copytree(tiny_reader, cut)
+    (weights,) = cut.glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    monkeypatch.setenv("LIKENESS_READER", str(cut))
+    said = evaluate()
+    assert said.startswith(f"likeness: The reader in {cut} cannot be loaded (SafetensorError: ")
+    assert "likeness models fetch" in said
+
+    def full(*_: object, **__: object) -> Reader:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(Reader, "from_pretrained", full)
+    assert evaluate().startswith("likeness: The memory does not suffice for this engine.")

@@ -54,8 +54,9 @@ def test_each_reads_and_paints_and_never_encodes_its_own_pictures(
 
 
 def test_remote_has_the_reader_here_and_the_painter_elsewhere(tiny_reader: Path) -> None:
-    engine = load("remote", settings_for(tiny_reader, remote_url="http://127.0.0.1:9/v1"))
+    engine = load("remote", settings_for(tiny_reader, remote_url="http://127.0.0.1:9/v1", offload="model"))
     assert isinstance(engine, PublishedEngine)
+    assert engine.reader._hook is not None, "it leaves the GPU, which the server may want"
     assert isinstance(engine.painter, RemotePainter)
 
 
@@ -70,7 +71,12 @@ def test_what_is_not_there_is_named(tiny_reader: Path, tmp_path: Path) -> None:
 def test_a_reader_of_eight_bits_reads_and_shares_no_segment_with_the_whole_one(
     tiny_reader: Path, reader: Reader, quantization: str
 ) -> None:
-    smaller = Reader.from_pretrained(tiny_reader, dtype=reader._model.dtype, quantization=quantization)  # type: ignore[arg-type]  # one of them
+    smaller = Reader.from_pretrained(
+        tiny_reader,
+        dtype=reader._model.dtype,
+        quantization=quantization,  # type: ignore[arg-type]  # one of them
+        offload="model",
+    )
     assert smaller.fingerprint != reader.fingerprint
     (layer, *_) = smaller._model.model.language_model.layers
     assert type(layer.mlp.up_proj.weight).__module__.startswith("torchao")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import logging
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import CpuOffload, UserCpuOffloadHook
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -83,6 +85,35 @@ def test_another_process_goes_on_from_segments_as_from_a_recompute(
     other, _, reused = state(second, History((changed, *records[1:]), SALT, disk))
     assert reused == 0, "a segment belongs to the pictures that were seen"
     assert (other - anew).abs().max() > tolerance * scale, "and another picture would read otherwise"
+
+
+def test_a_reader_whose_layers_are_offloaded_reads_the_same(talk: Talk, reader: Reader, tiny_reader: Path) -> None:
+    converse(talk)
+    history = replace(talk.history(), segments=None)
+    offloaded = Reader.from_pretrained(tiny_reader, dtype=torch.float32, offload="sequential")
+    assert offloaded.fingerprint == reader.fingerprint
+    assert torch.allclose(state(offloaded, history)[0], state(reader, history)[0], atol=1e-5)
+    assert {one.device.type for one in offloaded._model.parameters()} == {"meta"}, "none is left where it was needed"
+
+
+def test_a_reader_that_is_offloaded_leaves_the_device_while_the_painter_paints(
+    tiny_reader: Path, painter: Colours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the one device is the CPU nothing moves; what is seen here is that accelerate is asked to, and when."""
+    moves: list[str] = []
+
+    def noted(owner: object, name: str, move: str) -> None:
+        method = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *given, **more: (moves.append(move), method(*given, **more))[1])
+
+    noted(CpuOffload, "pre_forward", "here")
+    offloaded = Reader.from_pretrained(tiny_reader, dtype=torch.float32, offload="model")
+    noted(UserCpuOffloadHook, "offload", "away")
+    noted(painter, "encode", "paint")
+    noted(painter, "paint", "paint")
+    talk = Talk(PublishedEngine(offloaded, painter), None, scripted(offloaded, monkeypatch))
+    converse(talk)
+    assert [move for move, _ in groupby(moves)] == ["here", "away", "paint", "here", "away", "paint", "here"]
 
 
 def test_a_branch_shares_what_it_has_in_common_and_no_workspace_shares_anything(talk: Talk) -> None:
