@@ -1,7 +1,7 @@
 """What painters made of the references of characters, kept as long as these
 
-Revision: 0006
-Revises: 0005
+Revision: 0007
+Revises: 0006
 """
 
 import sqlalchemy as sa
