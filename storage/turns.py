@@ -83,6 +83,7 @@ class Request:
     attachments: tuple[str, ...] = ()  # links that the platform's adapter can fetch
     reply_to: UUID | None = None  # the turn replied to, or done again; otherwise the head
     seed: int | None = None
+    aspect: str = ""  # one of the engine's, by name (`storage.aspects`); empty leaves it to the engine
     moderates: bool = False  # whether the author may end what others asked for
 
 
@@ -292,6 +293,7 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
     parent_id, words, attachments, problem = here.head_id, request.text, request.attachments, _problem(request, limits)
     kept: Sequence[str] = ()
     copied: UUID | None = None
+    aspect = request.aspect
     if request.reply_to is not None:
         target = _target(session, here, request.reply_to)
         if target is None:
@@ -305,6 +307,7 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             parent_id, words, copied = target.parent_id, target.text, target.id
             kept = _attached(session, target.id)
             attachments = () if kept else tuple(target.attachments)
+            aspect = aspect or target.options.get(ASPECT, "")
             problem = _problem(replace(request, text=words, attachments=attachments or tuple(kept)), limits)
         else:
             parent_id = target.id
@@ -330,7 +333,7 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             "kind": request.kind,
             "text": words,
             "attachments": list(attachments),
-            "options": _options(request, here.workspace_settings, copied),
+            "options": _options(request, here.workspace_settings, copied, aspect),
             "engine": chosen_engine,
             "seed": secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
             "status": status,
@@ -371,15 +374,18 @@ def _has_picture(session: Session, turn_id: UUID) -> bool:
     return session.scalar(select(Picture.id).where(Picture.turn_id == turn_id, Picture.chosen)) is not None
 
 
+ASPECT = "aspect"  # in a turn's options: what somebody chose its pictures to be, by name
 OF = "of"  # in a turn's options: the turn whose words it has, where somebody pressed a button instead of writing
 
 
-def _options(request: Request, workspace_settings: dict[str, Any], copied: UUID | None) -> dict[str, Any]:
+def _options(request: Request, workspace_settings: dict[str, Any], copied: UUID | None, aspect: str) -> dict[str, Any]:
     """What a turn is asked besides its words: now and then, where the workspace wants it, that two draw it to be compared."""
+    chosen = {ASPECT: aspect} if aspect else {}
     if copied is not None:
-        return {OF: str(copied)}
+        return chosen | {OF: str(copied)}
     share = workspace_settings.get(admin.COMPARE, 0)
-    return {admin.COMPARE: True} if request.kind is Kind.SAY and secrets.randbelow(100) < share else {}
+    compared = request.kind is Kind.SAY and secrets.randbelow(100) < share
+    return chosen | ({admin.COMPARE: True} if compared else {})
 
 
 def _arrive(session: Session, request: Request) -> Any:

@@ -24,6 +24,7 @@ from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
 from storage import admin, turns, workers
+from storage.aspects import named
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
@@ -50,6 +51,7 @@ VARIATIONS = 4  # pictures of one turn that asks for them
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
 PAUSED_SECONDS = 1.0  # that a paused worker takes no ticket for after it passed one on
+OTHER_ASPECT = "I cannot draw {} any more, so this picture has the usual shape."
 OUT_OF_MEMORY = 75  # how a process ends that is replaced for want of memory: EX_TEMPFAIL of sysexits.h
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
@@ -223,6 +225,8 @@ class Drawer:
             message = self._message(claim)
             reading = self._engine.read(history, message, on_reply=self._replier(claim, lease))
             lease.check()
+            if reading.draws and (chosen := claim.options.get(turns.ASPECT, message.aspect)) != message.aspect:
+                reading = replace(reading, reply=f"{reading.reply} {OTHER_ASPECT.format(chosen)}")
             drawn = self._drawn(claim, history, message, reading, lease)
             lease.check()
             return self._keep(claim, reading, drawn)
@@ -256,7 +260,8 @@ class Drawer:
                 on_step=self._stepper(claim, reading, lease),
             )
             return [Drawn(Kept(one, (), 1)) for one in drawings]
-        if self._compared is None or not claim.options.get(admin.COMPARE) or not reading.draws:
+        compared = reading.draws and claim.options.get(admin.COMPARE)
+        if self._compared is None or not compared or not _draws_as(self._compared, message.aspect):
             return [Drawn(self._draw(claim, reading, lease))]
         return self._two(claim, history, message, reading, lease)
 
@@ -384,11 +389,13 @@ class Drawer:
             self._records_size -= gone.size
 
     def _message(self, claim: Claim) -> ChatMessage:
+        chosen = claim.options.get(turns.ASPECT, "")
         return ChatMessage(
             text=claim.text,
             references=tuple(self._picture(key) for key in claim.line.attachment_keys),
             characters=tuple(self._character(character) for character in claim.line.characters),
             seed=claim.seed,
+            aspect=chosen if _draws_as(self._engine, chosen) else "",
             modest=bool(claim.options.get(turns.MODEST)),
         )
 
@@ -516,6 +523,11 @@ def _shown(
         shows=tuple(Shown(who, versions[who], *_seen(seen.get(who))) for who in reading.characters if who in versions),
         configuration=one.configuration,
     )
+
+
+def _draws_as(engine: Engine, aspect: str) -> bool:
+    """Whether an engine can draw what somebody chose; anything, where nothing was chosen."""
+    return not aspect or aspect in named(engine.abilities.sizes)
 
 
 def _cast(reading: Reading) -> tuple[UUID | str, ...]:

@@ -50,6 +50,7 @@ class Place:
         attachments: tuple[str, ...] = (),
         reply_to: UUID | None = None,
         seed: int | None = None,
+        aspect: str = "",
         moderates: bool = False,
     ) -> Request:
         """What somebody asks for here."""
@@ -67,6 +68,7 @@ class Place:
             attachments=attachments,
             reply_to=reply_to,
             seed=seed,
+            aspect=aspect,
             moderates=moderates,
         )
 

@@ -54,6 +54,7 @@ class Place:
         attachments: tuple[str, ...] = (),
         reply_to: UUID | None = None,
         seed: int | None = None,
+        aspect: str = "",
     ) -> Request:
         """What somebody asks for here."""
         return Request(
@@ -70,6 +71,7 @@ class Place:
             attachments=attachments,
             reply_to=reply_to,
             seed=seed,
+            aspect=aspect,
             moderates=author.moderates,
         )
 

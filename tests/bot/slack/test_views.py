@@ -62,6 +62,8 @@ BLOCKED = [(f"U{number:010}", EVIL * 5) for number in range(150)]
 RECENT = [talk(1, "Olivia, red curly hair, on a beach"), talk(0, "")]
 LINKS = ["https://storytellers.slack.com/archives/C0123456789/p1732570001000100", ""]
 
+ASPECTS = {"1:1": (1024, 1024), "3:2": (1248, 832), "1360x768": (1360, 768)}
+
 VIEWS: dict[str, Json] = {
     "menu": menu.view(THREAD, admin=False),
     "menu-admin-german": menu.view(Here("C0123456789"), admin=True, language="de-DE"),
@@ -77,7 +79,7 @@ VIEWS: dict[str, Json] = {
     "character-of-others": characters.one(HUGO, None, 3, Here()),
     "character-long": characters.one(CROWD.people[0], FACES[0], 9999, THREAD, LONG * 9),
     "rename": characters.rename_form(CROWD.people[0], 9999, THREAD),
-    "draw": imagine.form(Here("C0123456789"), ["Olivia", "Hugo"], "Olivia on a beach"),
+    "draw": imagine.form(Here("C0123456789"), ["Olivia", "Hugo"], "Olivia on a beach", ASPECTS),
     "draw-long": imagine.form(Here(), [LONG_NAME + str(one) for one in range(120)], "x" * 4000),
     "settings": preferences.view(HELD, ["preview"], THREAD, changeable=True),
     "settings-to-look-at": preferences.view(HELD, ["preview"], Here("C0123456789"), changeable=False),
