@@ -23,12 +23,13 @@ import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
-from storage import admin, turns, workers
+from storage import admin, sentences, turns, workers
 from storage.aspects import named
 from storage.blobs import BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
 from storage.events import ENDED, Progress, ProgressSender
+from storage.sentences import told
 from storage.settings import Settings
 from storage.tables import Kind, Status
 from storage.tickets import Bell
@@ -51,7 +52,6 @@ VARIATIONS = 4  # pictures of one turn that asks for them
 TICKET_SECONDS = 0.5  # how long a ticket is good for further turns
 HELD_SECONDS = 0.05  # until a row that another transaction held may be free
 PAUSED_SECONDS = 1.0  # that a paused worker takes no ticket for after it passed one on
-OTHER_ASPECT = "I cannot draw {} any more, so this picture has the usual shape."
 OUT_OF_MEMORY = 75  # how a process ends that is replaced for want of memory: EX_TEMPFAIL of sysexits.h
 RENEW_SECONDS = 2.0  # between renewals, at most: a cancel is noticed by them
 
@@ -217,6 +217,7 @@ class Drawer:
 
     def _outcome(self, claim: Claim, lease: Lease) -> Outcome:
         """What comes of the turn. A drawing that breaks ends as failed here, not as a crash of the worker."""
+        language = claim.options.get(turns.LANGUAGE, "")
         try:
             if claim.kind is Kind.ENLARGE:
                 return self._enlarge(claim)
@@ -226,7 +227,8 @@ class Drawer:
             reading = self._engine.read(history, message, on_reply=self._replier(claim, lease))
             lease.check()
             if reading.draws and (chosen := claim.options.get(turns.ASPECT, message.aspect)) != message.aspect:
-                reading = replace(reading, reply=f"{reading.reply} {OTHER_ASPECT.format(chosen)}")
+                other = told(sentences.OTHER_ASPECT.given(aspect=chosen), language)
+                reading = replace(reading, reply=f"{reading.reply} {other}")
             drawn = self._drawn(claim, history, message, reading, lease)
             lease.check()
             return self._keep(claim, reading, drawn)
@@ -236,17 +238,17 @@ class Drawer:
             log.exception("turn %s did not fit into the memory", claim.turn_id)
             if not claim.options.get(turns.MODEST):
                 raise
-            why = "This is more than my memory holds."
+            why = sentences.OUT_OF_MEMORY
         except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
-            why = "A picture that I was to look at is gone from the store."
+            why = sentences.PICTURE_LOST
         except BlobsUnavailable:
             log.exception("turn %s was not kept", claim.turn_id)
-            why = "The picture could not be stored."
+            why = sentences.NOT_STORED
         except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
             log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
-            why = "Something broke while I was drawing this."
-        return Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
+            why = sentences.BROKE
+        return Outcome(Status.FAILED, told(turns.failure(claim.turn_id, why), language))
 
     def _drawn(
         self, claim: Claim, history: History, message: ChatMessage, reading: Reading, lease: Lease
@@ -445,17 +447,19 @@ class Drawer:
 
     def _enlarge(self, claim: Claim) -> Outcome:
         """The picture of the turn before, larger. It is no part of the history, and leaves no record."""
+        language = claim.options.get(turns.LANGUAGE, "")
         key = claim.line.past[-1].picture_key if claim.line.past else None
         if key is None:
-            return Outcome(Status.REFUSED, "The picture that I was to enlarge is gone.")
+            return Outcome(Status.REFUSED, told(sentences.ORIGINAL_GONE, language))
         try:
             picture = enlarged(self._picture(key))
         except ValueError:
-            return Outcome(Status.REFUSED, "This picture is as large as I can make it.")
+            return Outcome(Status.REFUSED, told(sentences.LARGEST, language))
         blob = self._put(claim, "pictures", partial(_png, picture), ".png", "image/png")
-        size = f"{picture.width} × {picture.height} pixels"
-        alt = f"The picture before, enlarged to {size}: {claim.line.past[-1].reply}"
-        return Outcome(Status.DONE, f"Enlarged to {size}.", (DrawnPicture(blob, picture.width, picture.height, alt),))
+        size = {"width": str(picture.width), "height": str(picture.height)}
+        alt = told(sentences.BEFORE_ENLARGED.given(shown=claim.line.past[-1].reply, **size), language)
+        said = told(sentences.ENLARGED.given(**size), language)
+        return Outcome(Status.DONE, said, (DrawnPicture(blob, picture.width, picture.height, alt),))
 
     def _keep(self, claim: Claim, reading: Reading, drawn: Sequence[Drawn]) -> Outcome:
         first, record = drawn[0].kept, drawn[0].kept.drawing.record

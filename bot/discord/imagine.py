@@ -14,8 +14,12 @@ from bot.aspects import Aspects, NoSuchAspect, in_words, meant
 from bot.characters import naming
 from bot.discord.client import Interaction
 from bot.discord.commands import TEXT, name_of
-from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, place_of, problem, source_of
+from bot.discord.places import PLATFORM, Place, allowed_in, language_of, place_of, problem, source_of
+from bot.discord.sentences import NOT_HERE
+from bot.sentences import ALL_ARE
 from storage.database import DatabaseUnavailable
+from storage.sentences import told
+from storage.turns import Request
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +42,19 @@ async def imagine(
     aspect: str | None = None,
 ) -> None:
     """In a thread or direct message its next turn; in a channel the beginning of a thread."""
-    client, channel = interaction.client, interaction.channel
+    client, channel, language = interaction.client, interaction.channel, language_of(interaction)
     text = naming(text, _names_in(characters or ""))
     if channel is None:
-        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        await interaction.response.send_message(told(NOT_HERE, language), ephemeral=True)
         return
     if (sentence := problem(channel, allowed_in(interaction))) is not None:
-        await interaction.response.send_message(sentence, ephemeral=True)
+        await interaction.response.send_message(told(sentence, language), ephemeral=True)
         return
+
+    def request_at(place: Place, aspect: str) -> Request:
+        user, source_id = interaction.user, source_of(interaction)
+        return place.request(source_id, user, text, language=language, seed=seed, aspect=aspect)
+
     if interaction.guild is None or isinstance(channel, discord.Thread):
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
 
@@ -54,8 +63,7 @@ async def imagine(
                 chosen = await _meant(interaction, aspect)
             except NoSuchAspect as error:
                 return str(error)
-            request = place.request(source_of(interaction), interaction.user, text, seed=seed, aspect=chosen)
-            answer = await client.receive(request)
+            answer = await client.receive(request_at(place, chosen))
             return answer.text if answer is not None else None
 
         await client.answer(interaction, draw)
@@ -67,11 +75,10 @@ async def imagine(
     try:
         chosen = await _meant(interaction, aspect)
     except NoSuchAspect as error:
-        await interaction.edit_original_response(content=str(error))
+        await interaction.edit_original_response(content=told(str(error), language))
         return
-    request = place.request(source_of(interaction), interaction.user, text, seed=seed, aspect=chosen)
-    answer = await client.receive(request)
-    said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
+    answer = await client.receive(request_at(place, chosen))
+    said = told(answer.text, language) if answer is not None else f"{interaction.user.mention}: {text}"
     try:
         await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
     except discord.HTTPException as error:  # the turn is taken in, and its reply comes whatever stands above it
@@ -109,9 +116,11 @@ async def _offered(interaction: Interaction, written: str) -> list[app_commands.
     except DatabaseUnavailable as error:  # as above
         log.warning("no aspects can be offered: %s", error)
         return []
-    more = ": all pictures here are" if len(aspects) == 1 else ""
-    offers = {name: in_words(name, aspects) + more for name in aspects}
-    fitting = [name for name, words in offers.items() if written.casefold().strip() in words]
+    words = {name: in_words(name, aspects) for name in aspects}
+    if len(aspects) == 1:
+        words = {name: ALL_ARE.given(only=only) for name, only in words.items()}
+    offers = {name: told(one, language_of(interaction)) for name, one in words.items()}
+    fitting = [name for name, words in offers.items() if written.casefold().strip() in words.casefold()]
     return [app_commands.Choice(name=offers[name], value=name) for name in fitting][:OFFERED]
 
 

@@ -39,6 +39,7 @@ from bot.forgetme import Forgetting
 from bot.listening import Listening
 from bot.preferences import Choices
 from bot.replies import Replies
+from bot.sentences import AWAY, BROKEN, WITH_REFERENCE
 from bot.services import Services, end
 from bot.slack import NotSetUp, buttons, leaving, mentions, render, windows
 from bot.slack.channels import Channels
@@ -57,6 +58,7 @@ from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns
 from bot.waiting import Waiting
 from storage.database import DatabaseUnavailable
+from storage.sentences import Sentence, told
 from storage.turns import Request
 
 log = logging.getLogger(__name__)
@@ -70,9 +72,6 @@ CALL_SECONDS = 15.0
 ACK_SECONDS = 2.5  # Slack waits for three
 LAST_ATTEMPT = 3  # Slack sends an event again so often
 REPLAY_SECONDS = 600  # a signature is valid for five minutes before and after its time
-AWAY = "I cannot take this in just now. Please try again in a moment."
-BROKEN = "Something went wrong on my side. Please try again."
-"""Followed by a reference."""
 
 
 class TooSlow(Exception):
@@ -221,7 +220,8 @@ class SlackBot:
         if said is None:
             return
         try:
-            await self._whisper(team, body, said)
+            user = body["user"]["id"] if "user" in body else body["user_id"]
+            await self._whisper(team, body, told(said, await self.people.language(team, user)))
         except Exception:  # nobody hears it; what was done is done
             log.exception("an answer could not be given")
 
@@ -363,12 +363,12 @@ class _Authorize(AsyncAuthorize):
         )
 
 
-def failed(error: BaseException, what: str) -> str:
+def failed(error: BaseException, what: str) -> Sentence:
     """A sentence for the person, with a reference under which the log has the rest."""
     reference = uuid7().hex[-8:]
     log.error("%s of %s", reference, what, exc_info=error)
     sentence = AWAY if isinstance(error, PASSING) else BROKEN
-    return f"{sentence} (Reference {reference}.)"
+    return WITH_REFERENCE.given(what=sentence, reference=reference)
 
 
 def _passes(error: SlackApiError) -> bool:

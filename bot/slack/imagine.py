@@ -23,10 +23,10 @@ from bot.slack.blocks import (
     plain,
     text_input,
 )
-from bot.slack.channels import NOT_HERE
 from bot.slack.places import PLATFORM, Place
 from bot.slack.render import escaped
 from bot.slack.rooms import Unfit, Visit
+from bot.slack.sentences import NOT_HERE
 
 FORM = "room:draw:send"
 SEEDS = 2**31 - 1

@@ -67,6 +67,7 @@ class Place:
             author=author.id,
             author_name=author.name,
             text=text,
+            language=author.language,
             kind=kind,
             attachments=attachments,
             reply_to=reply_to,

@@ -21,13 +21,14 @@ from storage import admin, characters, conversations, turns, workers
 from storage.blobs import open_blobs
 from storage.conversations import Likeness
 from storage.database import Database
+from storage.sentences import OTHER_ASPECT, told
 from storage.settings import Settings
 from storage.tables import Appearance, Character, Kind, Picture, Record, Reference, Status, Worker, Workspace
 from storage.tickets import Bell
 from storage.turns import Claim
 from tests.factory import Factory
 from tests.processes import until
-from worker.drawing import OTHER_ASPECT, OUT_OF_MEMORY, PAUSED_SECONDS, VARIATIONS, Drawer
+from worker.drawing import OUT_OF_MEMORY, PAUSED_SECONDS, VARIATIONS, Drawer
 from worker.engines.contract import (
     ChatMessage,
     Drawing,
@@ -191,6 +192,15 @@ def test_a_drawing_that_breaks_ends_in_a_sentence_with_a_reference(echo: Drawer,
     assert turn.status == "failed"
     assert receipt.turn_id.hex[-8:] in turn.reply
     assert "RuntimeError" not in turn.reply
+
+
+def test_what_the_worker_says_is_in_the_language_of_whoever_asked(echo: Drawer, factory: Factory) -> None:
+    failing = factory.receive("please fail", thread="one", language="fr-FR")
+    shaped = factory.receive("draw Olivia", thread="two", language="ja", aspect="16:9")
+    for _ in range(2):
+        echo.draw_next()
+    assert factory.turn(failing.turn_id).reply.startswith("Quelque chose a échoué pendant que je dessinais. Réessaie")
+    assert factory.turn(shaped.turn_id).reply == "Turn 1: draw Olivia " + told(OTHER_ASPECT.given(aspect="16:9"), "ja")
 
 
 def test_an_engine_may_refuse(echo: Drawer, factory: Factory) -> None:
@@ -487,7 +497,7 @@ def test_what_an_engine_that_took_over_cannot_draw_is_drawn_as_it_can_and_said(e
     turn = factory.receive("draw Olivia", aspect="16:9")
     echo.draw_next()
     assert factory.status(turn.turn_id) is Status.DONE
-    assert factory.turn(turn.turn_id).reply == f"Turn 1: draw Olivia {OTHER_ASPECT.format('16:9')}"
+    assert factory.turn(turn.turn_id).reply == "Turn 1: draw Olivia " + OTHER_ASPECT.given(aspect="16:9")
 
 
 def test_only_engines_that_can_draw_what_was_chosen_are_compared(
