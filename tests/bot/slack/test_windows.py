@@ -477,7 +477,7 @@ async def test_an_admin_pauses_gives_a_quota_blocks_and_unblocks(town: Town) -> 
 
 async def test_nobody_else_sees_or_does_anything_there(town: Town) -> None:
     town.ada["locale"] = "de-DE"
-    view = await opened(town, town.ada, "/likeness", "Forget me")
+    view = await opened(town, town.ada, "/likeness", "Vergiss mich")
     assert "Löscht, was hier von dir gespeichert ist" in words(view)
     assert "Admin" not in words(view)
     view = await opened(town, town.ada, "/likeness admin", NOT_ADMIN)
