@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from bot.turns import GONE, MINE, Turns, Who
+from bot import sentences
+from bot.sentences import GONE, MINE
+from bot.turns import Turns, Who
 from storage.deliveries import Due
+from storage.sentences import Sentence
 from storage.tables import Kind, Status
 
 MARK = re.compile(r"likeness:(?P<what>[a-z]+[1-4]?):(?P<turn>[0-9a-f]{32})")
@@ -23,11 +26,11 @@ class Button(NamedTuple):
     """What it does, and what is written on it."""
 
     what: str
-    label: str
+    label: Sentence | None
     emoji: str
 
 
-CANCEL = Button("cancel", "Cancel", "✖️")
+CANCEL = Button("cancel", sentences.CANCEL, "✖️")
 
 
 def custom_id(what: str, turn_id: UUID) -> str:
@@ -50,22 +53,25 @@ def is_reply(custom_ids: Iterable[str | None]) -> bool:
 
 def offered(due: Due) -> list[list[Button]]:
     """What can be done with what came of a turn, in rows. Picks and preferences stand above the rest."""
-    again, variations = Button("again", "Again", "🔁"), Button("variations", "Variations", "🔀")
-    undo, delete = Button("undo", "Undo", "↩️"), Button("delete", "Delete", "🗑️")
+    again, variations = Button("again", sentences.AGAIN, "🔁"), Button("variations", sentences.VARIATIONS, "🔀")
+    undo, delete = Button("undo", sentences.UNDO, "↩️"), Button("delete", sentences.DELETE, "🗑️")
     if due.status is not Status.DONE:
-        return [[undo] if due.status is Status.REFUSED else [Button("again", "Try again", "🔁")]]
+        return [[undo] if due.status is Status.REFUSED else [Button("again", sentences.TRY_AGAIN, "🔁")]]
     if due.kind is Kind.ENLARGE:
         return [[delete]]
     if not due.pictures:
         return [[again, undo, delete]]
     if due.picks:
-        picks = [Button(f"pick{number}", f"Take {number}", "") for number in range(1, due.picks + 1)]
-        return [picks, [Button("variations", "Others", "🔀"), undo, delete]]
+        picks = [Button(f"pick{number}", sentences.TAKE.given(number=number), "") for number in range(1, due.picks + 1)]
+        return [picks, [Button("variations", sentences.OTHERS, "🔀"), undo, delete]]
     if due.compares:
-        better = [Button("better1", "The first is better", "1️⃣"), Button("better2", "The second is better", "2️⃣")]
+        better = [
+            Button("better1", sentences.FIRST_IS_BETTER, "1️⃣"),
+            Button("better2", sentences.SECOND_IS_BETTER, "2️⃣"),
+        ]
         return [better, [again, variations, undo, delete]]
-    votes = [Button("up", "", "👍"), Button("down", "", "👎")]
-    return [[again, variations, Button("larger", "Larger", "🔍"), undo], [*votes, delete]]
+    votes = [Button("up", None, "👍"), Button("down", None, "👎")]
+    return [[again, variations, Button("larger", sentences.LARGER, "🔍"), undo], [*votes, delete]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +96,10 @@ async def obey(turns: Turns, press: Press, ask: Callable[[Kind], Awaitable[str |
     known = await turns.known(press.platform, press.workspace, press.turn_id)
     if known is None:
         return GONE
+    said: str | None
     match press.what:
         case "cancel" if known.author == who.author or who.moderates:
-            said = None if await turns.cancel(known.workspace_id, known.turn_id) else "It has ended already."
+            said = None if await turns.cancel(known.workspace_id, known.turn_id) else sentences.ENDED
         case "cancel":
             said = MINE
         case "undo":
@@ -107,13 +114,13 @@ async def obey(turns: Turns, press: Press, ask: Callable[[Kind], Awaitable[str |
             said = await turns.pick(known.workspace_id, known.turn_id, int(press.what[-1]) - 1, who)
         case "better1" | "better2":
             refused = await turns.prefer(known, who.author, press.name, int(press.what[-1]) - 1)
-            said = refused or "Thank you. I noted which of the two you like better."
+            said = refused or sentences.PREFERRED
         case "delete":
             said = await turns.delete(known.workspace_id, known.turn_id, press.source_id, who)
         case "up" | "down":
             likes = press.what == "up"
             refused = await turns.vote(known, who.author, press.name, likes=likes)
-            said = refused or f"Thank you. I noted that you {'like' if likes else 'do not like'} it."
+            said = refused or (sentences.LIKED if likes else sentences.DISLIKED)
         case _:
             said = GONE
     return said

@@ -15,20 +15,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bot.sentences import CREATED, KNOWN, NOT_YOURS, PHOTOGRAPHED, PROMOTED, REMOVED, RENAMED, UNAGREED
 from bot.services import Services
 from bot.turns import Who, keep_picture
 from storage import admin, characters, conversations, turns
 from storage.characters import CharacterProblem
 from storage.conversations import InScope
+from storage.sentences import Sentence
 from storage.tables import Character
-
-RENAMED = "Renamed."
-PROMOTED = "All conversations know this character now."
-REMOVED = "Deleted. Pictures that were drawn stay."
-PHOTOGRAPHED = "Added."
-KNOWN = "I have these pictures already."
-UNAGREED = "Not everybody in all pictures of them agreed, so what I draw is not compared with their face."
-NOT_YOURS = "Only whoever made this character, or a moderator, can do that."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ class Characters:
         pictures: Sequence[bytes | Awaitable[bytes]] = (),
         author: Author | None = None,
         consent: bool = False,
-    ) -> str:
+    ) -> Sentence:
         """Create a character of a conversation, or of the workspace, and return what to say.
 
         `consent` is whether everybody in the pictures agrees to `storage.characters.CONSENT`; who agreed is kept.
@@ -103,7 +97,7 @@ class Characters:
 
         await self._services.database.arun(create)
         remarks = {picture.remark for picture in kept if picture.remark}
-        return " ".join([f"{characters.clean_name(name)} can be drawn by name now.", *remarks])
+        return CREATED.given(name=characters.clean_name(name)).then(*remarks)
 
     async def shown(
         self, workspace_id: UUID, conversation_id: UUID | None, line: Sequence[UUID] = ()
@@ -180,7 +174,7 @@ class Characters:
             data = one if isinstance(one, bytes) else await one
             kept.append(await asyncio.to_thread(keep_picture, self._services, workspace_id, data))
 
-        def add(session: Session) -> str:
+        def add(session: Session) -> Sentence:
             _admit(session, workspace_id, author)
             _check(session, workspace_id, character_id, who)
             known = characters.one(session, workspace_id, character_id)
@@ -196,7 +190,7 @@ class Characters:
                 return KNOWN
             lost = known is not None and known.consent is None and (agreed or consent)
             remarks = {picture.remark for picture in kept if picture.remark}
-            return " ".join([PHOTOGRAPHED, *([UNAGREED] if lost else []), *remarks])
+            return PHOTOGRAPHED.then(*([UNAGREED] if lost else []), *remarks)
 
         return await self._services.database.arun(add)
 

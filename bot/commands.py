@@ -27,11 +27,6 @@ _WORDS = {
 }
 _COMMANDS = {words: command for command, phrases in _WORDS.items() for words in phrases}
 
-HELP = (
-    "Tell me whom to draw and where: “Olivia, red curly hair and round glasses, reading on a beach”. Then go on: “a close-up "
-    "of Olivia at night”. You can also write: undo, again, cancel, characters, help."
-)
-
 
 def parse(text: str) -> Command | None:
     """The command that a message wholly is, or None."""

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bot.aspects import Aspects
 from bot.services import Services
 from storage import conversations, preferences
+from storage.aspects import named
 from storage.preferences import ENGINE, EVERY_MESSAGE, Preferences
 
 
@@ -58,15 +60,15 @@ class Choices:
             preferences.set_workspace_setting, workspace_id, EVERY_MESSAGE, counts or None
         )
 
-    async def sizes(self, platform: str, workspace: str, channel: str, thread: str) -> list[tuple[int, int]]:
-        """Sizes in pixels, the default first, of what would draw in a thread, by the platform's own ids."""
+    async def aspects(self, platform: str, workspace: str, channel: str, thread: str) -> Aspects:
+        """What pictures can be of what would draw in a thread, by the platform's own ids; none while nothing draws."""
 
-        def look(session: Session) -> list[tuple[int, int]]:
+        def look(session: Session) -> Aspects:
             live = preferences.live_engines(session, heartbeat_seconds=self._heartbeat)
             found = conversations.find(session, platform, workspace, channel, thread)
             engine = self._services.settings.engine
             if found is not None:
                 engine = preferences.read(session, *found, engine=engine).engine
-            return live.get(engine, [])
+            return named(live.get(engine, []))
 
         return await self._services.database.arun(look)

@@ -15,10 +15,12 @@ from uuid import UUID
 
 import redis
 
+from bot import sentences
 from bot.services import Services, end
 from storage import turns
 from storage.database import DatabaseUnavailable
 from storage.events import ENDED, Progress, watch_progress
+from storage.sentences import Sentence
 from storage.tables import Status
 from storage.turns import Place
 
@@ -31,7 +33,7 @@ RESTS = (
 )
 RETRY_SECONDS = 2.0
 
-When = Callable[[float], str]
+When = Callable[[float], Sentence]
 """Says when something will have happened, of the seconds until then."""
 
 
@@ -43,23 +45,23 @@ class Update:
     progress: Progress | None = None
 
 
-def _about(seconds: float) -> str:
-    return f"about {max(1, round(seconds))} s"
+def _about(seconds: float) -> Sentence:
+    return sentences.ABOUT.given(count=max(1, round(seconds)))
 
 
-def in_words(update: Update, when: When = _about) -> str:
+def in_words(update: Update, when: When = _about) -> Sentence:
     """Where a waiting turn stands, for the person who waits."""
     place, progress = update.place, update.progress
     if progress is not None and progress.stage == "drawing":
-        return f"Drawing, step {progress.step} of {progress.steps}"
+        return sentences.DRAWING.given(step=progress.step, steps=progress.steps)
     if progress is not None:
-        return "Writing the reply" if progress.text else "Reading the conversation"
+        return sentences.WRITING if progress.text else sentences.READING
     if place.status is Status.RUNNING:
-        return "Being drawn"
+        return sentences.BEING_DRAWN
     if not place.workers:
-        return "Waiting for a worker to come up"
-    ahead = "Next in line" if not place.ahead else f"{place.ahead} ahead in the queue"
-    return ahead if place.seconds is None else f"{ahead}, {when(place.seconds)}"
+        return sentences.NO_WORKER
+    ahead = sentences.AHEAD.given(count=place.ahead) if place.ahead else sentences.NEXT
+    return ahead if place.seconds is None else sentences.AND_WHEN.given(place=ahead, when=when(place.seconds))
 
 
 class Watcher:

@@ -18,18 +18,20 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from bot.commands import HELP, Command, parse
+from bot import sentences
+from bot.commands import Command, parse
+from bot.sentences import GONE, MINE
 from bot.services import Services
 from storage import admin, characters, deliveries, turns, votes
 from storage.blobs import BlobMissing, key_for
 from storage.intake import PictureRefused, check_picture
+from storage.sentences import CANCELLED, NOT_FETCHED
 from storage.tables import Audit, Conversation, Kind, Status, Turn, Workspace
 from storage.turns import Known, Limits, Receipt, Request, StoredBlob
 
 log = logging.getLogger(__name__)
 
 FETCH_PATIENCE = timedelta(minutes=5)
-ANIMATED = "Your picture moves; I took its first frame."
 UPLOAD_LINK = "blob:uploads/"  # an attachment that lies in our own blob store already, such as an upload to the studio
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -37,12 +39,6 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 class AttachmentGone(Exception):
     """A link that will never open again, or that we must not open; the message is for the person."""
-
-
-MINE = "Only whoever asked for the picture, or a moderator, can do that."
-GONE = "This picture is not known any more."
-DELETED = "Deleted: the picture, its words and what I remembered of it."
-NOT_LATEST = "That is not the latest picture any more. Reply to it to go on from there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +189,7 @@ class Turns:
             log.warning("attachments of turn %s could not be kept yet: %r", turn_id, error)
             if datetime.now(UTC) - created_at < FETCH_PATIENCE:
                 return
-            problem = turns.failure(turn_id, "Your picture could not be fetched.")
+            problem = turns.failure(turn_id, NOT_FETCHED)
         ring = await self._services.database.arun(turns.admit, turn_id, pictures, problem=problem, remark=remark)
         if ring:
             await asyncio.to_thread(self._services.bell.ring, engine)
@@ -214,9 +210,9 @@ class Turns:
             try:
                 return await asyncio.to_thread(self._services.blobs.get, link.removeprefix("blob:"))
             except BlobMissing as error:
-                raise AttachmentGone("The picture that you attached is gone. Please attach it again.") from error
+                raise AttachmentGone(sentences.ATTACHMENT_GONE) from error
         if self._fetch is None:
-            raise AttachmentGone("I cannot open links to pictures here. Please upload the picture itself.")
+            raise AttachmentGone(sentences.NO_LINKS)
         return await self._fetch(link)
 
     def _later(self, work: Awaitable[None]) -> None:
@@ -238,7 +234,9 @@ def keep_picture(services: Services, workspace_id: UUID, data: bytes) -> KeptPic
     intake = check_picture(data, max_bytes=services.settings.attachment_bytes)
     key = key_for(workspace_id, "references", intake.data, intake.suffix)
     services.blobs.put(key, intake.data, content_type=intake.content_type)
-    return KeptPicture(StoredBlob(key, len(intake.data), intake.content_type), ANIMATED if intake.was_animated else "")
+    return KeptPicture(
+        StoredBlob(key, len(intake.data), intake.content_type), sentences.ANIMATED if intake.was_animated else ""
+    )
 
 
 async def _logged(work: Awaitable[None]) -> None:
@@ -283,15 +281,15 @@ def _again(session: Session, request: Request) -> Request:
 def _obey(session: Session, command: Command, request: Request) -> Answer:
     """Carry a command out, once for each source id: a message that arrives twice is obeyed once."""
     if command is Command.HELP:
-        return Answer(HELP)
+        return Answer(sentences.HELP)
     found = _find(session, request)
     if command is Command.CHARACTERS:
         workspace_id = found[0] if found else turns.workspace(session, request.platform, request.workspace)
         known = characters.listed(session, workspace_id, found[1] if found else None)
         names = ", ".join(dict.fromkeys(character.name for character in known))
-        return Answer(f"Characters: {names}." if names else "Nobody has a name yet.")
+        return Answer(sentences.CHARACTERS.given(names=names) if names else sentences.NOBODY)
     if found is None:
-        return Answer("There is nothing here yet. " + HELP)
+        return Answer(sentences.NOTHING_HERE.then(sentences.HELP))
     workspace_id, conversation_id, head_id = found
     who = Who(request.author, request.moderates)
     if command is Command.UNDO:
@@ -306,9 +304,9 @@ def _cancel(session: Session, workspace_id: UUID, head_id: UUID | None, source_i
     if head is not None and not who.may_end(session, head):
         return MINE
     if not _first_time(session, workspace_id, source_id, Command.CANCEL):
-        return "Done."
+        return sentences.OBEYED
     stopped = head is not None and turns.cancel(session, workspace_id, head.id)
-    return "Cancelled." if stopped else "Nothing is being drawn."
+    return CANCELLED if stopped else sentences.NOTHING_DRAWN
 
 
 def _first_time(session: Session, workspace_id: UUID, source_id: str, action: str) -> bool:
@@ -333,17 +331,17 @@ def _undo(
     if who is not None and (refused := admin.barred(session, workspace_id, who.author)) is not None:
         return refused
     if not _first_time(session, workspace_id, source_id, Command.UNDO):
-        return "Done."
+        return sentences.OBEYED
     turn = turns.undoable(session, workspace_id, conversation_id)
     if turn is None:
-        return "There is nothing to undo."
+        return sentences.NOTHING_TO_UNDO
     if only is not None and turn.id != only:
-        return NOT_LATEST
+        return sentences.NOT_LATEST
     if who is not None and not who.may_end(session, turn):
         return MINE
     turns.undo(session, workspace_id, conversation_id)
     left = turns.undoable(session, workspace_id, conversation_id)
-    return "Undone. We start afresh." if left is None else "Undone. We are back at the picture before."
+    return sentences.STARTING_AFRESH if left is None else sentences.ONE_BACK
 
 
 def _vote(session: Session, turn: Known, author: str, cast: Callable[[Session], bool]) -> str | None:
@@ -367,7 +365,7 @@ def _pick(session: Session, workspace_id: UUID, turn_id: UUID, position: int, wh
     if not turns.pick(session, workspace_id, turn_id, position):
         return GONE
     deliveries.show_again(session, turn_id)
-    return f"Number {position + 1} it is. The conversation goes on from there."
+    return sentences.PICKED.given(number=position + 1)
 
 
 def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str, who: Who) -> str:
@@ -379,4 +377,4 @@ def _delete(session: Session, workspace_id: UUID, turn_id: UUID, source_id: str,
         what = {"turn": str(turn_id)}
         session.add(Audit(workspace_id=workspace_id, source_id=source_id, person_id=by, action="delete", details=what))
     deliveries.take_away(session, *(gone or [turn_id]))  # what was deleted before may still be shown
-    return DELETED
+    return sentences.DELETED

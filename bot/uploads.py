@@ -6,10 +6,10 @@ import io
 
 from PIL import Image
 
+from bot.sentences import NO_ALT_TEXT, ONE_OF
 from storage.deliveries import DuePicture
+from storage.sentences import told
 
-NO_ALT_TEXT = "A picture that Likeness drew."
-PREVIEW_ALT_TEXT = "The picture as it is being drawn."
 QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
 
 
@@ -20,10 +20,10 @@ def fitting(picture: DuePicture, data: bytes, limit: int) -> tuple[bytes, str]:
     return _smaller(data, limit), "jpg"
 
 
-def described(picture: DuePicture, number: int, of: int, most: int) -> str:
+def described(picture: DuePicture, number: int, of: int, most: int, language: str) -> str:
     """The alt text of a picture, in so many characters at most; of several that are shown at once it says which it is."""
     alt_text = picture.alt_text or NO_ALT_TEXT
-    return (f"Picture {number} of {of}. {alt_text}" if of > 1 else alt_text)[:most]
+    return told(ONE_OF.given(number=number, of=of, shown=alt_text) if of > 1 else alt_text, language)[:most]
 
 
 def _smaller(data: bytes, limit: int) -> bytes:

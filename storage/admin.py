@@ -17,19 +17,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from storage.sentences import BLOCKED, ONE_TURN, PAUSED, TURNS, USED_UP, Sentence, several
 from storage.tables import Audit, Person, Status, Turn, Usage, Workspace
 
 COMPARE = "compare"  # in a workspace's settings: percent of its turns that two configurations draw; in a turn's options: this one
 MOST_ACTIVE = 5
 TODAY = cast(func.timezone("UTC", func.now()), Date)
-BLOCKED = "An admin has blocked you here, so I cannot draw for you; please ask them about it."
-PAUSED = "An admin has paused me here; please ask again when I am resumed."
-USED_UP = "Today's quota of {quota} here is used up, with what still waits; please ask again after midnight UTC."
 
 
-def turns_of(count: int) -> str:
+def turns_of(count: int) -> Sentence:
     """A number of turns in words."""
-    return "1 turn" if count == 1 else f"{count:,} turns"
+    return several(count, ONE_TURN, TURNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ _COUNTED = text(
 ).bindparams(bindparam("workspace_id", type_=Uuid), bindparam("person_id", type_=Uuid))
 
 
-def refusal(session: Session, workspace_id: UUID, person_id: UUID, rules: Rules, *, blocked: bool) -> str | None:
+def refusal(session: Session, workspace_id: UUID, person_id: UUID, rules: Rules, *, blocked: bool) -> Sentence | None:
     """Why no turn of this person is taken in just now, as a sentence to them. Asks the database only where a quota is set.
 
     With a quota, further turns of the person wait until this transaction ends: none can slip in beside it.
@@ -76,7 +74,7 @@ def refusal(session: Session, workspace_id: UUID, person_id: UUID, rules: Rules,
     person = int.from_bytes(person_id.bytes[-4:], signed=True)
     session.execute(select(func.pg_advisory_xact_lock(_QUOTA_LOCK, person)))
     counted = session.scalars(_COUNTED, {"workspace_id": workspace_id, "person_id": person_id}).one()
-    return USED_UP.format(quota=turns_of(rules.quota)) if counted >= rules.quota else None
+    return USED_UP.given(quota=turns_of(rules.quota)) if counted >= rules.quota else None
 
 
 def used_today(session: Session, workspace_id: UUID, author: str) -> int:
@@ -88,7 +86,7 @@ def used_today(session: Session, workspace_id: UUID, author: str) -> int:
     return 0 if person_id is None else int(session.execute(_COUNTED, given).scalar_one())
 
 
-def barred(session: Session, workspace_id: UUID, author: str) -> str | None:
+def barred(session: Session, workspace_id: UUID, author: str) -> Sentence | None:
     """Why somebody, by the platform's own id, may change nothing here, as a sentence to them. None: they may."""
     blocked = session.scalar(
         select(Person.blocked_at).where(Person.workspace_id == workspace_id, Person.external_id == author)

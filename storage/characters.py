@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import conversations
+from storage import conversations, sentences
 from storage.tables import Appearance, Audit, Character, Conversation, Encoding, Person, Picture, Reference
 from storage.turns import StoredBlob, keep_blobs, storable
 
@@ -25,8 +25,6 @@ DESCRIPTION_LIMIT = 500
 REFERENCE_LIMIT = 10
 CONSENT = "Everybody in these pictures agrees that what is drawn of them is compared with their face."
 JOINERS = "\u200c\u200d"  # which Persian, Hindi and others write with
-
-_TAKEN = "There is a character named {name} already. Choose another name, or rename that one."
 
 
 class CharacterProblem(Exception):
@@ -37,13 +35,13 @@ def clean_name(name: str) -> str:
     """A name as it is kept. Raises `CharacterProblem` when it is none."""
     cleaned = " ".join(unicodedata.normalize("NFC", name).split())
     if not cleaned:
-        raise CharacterProblem("A character needs a name.")
+        raise CharacterProblem(sentences.NO_NAME)
     if len(cleaned) > NAME_LIMIT:
-        raise CharacterProblem(f"A name has at most {NAME_LIMIT} characters.")
+        raise CharacterProblem(sentences.NAME_TOO_LONG.given(most=NAME_LIMIT))
     if not cleaned[0].isalpha() or any(
         unicodedata.category(letter)[0] == "C" and letter not in JOINERS for letter in cleaned
     ):
-        raise CharacterProblem("A name begins with a letter, like Olivia.")
+        raise CharacterProblem(sentences.NO_LETTER)
     return cleaned
 
 
@@ -65,7 +63,7 @@ def create(
     """
     name, description = clean_name(name), storable(description).strip()
     if len(description) > DESCRIPTION_LIMIT:
-        raise CharacterProblem(f"A description has at most {DESCRIPTION_LIMIT} characters.")
+        raise CharacterProblem(sentences.DESCRIPTION_TOO_LONG.given(most=DESCRIPTION_LIMIT))
     _free(session, workspace_id, conversation_id, None, name)
     character_id = uuid7()
     session.add(
@@ -118,7 +116,7 @@ def add_references(
         return False
     if len(known) + len(new) > REFERENCE_LIMIT:
         raise CharacterProblem(
-            f"A character has at most {REFERENCE_LIMIT} pictures; {character.name} has {len(known)}."
+            sentences.ENOUGH_PICTURES.given(most=REFERENCE_LIMIT, name=character.name, count=len(known))
         )
     drawn = select(Picture.id).where(Picture.workspace_id == workspace_id, Picture.blob_key == Reference.blob_key)
     unagreed = character.consent is None and session.scalar(
@@ -288,7 +286,7 @@ def _lock(session: Session, workspace_id: UUID, character_id: UUID) -> Character
         .execution_options(populate_existing=True)  # it may have been read before it was locked
     ).scalar_one_or_none()
     if character is None:
-        raise CharacterProblem("That character does not exist any more.")
+        raise CharacterProblem(sentences.NO_SUCH_CHARACTER)
     return character
 
 
@@ -314,7 +312,7 @@ def _free(
         line = [turn for turn, _ in conversations.path(session, workspace_id, head_id)]
         for one in conversations.in_scope(session, workspace_id, conversation_id, line):
             if one.turn_id is not None and one.id != besides and one.name.lower() == name.lower():
-                raise CharacterProblem(_TAKEN.format(name=one.name))
+                raise CharacterProblem(sentences.NAME_TAKEN.given(name=one.name))
     else:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(workspace_id), 0))))
     taken = session.scalar(
@@ -328,4 +326,4 @@ def _free(
         )
     )
     if taken is not None:
-        raise CharacterProblem(_TAKEN.format(name=taken))
+        raise CharacterProblem(sentences.NAME_TAKEN.given(name=taken))

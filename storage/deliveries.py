@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from storage import events
 from storage.database import single
+from storage.sentences import LANGUAGES
 from storage.tables import Delivery, Kind, Status, Workspace
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
@@ -52,6 +53,7 @@ class Due:
     compares: bool = False  # whether two configurations drew it, to be voted on
     deleted: bool = False  # by a person: what was shown is to go
     shown: bool = False  # whether it stood there before: if it is gone now, somebody has removed it
+    language: str = LANGUAGES[0]  # of whoever asked for it
     files: dict[str, str] = field(default_factory=dict)  # uploaded already: the platform's ids by what they show
 
 
@@ -71,6 +73,7 @@ _LEASE = text(
                   deliveries.files, deliveries.shown_at IS NOT NULL AS shown
     )
     SELECT t.id, t.conversation_id, t.workspace_id, w.external_id, c.channel, c.thread, t.source_id, t.status, t.reply, t.kind,
+           t.options ->> 'language' AS language,
            t.deleted_at IS NOT NULL AS deleted, t.kind = 'variations' AND t.picked_at IS NULL AS unpicked,
            leased.message_id, leased.attempts, leased.files, leased.shown,
            (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text) ORDER BY p.position)
@@ -106,6 +109,7 @@ def lease(session: Session, platform: str, owner: UUID, *, seconds: float, limit
             compares=row.compares,
             deleted=row.deleted,
             shown=row.shown,
+            language=row.language or LANGUAGES[0],
             files=row.files,
         )
         for row in rows

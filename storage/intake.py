@@ -15,6 +15,9 @@ from typing import Literal
 
 from PIL import Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
+from storage import sentences
+from storage.sentences import Sentence
+
 Reason = Literal["not_a_picture", "too_many_bytes", "too_many_pixels", "too_small", "too_slow", "broken"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -41,7 +44,7 @@ _one_large_picture = threading.Lock()
 class PictureRefused(Exception):
     """A picture that is not kept; the message is one plain sentence to the person who sent it."""
 
-    def __init__(self, reason: Reason, sentence: str) -> None:
+    def __init__(self, reason: Reason, sentence: Sentence) -> None:
         super().__init__(sentence)
         self.reason: Reason = reason
 
@@ -80,8 +83,8 @@ def check_picture(
     Equal bytes give an equal result with one version of Pillow.
     """
     if len(data) > max_bytes:
-        sentence = f"This picture has {_megabytes(len(data))} and I take up to {_megabytes(max_bytes)}: "
-        raise PictureRefused("too_many_bytes", sentence + "please send a smaller one.")
+        sizes = {"size": _megabytes(len(data)), "most": _megabytes(max_bytes)}
+        raise PictureRefused("too_many_bytes", sentences.TOO_MANY_BYTES.given(**sizes))
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             if picture.format == "WEBP":
@@ -101,13 +104,9 @@ def check_picture(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(max_pixels) from error
     except UnidentifiedImageError as error:
-        raise PictureRefused(
-            "not_a_picture", "I cannot read this file as a picture: please send a JPEG, PNG, WebP or GIF."
-        ) from error
+        raise PictureRefused("not_a_picture", sentences.NOT_A_PICTURE) from error
     except Exception as error:  # a decoder may raise anything over hostile bytes, and all of it means the same
-        raise PictureRefused(
-            "broken", "This picture is damaged or was cut off on its way: please send it again."
-        ) from error
+        raise PictureRefused("broken", sentences.DAMAGED) from error
     return Intake(encoded, content_type, upright.width, upright.height, animated)
 
 
@@ -117,27 +116,24 @@ def _check_size(size: tuple[int, int], max_pixels: int, max_side: int, min_side:
     if width * height > max_pixels:
         raise _too_many_pixels(max_pixels)
     if min(size) < min_side:
-        sentence = f"This picture has only {width} × {height} pixels and I need {min_side} on each side: "
-        raise PictureRefused("too_small", sentence + "please send a larger one.")
+        sides = {"width": str(width), "height": str(height), "least": str(min_side)}
+        raise PictureRefused("too_small", sentences.TOO_SMALL.given(**sides))
     if min(size) * max_side < min_side * max(size):  # it would become too small by being reduced
-        raise PictureRefused("too_small", "This picture is too narrow to see anything in it: please send a wider one.")
+        raise PictureRefused("too_small", sentences.TOO_NARROW)
 
 
 def _check_scans(jpeg: bytes) -> None:
     # The marker of a scan cannot occur within compressed data, and hardly ever does in metadata.
     if jpeg.count(b"\xff\xda") > _MOST_SCANS:
-        raise PictureRefused(
-            "too_slow", "This picture is stored in a way that takes too long to read: please save it anew."
-        )
+        raise PictureRefused("too_slow", sentences.TOO_SLOW)
 
 
 def _too_many_pixels(max_pixels: int) -> PictureRefused:
-    sentence = f"This picture has more than {max_pixels / 1e6:.0f} megapixels: please send a smaller one."
-    return PictureRefused("too_many_pixels", sentence)
+    return PictureRefused("too_many_pixels", sentences.TOO_MANY_PIXELS.given(most=round(max_pixels / 1e6)))
 
 
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB".replace(".0 ", " ")
+def _megabytes(count: int) -> float:
+    return round(count / 1e6, 1)
 
 
 def _reduced(picture: Image.Image, max_side: int) -> Image.Image:

@@ -19,11 +19,13 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     Float,
     Integer,
     Text,
     Uuid,
     bindparam,
+    case,
     cast,
     delete,
     exists,
@@ -36,9 +38,10 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from storage import admin, conversations, events
+from storage import admin, conversations, events, sentences
 from storage.conversations import Box, Line
 from storage.database import single
+from storage.sentences import LANGUAGES, Sentence, language_of, told
 from storage.tables import (
     FINAL,
     Appearance,
@@ -82,7 +85,9 @@ class Request:
     workspace_name: str = ""
     attachments: tuple[str, ...] = ()  # links that the platform's adapter can fetch
     reply_to: UUID | None = None  # the turn replied to, or done again; otherwise the head
+    language: str = ""  # that its author reads, by BCP 47 tag
     seed: int | None = None
+    aspect: str = ""  # one of the engine's, by name (`storage.aspects`); empty leaves it to the engine
     moderates: bool = False  # whether the author may end what others asked for
 
 
@@ -211,6 +216,7 @@ class Place:
     ahead: int
     workers: int
     seconds: float | None
+    language: str = LANGUAGES[0]  # of whoever waits
 
 
 # -- receive ----------------------------------------------------------------------------------------------------------
@@ -308,24 +314,26 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
     parent_id, words, attachments, problem = here.head_id, request.text, request.attachments, _problem(request, limits)
     kept: Sequence[str] = ()
     copied: UUID | None = None
+    aspect = request.aspect
     if request.reply_to is not None:
         target = _target(session, here, request.reply_to)
         if target is None:
-            problem = _NOT_FOUND
+            problem = sentences.NOT_FOUND
         elif request.kind is Kind.ENLARGE:
             parent_id, words, copied = target.id, target.text, target.id
-            problem = None if _has_picture(session, target.id) else "There is no picture that I could enlarge."
-        elif request.kind in REPEATS and target.kind in REPEATS and target.reply in (_NOT_FOUND, _NOTHING_AGAIN):
-            problem = _NOTHING_AGAIN
+            problem = None if _has_picture(session, target.id) else sentences.NOTHING_TO_ENLARGE
+        elif request.kind in REPEATS and target.kind in REPEATS and target.reply in NOT_DRAWN:
+            problem = sentences.NOTHING_AGAIN
         elif request.kind in REPEATS:
             parent_id, words, copied = target.parent_id, target.text, target.id
             kept = _attached(session, target.id)
             attachments = () if kept else tuple(target.attachments)
+            aspect = aspect or target.options.get(ASPECT, "")
             problem = _problem(replace(request, text=words, attachments=attachments or tuple(kept)), limits)
         else:
             parent_id = target.id
     elif request.kind is not Kind.SAY:
-        problem = _NOTHING_AGAIN
+        problem = sentences.NOTHING_AGAIN
     if problem is None:
         rules = admin.Rules.of(here.workspace_settings)
         blocked = here.blocked_at is not None
@@ -346,11 +354,11 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
             "kind": request.kind,
             "text": words,
             "attachments": list(attachments),
-            "options": _options(request, here.workspace_settings, copied),
+            "options": _options(request, here.workspace_settings, copied, aspect),
             "engine": chosen_engine,
             "seed": secrets.randbelow(SEEDS) if request.seed is None else request.seed % SEEDS,
             "status": status,
-            "reply": problem or "",
+            "reply": told(problem or "", request.language),
             "platform": request.platform,
             "title": _title(words),
         },
@@ -366,6 +374,9 @@ def receive(session: Session, request: Request, *, engine: str, limits: Limits) 
 
 REPEATS = frozenset({Kind.AGAIN, Kind.VARIATIONS})
 """Kinds that draw once more what another turn asked for."""
+
+NOT_DRAWN = frozenset({*sentences.NOT_FOUND.words, *sentences.NOTHING_AGAIN.words})
+"""Replies of those that found nothing to draw once more."""
 
 
 def _target(session: Session, here: Any, turn_id: UUID) -> Turn | None:
@@ -387,15 +398,21 @@ def _has_picture(session: Session, turn_id: UUID) -> bool:
     return session.scalar(select(Picture.id).where(Picture.turn_id == turn_id, Picture.chosen)) is not None
 
 
+ASPECT = "aspect"  # in a turn's options: what somebody chose its pictures to be, by name
+LANGUAGE = "language"  # in a turn's options: of whoever asked, where it is another than English
 OF = "of"  # in a turn's options: the turn whose words it has, where somebody pressed a button instead of writing
 
 
-def _options(request: Request, workspace_settings: dict[str, Any], copied: UUID | None) -> dict[str, Any]:
+def _options(request: Request, workspace_settings: dict[str, Any], copied: UUID | None, aspect: str) -> dict[str, Any]:
     """What a turn is asked besides its words: now and then, where the workspace wants it, that two draw it to be compared."""
+    chosen = {ASPECT: aspect} if aspect else {}
+    if (language := language_of(request.language)) != LANGUAGES[0]:
+        chosen[LANGUAGE] = language
     if copied is not None:
-        return {OF: str(copied)}
+        return chosen | {OF: str(copied)}
     share = workspace_settings.get(admin.COMPARE, 0)
-    return {admin.COMPARE: True} if request.kind is Kind.SAY and secrets.randbelow(100) < share else {}
+    compared = request.kind is Kind.SAY and secrets.randbelow(100) < share
+    return chosen | ({admin.COMPARE: True} if compared else {})
 
 
 def _arrive(session: Session, request: Request) -> Any:
@@ -427,21 +444,14 @@ def _known(session: Session, workspace_id: UUID, source_id: str) -> Receipt:
     return Receipt(known.id, known.conversation_id, workspace_id, status, known.engine, duplicate=True, ring=ring)
 
 
-_NOTHING_AGAIN = "There is no picture yet that I could draw again."
-_NOT_FOUND = "I cannot find the picture that this belongs to; it may have been deleted. Please say it anew."
-
-
-def _problem(request: Request, limits: Limits) -> str | None:
+def _problem(request: Request, limits: Limits) -> Sentence | None:
     """Why the request cannot become a picture, as a sentence to the person."""
     if not request.text.strip() and not request.attachments:
-        return "Your message has no words in it. Tell me whom to draw and where."
+        return sentences.NO_WORDS
     if len(request.text) > limits.text:
-        return (
-            f"Your message has {len(request.text):,} characters; I read at most {limits.text:,}. "
-            "Please shorten it and send it again."
-        )
+        return sentences.TOO_LONG.given(count=len(request.text), most=limits.text)
     if len(request.attachments) > limits.attachments:
-        return f"You attached {len(request.attachments)} pictures; I take at most {limits.attachments} at once."
+        return sentences.TOO_MANY_PICTURES.given(count=len(request.attachments), most=limits.attachments)
     return None
 
 
@@ -522,7 +532,7 @@ def admit(
     keep_blobs(session, turn.workspace_id, pictures)
     for position, blob in enumerate(pictures):
         session.add(Reference(workspace_id=turn.workspace_id, turn_id=turn_id, position=position, blob_key=blob.key))
-    turn.status, turn.reply = Status.QUEUED, remark
+    turn.status, turn.reply = Status.QUEUED, told(remark, turn.options.get(LANGUAGE, ""))
     session.flush()
     if turn.ready_at is None:
         return False
@@ -860,12 +870,12 @@ def keep_blobs(session: Session, workspace_id: UUID, blobs: Sequence[StoredBlob]
 
 def cancel(session: Session, workspace_id: UUID, turn_id: UUID) -> bool:
     """End a turn that has not ended. Whoever draws it loses the right to finish it. False: it had ended already."""
-    return bool(_end(session, [turn_id], Status.CANCELLED, "Cancelled.", workspace_id=workspace_id))
+    return bool(_end(session, [turn_id], Status.CANCELLED, sentences.CANCELLED, workspace_id=workspace_id))
 
 
 def cancel_all(session: Session, workspace_id: UUID, turn_ids: Sequence[UUID]) -> int:
     """`cancel`, for many turns at once: one after the other would lock turns after persons. Returns how many ended."""
-    return _end(session, turn_ids, Status.CANCELLED, "Cancelled.", workspace_id=workspace_id)
+    return _end(session, turn_ids, Status.CANCELLED, sentences.CANCELLED, workspace_id=workspace_id)
 
 
 def undo(session: Session, workspace_id: UUID, conversation_id: UUID) -> UUID | None:
@@ -936,7 +946,7 @@ def delete_turn(session: Session, workspace_id: UUID, turn_id: UUID) -> list[UUI
     enlarged = session.scalars(
         select(Turn.id).where(Turn.parent_id == turn_id, Turn.kind == Kind.ENLARGE, Turn.deleted_at.is_(None))
     ).all()
-    _end(session, [turn_id, *enlarged], Status.CANCELLED, "Cancelled.", workspace_id=workspace_id)
+    _end(session, [turn_id, *enlarged], Status.CANCELLED, sentences.CANCELLED, workspace_id=workspace_id)
     turn = _locked(session, workspace_id, turn_id)
     if turn is None or turn.deleted_at is not None:
         return []
@@ -1011,7 +1021,13 @@ def _end(
     session.execute(
         update(Turn)
         .where(Turn.id.in_(ids))
-        .values(status=status, reply=reply, fencing=Turn.fencing + 1, finished_at=func.now(), lease_until=None)
+        .values(
+            status=status,
+            reply=_in_its_language(reply),
+            fencing=Turn.fencing + 1,
+            finished_at=func.now(),
+            lease_until=None,
+        )
     )
     claimable: dict[UUID, int] = {}
     for row in locked:
@@ -1019,6 +1035,14 @@ def _end(
             claimable[row.person_id] = claimable.get(row.person_id, 0) + 1
     _settle(session, ids, claimable, ended=line_ends)
     return len(ids)
+
+
+def _in_its_language(reply: str) -> str | ColumnElement[str]:
+    """A reply as it is kept with each of several turns."""
+    if not isinstance(reply, Sentence):
+        return reply
+    english, *_ = reply.words
+    return case(dict(zip(LANGUAGES, reply.words, strict=True)), value=Turn.options.op("->>")(LANGUAGE), else_=english)
 
 
 # A statement of its own, after the one that ended the turns: only a new snapshot sees the children that `receive` was just
@@ -1121,9 +1145,9 @@ _MISCOUNTED = text(
 )
 
 
-def failure(turn_id: UUID, why: str) -> str:
+def failure(turn_id: UUID, why: Sentence) -> Sentence:
     """The sentence for a failed turn: what happened, what to do next, and a short reference for the log."""
-    return f"{why} Please try again; if it happens again, tell an admin this reference: {turn_id.hex[-8:]}."
+    return sentences.FAILED.given(why=why, reference=turn_id.hex[-8:])
 
 
 def sweep(session: Session, *, strikes: int, admit_seconds: float, heartbeat_seconds: float) -> Swept | None:
@@ -1134,11 +1158,9 @@ def sweep(session: Session, *, strikes: int, admit_seconds: float, heartbeat_sec
     for row in session.execute(_EXPIRED).all():
         struck = row.strikes + (0 if row.stopping else 1)
         if row.overdue:
-            swept.failed += _end(session, [row.id], Status.FAILED, failure(row.id, "Drawing this took too long."))
+            swept.failed += _end(session, [row.id], Status.FAILED, failure(row.id, sentences.TOOK_TOO_LONG))
         elif struck >= strikes:
-            swept.failed += _end(
-                session, [row.id], Status.FAILED, failure(row.id, "This could not be drawn: it failed repeatedly.")
-            )
+            swept.failed += _end(session, [row.id], Status.FAILED, failure(row.id, sentences.FAILED_REPEATEDLY))
         else:
             session.execute(
                 update(Turn)
@@ -1232,7 +1254,8 @@ def known(session: Session, platform: str, workspace: str, turn_id: UUID) -> Kno
 _PLACES = text(
     """
     WITH asked AS (
-        SELECT id, engine, status, extract(epoch FROM now() - started_at) AS running FROM turns WHERE id = ANY(:ids)
+        SELECT id, engine, status, options ->> 'language' AS language, extract(epoch FROM now() - started_at) AS running
+        FROM turns WHERE id = ANY(:ids)
     ),
     engines AS (
         SELECT one.engine, (
@@ -1246,7 +1269,7 @@ _PLACES = text(
         FROM engines JOIN turns t ON t.engine = engines.engine AND t.status IN ('received', 'queued', 'running')
         WHERE t.id <= :last
     )
-    SELECT asked.id, asked.engine, asked.status, asked.running, engines.usual, coalesce(waiting.ahead, 0) AS ahead
+    SELECT asked.id, asked.engine, asked.status, asked.language, asked.running, engines.usual, coalesce(waiting.ahead, 0) AS ahead
     FROM asked LEFT JOIN engines ON engines.engine = asked.engine LEFT JOIN waiting ON waiting.id = asked.id
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("last", type_=Uuid))
@@ -1263,15 +1286,15 @@ def places(session: Session, turn_ids: Sequence[UUID], *, heartbeat_seconds: flo
     live = live_workers(session, heartbeat_seconds)
     found = {}
     for row in rows:
-        status, workers = Status(row.status), live.get(row.engine, 0)
+        status, workers, language = Status(row.status), live.get(row.engine, 0), row.language or LANGUAGES[0]
         if status.final:
-            found[row.id] = Place(status, 0, workers, 0.0)
+            found[row.id] = Place(status, 0, workers, 0.0, language)
             continue
         ahead = 0 if status is Status.RUNNING else int(row.ahead)
         seconds = None
         if row.usual is not None and workers:
             seconds = max(0.0, float(row.usual) * (1 + ahead / workers) - float(row.running or 0))
-        found[row.id] = Place(status, ahead, workers, seconds)
+        found[row.id] = Place(status, ahead, workers, seconds, language)
     return found
 
 

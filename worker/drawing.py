@@ -23,11 +23,13 @@ import numpy as np
 from PIL import Image
 from sqlalchemy.exc import DBAPIError
 
-from storage import admin, characters, turns, workers
+from storage import admin, characters, sentences, turns, workers
+from storage.aspects import named
 from storage.blobs import BlobError, BlobMissing, Blobs, BlobsUnavailable, key_for
 from storage.conversations import InScope, Line, PastTurn
 from storage.database import Database, DatabaseUnavailable
 from storage.events import ENDED, Progress, ProgressSender
+from storage.sentences import told
 from storage.settings import Settings
 from storage.tables import Kind, Status
 from storage.tickets import Bell
@@ -223,8 +225,8 @@ class Drawer:
                 self._database.run(turns.release, claim.turn_id, claim.fencing, modest=True)
                 self._bell.ring_until(self._engine_name, 1)
                 raise SystemExit(OUT_OF_MEMORY) from error
-            why = "This is more than my memory holds."
-            outcome = Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
+            why = turns.failure(claim.turn_id, sentences.OUT_OF_MEMORY)
+            outcome = Outcome(Status.FAILED, told(why, claim.options.get(turns.LANGUAGE, "")))
         if before_finish is not None:
             before_finish(claim)
         finished = self._database.run(turns.finish, claim.turn_id, claim.fencing, outcome)
@@ -239,6 +241,7 @@ class Drawer:
 
     def _outcome(self, claim: Claim, lease: Lease) -> Outcome:
         """What comes of the turn. A drawing that breaks ends as failed here, not as a crash of the worker."""
+        language = claim.options.get(turns.LANGUAGE, "")
         try:
             if claim.kind is Kind.ENLARGE:
                 return self._enlarge(claim)
@@ -247,6 +250,9 @@ class Drawer:
             message = self._message(claim)
             reading = self._engine.read(history, message, on_reply=self._replier(claim, lease))
             lease.check()
+            if reading.draws and (chosen := claim.options.get(turns.ASPECT, message.aspect)) != message.aspect:
+                other = told(sentences.OTHER_ASPECT.given(aspect=chosen), language)
+                reading = replace(reading, reply=f"{reading.reply} {other}")
             drawn = self._drawn(claim, history, message, reading, lease)
             lease.check()
             return self._keep(claim, reading, drawn)
@@ -256,14 +262,14 @@ class Drawer:
             raise  # it ends the process: `draw_next`
         except BlobMissing:
             log.exception("turn %s needs something that is gone", claim.turn_id)
-            why = "A picture that I was to look at is gone from the store."
+            why = sentences.PICTURE_LOST
         except BlobsUnavailable:
             log.exception("turn %s was not kept", claim.turn_id)
-            why = "The picture could not be stored."
+            why = sentences.NOT_STORED
         except Exception:  # whatever an engine raises, the turn ends with a sentence and the worker goes on
             log.exception("turn %s (reference %s) failed", claim.turn_id, claim.turn_id.hex[-8:])
-            why = "Something broke while I was drawing this."
-        return Outcome(Status.FAILED, turns.failure(claim.turn_id, why))
+            why = sentences.BROKE
+        return Outcome(Status.FAILED, told(turns.failure(claim.turn_id, why), language))
 
     def _drawn(
         self, claim: Claim, history: History, message: ChatMessage, reading: Reading, lease: Lease
@@ -277,7 +283,8 @@ class Drawer:
                 on_step=self._stepper(claim, reading, lease),
             )
             return [Drawn(Kept(one, (), 1)) for one in drawings]
-        if self._compared is None or not claim.options.get(admin.COMPARE) or not reading.draws:
+        compared = reading.draws and claim.options.get(admin.COMPARE)
+        if self._compared is None or not compared or not _draws_as(self._compared, message.aspect):
             return [Drawn(self._draw(claim, reading, lease))]
         return self._two(claim, history, message, reading, lease)
 
@@ -405,11 +412,13 @@ class Drawer:
             self._records_size -= gone.size
 
     def _message(self, claim: Claim) -> ChatMessage:
+        chosen = claim.options.get(turns.ASPECT, "")
         return ChatMessage(
             text=claim.text,
             references=tuple(self._picture(key) for key in claim.line.attachment_keys),
             characters=tuple(self._character(claim, character) for character in claim.line.characters),
             seed=claim.seed,
+            aspect=chosen if _draws_as(self._engine, chosen) else "",
             modest=bool(claim.options.get(turns.MODEST)),
         )
 
@@ -485,17 +494,19 @@ class Drawer:
 
     def _enlarge(self, claim: Claim) -> Outcome:
         """The picture of the turn before, larger. It is no part of the history, and leaves no record."""
+        language = claim.options.get(turns.LANGUAGE, "")
         key = claim.line.past[-1].picture_key if claim.line.past else None
         if key is None:
-            return Outcome(Status.REFUSED, "The picture that I was to enlarge is gone.")
+            return Outcome(Status.REFUSED, told(sentences.ORIGINAL_GONE, language))
         try:
             picture = enlarged(self._picture(key))
         except ValueError:
-            return Outcome(Status.REFUSED, "This picture is as large as I can make it.")
+            return Outcome(Status.REFUSED, told(sentences.LARGEST, language))
         blob = self._put(claim, "pictures", partial(_png, picture), ".png", "image/png")
-        size = f"{picture.width} × {picture.height} pixels"
-        alt = f"The picture before, enlarged to {size}: {claim.line.past[-1].reply}"
-        return Outcome(Status.DONE, f"Enlarged to {size}.", (DrawnPicture(blob, picture.width, picture.height, alt),))
+        size = {"width": str(picture.width), "height": str(picture.height)}
+        alt = told(sentences.BEFORE_ENLARGED.given(shown=claim.line.past[-1].reply, **size), language)
+        said = told(sentences.ENLARGED.given(**size), language)
+        return Outcome(Status.DONE, said, (DrawnPicture(blob, picture.width, picture.height, alt),))
 
     def _keep(self, claim: Claim, reading: Reading, drawn: Sequence[Drawn]) -> Outcome:
         first, record = drawn[0].kept, drawn[0].kept.drawing.record
@@ -563,6 +574,11 @@ def _shown(
         shows=tuple(Shown(who, versions[who], *_seen(seen.get(who))) for who in reading.characters if who in versions),
         configuration=one.configuration,
     )
+
+
+def _draws_as(engine: Engine, aspect: str) -> bool:
+    """Whether an engine can draw what somebody chose; anything, where nothing was chosen."""
+    return not aspect or aspect in named(engine.abilities.sizes)
 
 
 def _cast(reading: Reading) -> tuple[UUID | str, ...]:

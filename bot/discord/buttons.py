@@ -10,8 +10,9 @@ import discord
 
 from bot.buttons import MARK, Press, custom_id, obey
 from bot.discord.client import Interaction
-from bot.discord.places import PLATFORM, allowed_in, moderates, place_of, problem, source_of, workspace_of
-from bot.turns import GONE, Who
+from bot.discord.places import PLATFORM, allowed_in, language_of, moderates, place_of, problem, source_of, workspace_of
+from bot.sentences import GONE
+from bot.turns import Who
 from storage.tables import Kind
 
 
@@ -57,6 +58,7 @@ class TurnButton(
         if (sentence := problem(channel, allowed_in(interaction))) is not None:
             return sentence
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        request = place.request(source_of(interaction), interaction.user, "", kind=kind, reply_to=self._turn_id)
+        user, language = interaction.user, language_of(interaction)
+        request = place.request(source_of(interaction), user, "", language=language, kind=kind, reply_to=self._turn_id)
         answer = await client.receive(request)
         return answer.text if answer is not None else None

@@ -24,19 +24,22 @@ from bot.albums import Albums
 from bot.characters import Characters
 from bot.discord import NoToken, render
 from bot.discord.missed import missed, missed_in
-from bot.discord.places import NOT_HERE, PLATFORM, allowed_to, place_of, problem
+from bot.discord.places import PLATFORM, allowed_to, language_in, language_of, place_of, problem
 from bot.discord.platform import DiscordPlatform
+from bot.discord.sentences import IN_CHANNEL, NOT_HERE
 from bot.discord.tree import Tree
 from bot.forgetme import Forgetting
 from bot.listening import Listening
 from bot.pace import Throttle
 from bot.preferences import Choices
 from bot.replies import Replies
+from bot.sentences import ATTACHMENT_GONE, AWAY, BROKEN, ELSEWHERE, TOO_LARGE, WITH_REFERENCE
 from bot.services import Services, end
 from bot.sweeper import Sweeper
 from bot.turns import Answer, AttachmentGone, Turns
 from bot.waiting import Waiting
 from storage.database import DatabaseUnavailable
+from storage.sentences import Sentence, told
 from storage.turns import Receipt, Request
 
 if TYPE_CHECKING:
@@ -50,9 +53,6 @@ FETCH_SECONDS = 30.0
 GUILDS_SECONDS = 0.5  # between two servers that are told of at the start; what comes later is caught up by itself
 CATCH_UP_PAUSES = (0, 2, 5, 15, 60, 300)
 ALIVE = "discord-alive"  # a file in the data folder
-AWAY = "I cannot take this in just now. Please try again in a moment."
-BROKEN = "Something went wrong on my side. Please try again."
-"""Followed by a reference."""
 
 NO_INTENT = (
     "Discord does not let the bot read all messages: switch on “Message Content Intent” under Bot in the developer portal, "
@@ -240,6 +240,7 @@ class LikenessClient(discord.AutoShardedClient):
             f"message:{message.id}",
             message.author,
             self._text_of(message),
+            language=language_in(message.guild),
             attachments=tuple(one.url for one in message.attachments),
             reply_to=await self.turns.shown_in(PLATFORM, place.workspace, str(replied)) if replied else None,
             moderates=isinstance(message.author, discord.Member)
@@ -247,7 +248,7 @@ class LikenessClient(discord.AutoShardedClient):
         )
         answer = await self.receive(request)
         if answer is not None:
-            await self._say(message, render.words(answer.text))
+            await self._say(message, answer.text)
 
     async def receive(self, request: Request) -> Answer | None:
         """Take a request in, and follow the turn that comes of it. Returns what to say at once, for a command."""
@@ -268,12 +269,14 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def _say(self, message: discord.Message, sentence: str) -> None:
         """Say something at once: there if that is possible, else to the person; once, however many processes say it."""
-        nonce = f"answer{message.id}"
+        nonce, language = f"answer{message.id}", language_in(message.guild)
         try:
-            await message.channel.send(sentence, reference=message, mention_author=False, nonce=nonce)
+            words = render.words(told(sentence, language))
+            await message.channel.send(words, reference=message, mention_author=False, nonce=nonce)
         except discord.Forbidden:
             with contextlib.suppress(discord.HTTPException):
-                await message.author.send(f"In {getattr(message.channel, 'mention', 'that channel')}: {sentence}")
+                channel = getattr(message.channel, "mention", "Discord")
+                await message.author.send(told(IN_CHANNEL.given(channel=channel, what=sentence), language))
 
     def _text_of(self, message: discord.Message) -> str:
         """The words without the mention of the bot, and with names in place of the mentions of others."""
@@ -286,7 +289,7 @@ class LikenessClient(discord.AutoShardedClient):
     async def fetch(self, link: str) -> bytes:
         """An attachment, from Discord's own hosts only, no longer than a picture may be; the token stays here."""
         if not self.platform.is_ours(link):
-            raise AttachmentGone("I only take pictures that are uploaded to Discord. Please upload the picture itself.")
+            raise AttachmentGone(ELSEWHERE.given(platform="Discord"))
         most = self.services.settings.attachment_bytes
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         async with (
@@ -294,13 +297,13 @@ class LikenessClient(discord.AutoShardedClient):
             session.get(link, allow_redirects=False) as answer,
         ):
             if answer.status in (403, 404):
-                raise AttachmentGone("The picture that you attached is gone. Please attach it again.")
+                raise AttachmentGone(ATTACHMENT_GONE)
             answer.raise_for_status()
             data = bytearray()
             async for part in answer.content.iter_chunked(2**16):
                 data += part
                 if len(data) > most:
-                    raise AttachmentGone(f"I take pictures of up to {most / 1e6:.0f} MB. Please send a smaller one.")
+                    raise AttachmentGone(TOO_LARGE.given(most=round(most / 1e6)))
             return bytes(data)
 
     # -- interactions --------------------------------------------------------------------------------------------------
@@ -316,17 +319,17 @@ class LikenessClient(discord.AutoShardedClient):
             said = _failed(error, f"interaction {interaction.id}")
         if said is None:
             await interaction.delete_original_response()
-        elif isinstance(said, str):
-            await interaction.edit_original_response(content=render.words(said))
-        else:
-            await interaction.edit_original_response(content=render.words(said[0]), attachments=[said[1]])
+            return
+        sentence, *files = (said,) if isinstance(said, str) else said
+        words = render.words(told(sentence, language_of(interaction)))
+        await interaction.edit_original_response(content=words, attachments=files)
 
     async def show(
         self, interaction: Interaction, work: Callable[[], Awaitable[tuple[discord.ui.LayoutView, list[discord.File]]]]
     ) -> None:
         """Defer as in `answer`, and show a menu: for its person alone, in place of the one that was pressed."""
         if interaction.channel is None:
-            await interaction.response.send_message(NOT_HERE, ephemeral=True)
+            await interaction.response.send_message(told(NOT_HERE, language_of(interaction)), ephemeral=True)
             return
         pressed = interaction.message is not None
         await interaction.response.defer(ephemeral=True, thinking=not pressed)
@@ -335,7 +338,7 @@ class LikenessClient(discord.AutoShardedClient):
             view.stop()  # as in `render.buttons`
             await interaction.edit_original_response(view=view, attachments=files)
         except Exception as error:  # as in on_message
-            sentence = _failed(error, f"interaction {interaction.id}")
+            sentence = told(_failed(error, f"interaction {interaction.id}"), language_of(interaction))
             if pressed:
                 await interaction.followup.send(sentence, ephemeral=True)
             else:
@@ -373,7 +376,8 @@ class LikenessClient(discord.AutoShardedClient):
 
     async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
         """What a command raised before it could answer by itself. Where it was deferred, that message says so."""
-        sentence = _failed(getattr(error, "original", error), f"interaction {interaction.id}")
+        raised = getattr(error, "original", error)
+        sentence = told(_failed(raised, f"interaction {interaction.id}"), language_of(interaction))
         with contextlib.suppress(discord.HTTPException):
             if interaction.response.is_done():
                 await interaction.edit_original_response(content=sentence)
@@ -381,12 +385,12 @@ class LikenessClient(discord.AutoShardedClient):
                 await interaction.response.send_message(sentence, ephemeral=True)
 
 
-def _failed(error: BaseException, what: str) -> str:
+def _failed(error: BaseException, what: str) -> Sentence:
     """A sentence for the person, with a reference under which the log has the rest."""
     reference = uuid7().hex[-8:]
     log.error("%s of %s", reference, what, exc_info=error)
     sentence = AWAY if isinstance(error, DatabaseUnavailable) else BROKEN
-    return f"{sentence} (Reference {reference}.)"
+    return WITH_REFERENCE.given(what=sentence, reference=reference)
 
 
 def point_at(url: str) -> None:

@@ -11,18 +11,19 @@ import discord
 from discord import app_commands
 
 from bot import catalogue
-from bot.commands import HELP, Command
+from bot.commands import Command
 from bot.discord import characters as pages
 from bot.discord import forgetme as forgetting
 from bot.discord import preferences
 from bot.discord.client import Interaction
 from bot.discord.newcharacter import NewCharacterForm
-from bot.discord.places import NOT_HERE, PLATFORM, moderates, place_of, source_of
+from bot.discord.places import PLATFORM, language_of, moderates, place_of, source_of
+from bot.discord.sentences import ARCHIVE, NOT_HERE, TOO_LARGE
+from bot.sentences import HELP, NOTHING_YET, SHEET
 from storage.characters import NAME_LIMIT
+from storage.sentences import Sentence, told
 
 TEXT = 4000
-NOTHING_YET = "Nothing was drawn in this thread yet."
-TOO_LARGE = "It has {size:.0f} MB, which is more than may be uploaded here."
 
 
 class Catalogue(app_commands.Translator):
@@ -92,25 +93,25 @@ async def forgetme(interaction: Interaction) -> None:
 @app_commands.command(name=name_of("help"), description=name_of("help.about"))
 async def help_(interaction: Interaction) -> None:
     """For whoever asks."""
-    await interaction.response.send_message(HELP, ephemeral=True)
+    await interaction.response.send_message(told(HELP, language_of(interaction)), ephemeral=True)
 
 
 @app_commands.command(name=name_of("history"), description=name_of("history.about"))
 async def history(interaction: Interaction) -> None:
     """For whoever asks."""
     albums = interaction.client.albums
-    await _take_away(interaction, albums.sheet, "history.png", "Framed pictures lead to where the conversation is now.")
+    await _take_away(interaction, albums.sheet, "history.png", SHEET)
 
 
 @app_commands.command(name=name_of("export"), description=name_of("export.about"))
 async def export(interaction: Interaction) -> None:
     """For whoever asks."""
     albums = interaction.client.albums
-    await _take_away(interaction, albums.archive, "conversation.zip", "All pictures, and what was said, as JSON.")
+    await _take_away(interaction, albums.archive, "conversation.zip", ARCHIVE)
 
 
 async def _take_away(
-    interaction: Interaction, make: Callable[[UUID, UUID], Awaitable[bytes | None]], filename: str, words: str
+    interaction: Interaction, make: Callable[[UUID, UUID], Awaitable[bytes | None]], filename: str, words: Sentence
 ) -> None:
     client, channel = interaction.client, interaction.channel
 
@@ -123,8 +124,9 @@ async def _take_away(
         if data is None:
             return NOTHING_YET
         if len(data) > interaction.filesize_limit:
-            return TOO_LARGE.format(size=len(data) / 2**20)
-        return words, discord.File(io.BytesIO(data), filename=filename, description=words)
+            return TOO_LARGE.given(size=round(len(data) / 2**20))
+        description = told(words, language_of(interaction))
+        return words, discord.File(io.BytesIO(data), filename=filename, description=description)
 
     await client.answer(interaction, make_it)
 
@@ -136,8 +138,10 @@ async def _say(interaction: Interaction, command: Command) -> None:
         if channel is None:
             return NOT_HERE
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
-        request = place.request(source_of(interaction), interaction.user, command, moderates=moderates(interaction))
-        answer = await client.receive(request)
+        user, language, may = interaction.user, language_of(interaction), moderates(interaction)
+        answer = await client.receive(
+            place.request(source_of(interaction), user, command, language=language, moderates=may)
+        )
         return answer.text if answer is not None else None
 
     await client.answer(interaction, obey)

@@ -1,4 +1,4 @@
-"""`/imagine`, and what it offers while it is being written: names of characters, and sizes that the engine can draw.
+"""`/imagine`, and what it offers while it is being written: names of characters, and aspects that the engine can draw.
 
 Offers are made within Discord's three seconds or not at all, and only from the workspace and the thread that they are for.
 """
@@ -6,16 +6,20 @@ Offers are made within Discord's three seconds or not at all, and only from the 
 from __future__ import annotations
 
 import logging
-from math import gcd
 
 import discord
 from discord import app_commands
 
+from bot.aspects import Aspects, NoSuchAspect, in_words, meant
 from bot.characters import naming
 from bot.discord.client import Interaction
 from bot.discord.commands import TEXT, name_of
-from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, place_of, problem, source_of
+from bot.discord.places import PLATFORM, Place, allowed_in, language_of, place_of, problem, source_of
+from bot.discord.sentences import NOT_HERE
+from bot.sentences import ALL_ARE
 from storage.database import DatabaseUnavailable
+from storage.sentences import told
+from storage.turns import Request
 
 log = logging.getLogger(__name__)
 
@@ -38,21 +42,28 @@ async def imagine(
     aspect: str | None = None,
 ) -> None:
     """In a thread or direct message its next turn; in a channel the beginning of a thread."""
-    client, channel = interaction.client, interaction.channel
+    client, channel, language = interaction.client, interaction.channel, language_of(interaction)
     text = naming(text, _names_in(characters or ""))
     if channel is None:
-        await interaction.response.send_message(NOT_HERE, ephemeral=True)
+        await interaction.response.send_message(told(NOT_HERE, language), ephemeral=True)
         return
     if (sentence := problem(channel, allowed_in(interaction))) is not None:
-        await interaction.response.send_message(sentence, ephemeral=True)
+        await interaction.response.send_message(told(sentence, language), ephemeral=True)
         return
+
+    def request_at(place: Place, aspect: str) -> Request:
+        user, source_id = interaction.user, source_of(interaction)
+        return place.request(source_id, user, text, language=language, seed=seed, aspect=aspect)
+
     if interaction.guild is None or isinstance(channel, discord.Thread):
         place = place_of(channel, interaction.guild, interaction.user, channel.id)
 
         async def draw() -> str | None:
-            if (other := await _other_aspect(interaction, aspect)) is not None:
-                return other
-            answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
+            try:
+                chosen = await _meant(interaction, aspect)
+            except NoSuchAspect as error:
+                return str(error)
+            answer = await client.receive(request_at(place, chosen))
             return answer.text if answer is not None else None
 
         await client.answer(interaction, draw)
@@ -61,11 +72,13 @@ async def imagine(
     await interaction.response.defer(thinking=True)
     starter = await interaction.original_response()
     place = place_of(channel, interaction.guild, interaction.user, starter.id)
-    if (other := await _other_aspect(interaction, aspect)) is not None:
-        await interaction.edit_original_response(content=other)
+    try:
+        chosen = await _meant(interaction, aspect)
+    except NoSuchAspect as error:
+        await interaction.edit_original_response(content=told(str(error), language))
         return
-    answer = await client.receive(place.request(source_of(interaction), interaction.user, text, seed=seed))
-    said = answer.text if answer is not None else f"{interaction.user.mention}: {text}"
+    answer = await client.receive(request_at(place, chosen))
+    said = told(answer.text, language) if answer is not None else f"{interaction.user.mention}: {text}"
     try:
         await interaction.edit_original_response(content=said[:2000], allowed_mentions=discord.AllowedMentions.none())
     except discord.HTTPException as error:  # the turn is taken in, and its reply comes whatever stands above it
@@ -96,32 +109,29 @@ def _names_in(chosen: str) -> list[str]:
 
 
 @imagine.autocomplete("aspect")
-async def _aspects(interaction: Interaction, _: str) -> list[app_commands.Choice[str]]:
-    """The size that what draws here draws in; it says so where there is no other."""
+async def _offered(interaction: Interaction, written: str) -> list[app_commands.Choice[str]]:
+    """The aspects of what draws here; it says so where there is no other."""
     try:
-        sizes = await _sizes(interaction)
+        aspects = await _aspects(interaction)
     except DatabaseUnavailable as error:  # as above
-        log.warning("no sizes can be offered: %s", error)
+        log.warning("no aspects can be offered: %s", error)
         return []
-    return [app_commands.Choice(name=f"{_in_words(size)}: all pictures here are", value=_value(size)) for size in sizes]
+    words = {name: in_words(name, aspects) for name in aspects}
+    if len(aspects) == 1:
+        words = {name: ALL_ARE.given(only=only) for name, only in words.items()}
+    offers = {name: told(one, language_of(interaction)) for name, one in words.items()}
+    fitting = [name for name, words in offers.items() if written.casefold().strip() in words.casefold()]
+    return [app_commands.Choice(name=offers[name], value=name) for name in fitting][:OFFERED]
 
 
-async def _other_aspect(interaction: Interaction, aspect: str | None) -> str | None:
-    """Why a picture cannot have a size, as a sentence; None when it can, or when nothing was chosen."""
-    if aspect is None:
-        return None
-    sizes = await _sizes(interaction)
-    if aspect.replace(" ", "").replace("×", "x") in [_value(size) for size in sizes]:
-        return None
-    if not sizes:
-        return "No machine that draws is there just now, so I cannot tell its sizes. Please leave the aspect out."
-    return f"Pictures here are {_in_words(sizes[0])}, and no other size can be chosen. Please leave the aspect out."
+async def _meant(interaction: Interaction, aspect: str | None) -> str:
+    """The name of what was chosen, empty where nothing was. Raises `NoSuchAspect`."""
+    return "" if aspect is None else meant(aspect, await _aspects(interaction))
 
 
-async def _sizes(interaction: Interaction) -> list[tuple[int, int]]:
-    """The default alone: a turn does not say which size it wants, so no other would be drawn."""
+async def _aspects(interaction: Interaction) -> Aspects:
     place = _place(interaction)
-    return [] if place is None else (await interaction.client.choices.sizes(PLATFORM, *place))[:1]
+    return {} if place is None else await interaction.client.choices.aspects(PLATFORM, *place)
 
 
 def _place(interaction: Interaction) -> tuple[str, str, str] | None:
@@ -129,14 +139,3 @@ def _place(interaction: Interaction) -> tuple[str, str, str] | None:
         return None
     place = place_of(interaction.channel, interaction.guild, interaction.user, interaction.channel.id)
     return place.workspace, place.channel, place.thread
-
-
-def _value(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _in_words(size: tuple[int, int]) -> str:
-    width, height = size
-    whole = gcd(width, height)
-    shape = "square" if width == height else f"{width // whole}:{height // whole}"
-    return f"{width} × {height} ({shape})"

@@ -21,21 +21,25 @@ from bot.buttons import is_reply, mark_of
 from bot.discord.client import Interaction
 from bot.discord.commands import TEXT, name_of
 from bot.discord.newcharacter import PHOTOS, NewCharacterForm, create, filled_in
-from bot.discord.places import NOT_HERE, PLATFORM, allowed_in, moderates, place_of, problem, source_of, workspace_of
+from bot.discord.places import (
+    PLATFORM,
+    allowed_in,
+    language_of,
+    moderates,
+    place_of,
+    problem,
+    source_of,
+    workspace_of,
+)
 from bot.discord.platform import buttons_of
-from bot.turns import GONE
+from bot.discord.sentences import NOT_HERE, PICTURES_GONE
+from bot.sentences import GONE, NO_PICTURES, NOT_OURS, REPORTED
 from storage import forms, reports
+from storage.sentences import told
 from storage.turns import Known
 
-NO_PICTURES = "There is no picture in that message. Choose a message with pictures of whom you want to draw."
-NOT_OURS = "That is none of my pictures. Choose a message in which I show one."
-PICTURES_GONE = "I cannot see the pictures of that message any more. Please choose it once more."
 SOON = (0, 0.2, 0.5, 1.0)  # seconds: the links are kept while the form is open already
 REASON = 1000  # characters of a report, at most
-REPORTED = (
-    "Thank you. I kept your report: those who run me can read your reason, which picture it is about, and that it was you. "
-    "Until they have looked, the picture stays where it is."
-)
 
 FORM = re.compile(r"likeness:form:(?P<what>reference|branch|report):(?P<about>[0-9a-f]+)(:(?P<message>\d+))?")
 
@@ -51,7 +55,7 @@ async def reference(interaction: Interaction, message: discord.Message) -> None:
     links = _pictures(message)
     sentence = _problem(interaction) or (None if links else NO_PICTURES)
     if sentence is not None:
-        await interaction.response.send_message(sentence, ephemeral=True)
+        await interaction.response.send_message(told(sentence, language_of(interaction)), ephemeral=True)
         return
     title = _title(interaction, "menu.reference")
     form_id = f"likeness:form:reference:{interaction.id:x}:{message.id}"
@@ -77,8 +81,8 @@ async def report(interaction: Interaction, message: discord.Message) -> None:
 async def _ask(
     interaction: Interaction, sentence: str | None, what: str, turn_id: UUID | None, label: str, most: int
 ) -> None:
-    if sentence is not None or turn_id is None:
-        await interaction.response.send_message(sentence, ephemeral=True)
+    if turn_id is None or sentence is not None:
+        await interaction.response.send_message(told(sentence or GONE, language_of(interaction)), ephemeral=True)
         return
     form = discord.ui.Modal(
         title=_title(interaction, f"menu.{what}"), custom_id=f"likeness:form:{what}:{turn_id.hex}", timeout=None
@@ -135,6 +139,7 @@ async def _branch(interaction: Interaction, turn_id: UUID) -> str | None:
             source_of(interaction),
             interaction.user,
             str(filled_in(interaction)[0].get("text") or ""),
+            language=language_of(interaction),
             reply_to=turn_id,
             moderates=moderates(interaction),
         )

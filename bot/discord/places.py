@@ -7,28 +7,29 @@ so the conversation is known before the thread is made. A direct message belongs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import discord
 
+from bot.discord import sentences
 from storage.conversations import DIRECT
+from storage.sentences import Sentence
 from storage.tables import Kind
 from storage.turns import Request
 
 PLATFORM = "discord"
 
 IN_THREADS = {
-    "view_channel": "View Channel",
-    "send_messages_in_threads": "Send Messages in Threads",
-    "attach_files": "Attach Files",
-    "read_message_history": "Read Message History",
+    "view_channel": sentences.VIEW_CHANNEL,
+    "send_messages_in_threads": sentences.SEND_IN_THREADS,
+    "attach_files": sentences.ATTACH_FILES,
+    "read_message_history": sentences.READ_HISTORY,
 }
-IN_CHANNELS = {"create_public_threads": "Create Public Threads", **IN_THREADS}
+IN_CHANNELS = {"create_public_threads": sentences.CREATE_THREADS, **IN_THREADS}
 INVITED_WITH = discord.Permissions(send_messages=True, **dict.fromkeys(IN_CHANNELS, True))
 """What the link that adds the bot to a server asks for."""
-NOT_HERE = "I cannot draw in this kind of channel. Please use a text channel, a thread or a direct message."
-LOCKED = "This thread is locked, so I cannot answer in it. Ask a moderator to unlock it, or mention me in the channel."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,12 @@ class Place:
         author: discord.abc.User,
         text: str,
         *,
+        language: str,
         kind: Kind = Kind.SAY,
         attachments: tuple[str, ...] = (),
         reply_to: UUID | None = None,
         seed: int | None = None,
+        aspect: str = "",
         moderates: bool = False,
     ) -> Request:
         """What somebody asks for here."""
@@ -63,10 +66,12 @@ class Place:
             author=str(author.id),
             author_name=author.display_name,
             text=text,
+            language=language,
             kind=kind,
             attachments=attachments,
             reply_to=reply_to,
             seed=seed,
+            aspect=aspect,
             moderates=moderates,
         )
 
@@ -104,6 +109,16 @@ def source_of(interaction: discord.Interaction[Any]) -> str:
     return f"interaction:{interaction.id}"
 
 
+def language_of(interaction: discord.Interaction[Any]) -> str:
+    """The language that somebody has Discord in, by BCP 47 tag."""
+    return interaction.locale.value
+
+
+def language_in(guild: discord.Guild | None) -> str:
+    """The language of a server, by BCP 47 tag: of whoever writes a message Discord does not tell it."""
+    return "" if guild is None else guild.preferred_locale.value
+
+
 def moderates(interaction: discord.Interaction[Any]) -> bool:
     """Whether somebody may end what others asked for."""
     return interaction.guild_id is not None and interaction.permissions.manage_messages
@@ -114,19 +129,19 @@ def allowed_in(interaction: discord.Interaction[Any]) -> discord.Permissions | N
     return None if interaction.guild_id is None else interaction.app_permissions
 
 
-def problem(channel: Channel, allowed: discord.Permissions | None) -> str | None:
+def problem(channel: Channel, allowed: discord.Permissions | None) -> Sentence | None:
     """Why the bot cannot answer there, as a sentence; None when it can. `allowed` is None in direct messages."""
     if allowed is None:
         return None
     in_thread = isinstance(channel, discord.Thread)
     if not isinstance(channel, discord.Thread | discord.TextChannel):
-        return NOT_HERE
+        return sentences.NOT_HERE
     if isinstance(channel, discord.Thread) and channel.locked and not allowed.manage_threads:
-        return LOCKED
+        return sentences.LOCKED
     missing = [
         words for name, words in (IN_THREADS if in_thread else IN_CHANNELS).items() if not getattr(allowed, name)
     ]
     if not missing:
         return None
-    what, it = ("permission", "it") if len(missing) == 1 else ("permissions", "them")
-    return f"I need the {what} “{'”, “'.join(missing)}” here. Please ask an admin to give {it} to me."
+    every = reduce(lambda first, then: sentences.AND_PERMISSION.given(first=first, next=then), missing)
+    return (sentences.MISSING if len(missing) == 1 else sentences.MISSING_SEVERAL).given(missing=every)

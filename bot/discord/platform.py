@@ -17,12 +17,14 @@ from bot.buttons import is_reply, mark_of
 from bot.discord import render
 from bot.discord.pace import Pace
 from bot.discord.places import PLATFORM
+from bot.discord.sentences import NO_FILES
 from bot.progress import Update
 from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
 from bot.services import Services
 from bot.waiting import NotShown, worth_showing
 from storage import conversations, turns
 from storage.deliveries import Due
+from storage.sentences import told
 
 DISCORD_EPOCH = 1_420_070_400_000  # milliseconds
 UPLOAD_LIMIT = 10 * 2**20  # bytes of a file, where nothing else is known
@@ -37,7 +39,6 @@ TOO_LARGE = 413  # an HTTP status
 CANNOT_DM, WRONG_CHANNEL = 50007, 50024
 NOBODY_SEES = frozenset({MISSING_ACCESS, MISSING_PERMISSIONS, LOCKED, CANNOT_DM, WRONG_CHANNEL})
 EDITED_FREELY = timedelta(minutes=55)  # from an hour on Discord lets a message be edited rarely, and makes one wait
-NO_FILES = "\n-# I may not attach files here any more, so the picture cannot be shown. Please ask an admin."
 
 
 class DiscordPlatform:
@@ -107,7 +108,7 @@ class DiscordPlatform:
                     raise _gone(error) from error
                 break
         try:
-            return await show(render.words(words + NO_FILES), [])
+            return await show(render.words(f"{words}\n-# {told(NO_FILES, due.language)}"), [])
         except discord.HTTPException as error:
             raise _gone(error) from error
 
@@ -148,7 +149,7 @@ class DiscordPlatform:
         try:
             message = await into.send(
                 render.waiting(Update(place)),
-                view=render.waiting_buttons(turn_id),
+                view=render.waiting_buttons(turn_id, place.language),
                 nonce=render.nonce("placeholder", turn_id),
                 silent=True,
             )
@@ -169,12 +170,13 @@ class DiscordPlatform:
     ) -> None:
         """The placeholder with the latest preview. Raises as `LivePlatform` says."""
         message = self._channel(thread, None).get_partial_message(int(message_id))
-        files = []
+        files, language = [], update.place.language
         if update.progress is not None and update.progress.preview:
-            files = [render.preview_file(update.progress.preview)]
+            files = [render.preview_file(update.progress.preview, language)]
         self.pace.spend(thread)
         try:
-            await message.edit(content=render.waiting(update), attachments=files, view=render.waiting_buttons(turn_id))
+            buttons = render.waiting_buttons(turn_id, language)
+            await message.edit(content=render.waiting(update), attachments=files, view=buttons)
         except discord.HTTPException as error:
             gone = _gone(error)
             raise (NotShown(str(error)) if gone is error else gone) from error
@@ -230,7 +232,7 @@ class DiscordPlatform:
     async def _files(self, due: Due, limit: int) -> list[discord.File]:
         kept = [await asyncio.to_thread(self._services.blobs.get, one.blob_key) for one in due.pictures]
         return [
-            await asyncio.to_thread(render.picture_file, one, data, number, limit, of=len(due.pictures))
+            await asyncio.to_thread(render.picture_file, one, data, number, limit, len(due.pictures), due.language)
             for number, (one, data) in enumerate(zip(due.pictures, kept, strict=True), 1)
         ]
 

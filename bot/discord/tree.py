@@ -7,7 +7,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
-NOBODY_HOME = "I am not in this server, so I cannot answer here. Ask an admin to add me, or write to me directly."
+from bot.discord.sentences import NOBODY_HOME
+from storage.sentences import told
 
 
 class Tree(app_commands.CommandTree[discord.Client]):
@@ -18,5 +19,5 @@ class Tree(app_commands.CommandTree[discord.Client]):
         if interaction.guild_id is None or interaction.client.get_guild(interaction.guild_id) is not None:
             return True
         if interaction.type is discord.InteractionType.application_command:
-            await interaction.response.send_message(NOBODY_HOME, ephemeral=True)
+            await interaction.response.send_message(told(NOBODY_HOME, interaction.locale.value), ephemeral=True)
         return False

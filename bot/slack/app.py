@@ -55,6 +55,7 @@ from bot.slack.teams import NotInstalled, OneTeam, Teams
 from bot.sweeper import Sweeper
 from bot.turns import Answer, Turns
 from bot.waiting import Waiting
+from storage.sentences import told
 from storage.turns import Request
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,8 @@ class SlackBot:
         if said is None:
             return
         try:
-            await self._whisper(team, body, said)
+            user = body["user"]["id"] if "user" in body else body["user_id"]
+            await self._whisper(team, body, told(said, await self.people.language(team, user)))
         except Exception:  # nobody hears it; what was done is done
             log.exception("an answer could not be given")
 

@@ -9,8 +9,9 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.buttons import MARK, Press, obey
+from bot.sentences import GONE
 from bot.slack.places import PLATFORM, Payload, Person, Place, action_source, pressed_in
-from bot.turns import GONE, Who
+from bot.turns import Who
 from storage.tables import Kind
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.places import Payload, is_direct
+from bot.slack.sentences import ARCHIVED, NOT_HERE
+from storage.sentences import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +22,6 @@ BELIEVED_SECONDS = 600.0
 SEEN_SECONDS = 60.0  # for which somebody is believed to be in a channel, or not to be
 PAGE = 1000  # members
 MOST = 10_000  # channels that one process remembers
-NOT_HERE = "I am not in that channel and cannot join it by myself. Please invite me there with /invite, and ask again."
-ARCHIVED = "That channel is archived, so I cannot answer there."
 NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
 
 
@@ -33,7 +33,7 @@ class Channels:
         self._open: dict[tuple[str, str], float] = {}
         self._seen: dict[tuple[str, str, str], tuple[float, bool]] = {}
 
-    async def problem(self, team: str, channel: str) -> str | None:
+    async def problem(self, team: str, channel: str) -> Sentence | None:
         """Why the bot cannot answer there, as a sentence; None when it can, as far as Slack tells."""
         if is_direct(channel) or time.monotonic() - self._open.get((team, channel), float("-inf")) < BELIEVED_SECONDS:
             return None

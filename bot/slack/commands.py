@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING
 
 from bot.characters import Author
 from bot.commands import Command, parse
+from bot.sentences import NOTHING_YET, SHEET
 from bot.slack import menu
 from bot.slack.places import PLATFORM, Payload, Person, Place
+from bot.slack.sentences import ARCHIVE, NO_NAME, ONLY_YOU, UNASKED, WHAT_I_CAN
 from bot.turns import Answer, AttachmentGone
 from storage.blobs import BlobError
 from storage.characters import CharacterProblem
 from storage.intake import PictureRefused
+from storage.sentences import told
 from storage.turns import Request
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackBot
 
-NOTHING_YET = "Nothing was drawn in this thread yet."
-NO_NAME = "Tell me who it is: “new character Olivia, red curly hair and round glasses”, with photos if you have some."
-UNASKED = (
-    "What I draw is not compared with their face, since nobody was asked for that here. The form of /newcharacter asks."
-)
 ONCE_SECONDS = 7200  # longer than `bot.slack.missed` looks back: a file that answers a message does not say so
 
 
@@ -62,7 +60,7 @@ async def new_character(bot: SlackBot, heard: Heard, match: re.Match[str]) -> Sa
     """Of the conversation: a name, and after a comma or a colon what they look like."""
     name, _, description = match["about"].replace(":", ",", 1).partition(",")
     if not name.strip():
-        return Said(NO_NAME, menu.offer(NO_NAME, "newcharacter"))
+        return Said(NO_NAME, menu.offer(NO_NAME, heard.person.language, "newcharacter"))
     place = heard.place
     workspace_id = await bot.turns.workspace(PLATFORM, place.workspace, place.workspace_name)
     try:
@@ -74,17 +72,17 @@ async def new_character(bot: SlackBot, heard: Heard, match: re.Match[str]) -> Sa
             pictures=[bot.files.fetch(link) for link in heard.files],
             author=Author(heard.person.id, heard.person.name),
         )
-        said = f"{said} {UNASKED}" if heard.files else said
+        said = said.then(UNASKED) if heard.files else said
     except (CharacterProblem, PictureRefused, AttachmentGone, BlobError) as error:
-        said = str(error)
-    return Said(said, menu.offer(said, "characters"))
+        return Said(str(error), menu.offer(str(error), heard.person.language, "characters"))
+    return Said(said, menu.offer(said, heard.person.language, "characters"))
 
 
 async def characters(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said:
     """Who can be drawn by name, and a button to all that can be done with them."""
     answer = await bot.turns.receive(heard.place.request(heard.source_id, heard.person, Command.CHARACTERS))
     assert isinstance(answer, Answer)
-    return Said(answer.text, menu.offer(answer.text, "characters", "newcharacter"))
+    return Said(answer.text, menu.offer(answer.text, heard.person.language, "characters", "newcharacter"))
 
 
 async def history(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said | None:
@@ -97,16 +95,16 @@ async def export(bot: SlackBot, heard: Heard, _: re.Match[str]) -> Said | None:
     return await _take_away(bot, heard, "conversation.zip")
 
 
-async def help_(_: SlackBot, __: Heard, ___: re.Match[str]) -> Said:
+async def help_(_: SlackBot, heard: Heard, __: re.Match[str]) -> Said:
     """What Likeness can do, and buttons to it."""
-    return Said("What I can do.", menu.help_blocks())
+    return Said(WHAT_I_CAN, menu.help_blocks(heard.person.language))
 
 
-async def window(_: SlackBot, __: Heard, match: re.Match[str]) -> Said:
+async def window(_: SlackBot, heard: Heard, match: re.Match[str]) -> Said:
     """A button that opens a window, which a mention cannot."""
     room = menu.room_of(match[0])
     assert room is not None
-    return Said(menu.ONLY_YOU, menu.offer(menu.ONLY_YOU, room))
+    return Said(ONLY_YOU, menu.offer(ONLY_YOU, heard.person.language, room))
 
 
 WORDS: dict[str, Obey] = {
@@ -152,6 +150,6 @@ async def _take_away(bot: SlackBot, heard: Heard, filename: str) -> Said | None:
     if data is None:
         return Said(NOTHING_YET)
     sheet = filename.endswith(".png")
-    words = "Framed pictures lead to where the conversation is now." if sheet else "All pictures, and what was said."
+    words = told(SHEET if sheet else ARCHIVE, heard.person.language)
     await bot.platform.share(place, data, filename, words)
     return None

@@ -16,10 +16,12 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from uuid_utils.compat import uuid7
 
+from bot.sentences import AWAY, BROKEN, WITH_REFERENCE
 from bot.slack import mentions
 from bot.slack.once import UnderWay
 from bot.slack.places import Payload
 from storage.database import DatabaseUnavailable
+from storage.sentences import Sentence
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackBot
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LAST_ATTEMPT = 3  # Slack sends an event again so often
-AWAY = "I cannot take this in just now. Please try again in a moment."
-BROKEN = "Something went wrong on my side. Please try again."
-"""Followed by a reference."""
 
 
 class TooSlow(Exception):
@@ -57,12 +56,12 @@ def register(bot: SlackBot) -> None:
     bot.app.error(handle)
 
 
-def failed(error: BaseException, what: str) -> str:
+def failed(error: BaseException, what: str) -> Sentence:
     """A sentence for the person, with a reference under which the log has the rest."""
     reference = uuid7().hex[-8:]
     log.error("%s of %s", reference, what, exc_info=error)
     sentence = AWAY if isinstance(error, PASSING) else BROKEN
-    return f"{sentence} (Reference {reference}.)"
+    return WITH_REFERENCE.given(what=sentence, reference=reference)
 
 
 def log_late(task: asyncio.Task[None]) -> None:

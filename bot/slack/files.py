@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 from slack_sdk.errors import SlackApiError
 
+from bot.sentences import ATTACHMENT_GONE, ELSEWHERE, TOO_LARGE
 from bot.slack.places import Payload
 from bot.turns import AttachmentGone
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 FETCH_SECONDS = 30.0
 SCHEME = "slack-file:"
 HOSTS = (".slack.com", ".slack-files.com", ".slack-edge.com")
-ELSEWHERE = "I only take pictures that are uploaded to Slack. Please upload the picture itself."
-GONE = "The picture that you attached is gone. Please attach it again."
 UNKNOWN = frozenset({"file_not_found", "file_deleted", "file_not_visible", "access_denied", "not_visible"})
 
 
@@ -82,20 +81,20 @@ class Files:
         """A file, no longer than a picture may be. Raises `AttachmentGone`, or what may pass: `NotReady`, an error of Slack's."""
         team, _, file_id = link.removeprefix(SCHEME).partition("/")
         if not (link.startswith(SCHEME) and team and file_id):
-            raise AttachmentGone(ELSEWHERE)
+            raise AttachmentGone(ELSEWHERE.given(platform="Slack"))
         client = await self._bot.client(team)
         try:
             told: Payload = (await client.files_info(file=file_id))["file"]
         except SlackApiError as error:
             if error.response["error"] in UNKNOWN:
-                raise AttachmentGone(GONE) from error
+                raise AttachmentGone(ATTACHMENT_GONE) from error
             raise
         most = self._bot.services.settings.attachment_bytes
         if told.get("size", 0) > most:
-            raise AttachmentGone(_too_large(most))
+            raise AttachmentGone(TOO_LARGE.given(most=round(most / 1e6)))
         address = told.get("url_private_download") or told.get("url_private")
         if told.get("is_external") or (address and not self.is_ours(address)):
-            raise AttachmentGone(ELSEWHERE)
+            raise AttachmentGone(ELSEWHERE.given(platform="Slack"))
         if not address:
             raise NotReady(file_id)
         return await self._download(address, client.token or "", most)
@@ -110,17 +109,13 @@ class Files:
             session.get(address, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False) as answer,
         ):
             if answer.status in (403, 404, 410):
-                raise AttachmentGone(GONE)
+                raise AttachmentGone(ATTACHMENT_GONE)
             answer.raise_for_status()
             if answer.status != 200 or answer.content_type == "text/html":  # a page to sign in, not a file
-                raise AttachmentGone(GONE)
+                raise AttachmentGone(ATTACHMENT_GONE)
             data = bytearray()
             async for part in answer.content.iter_chunked(2**16):
                 data += part
                 if len(data) > most:
-                    raise AttachmentGone(_too_large(most))
+                    raise AttachmentGone(TOO_LARGE.given(most=round(most / 1e6)))
             return bytes(data)
-
-
-def _too_large(most: int) -> str:
-    return f"I take pictures of up to {most / 1e6:.0f} MB. Please send a smaller one."

@@ -1,11 +1,13 @@
-"""Drawing without a mention: `/imagine` with words, or a form with words, characters by name and a seed."""
+"""Drawing without a mention: `/imagine` with words, or a form with words, characters by name, an aspect and a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
+from bot.aspects import Aspects, NoSuchAspect, in_words, meant
 from bot.characters import naming
 from bot.slack.blocks import (
     INPUT,
@@ -14,16 +16,17 @@ from bot.slack.blocks import (
     Json,
     cut,
     field,
+    menu,
     modal,
     number_input,
     option,
     plain,
     text_input,
 )
-from bot.slack.channels import NOT_HERE
 from bot.slack.places import PLATFORM, Place
 from bot.slack.render import escaped
 from bot.slack.rooms import Unfit, Visit
+from bot.slack.sentences import NOT_HERE
 
 FORM = "room:draw:send"
 SEEDS = 2**31 - 1
@@ -33,9 +36,9 @@ NO_WORDS = "Please say whom to draw, and where."
 
 
 async def show(visit: Visit, _: str, value: str) -> Json:
-    """The form, with the names of those who can be drawn here."""
+    """The form, with the names of those who can be drawn here, and what pictures can be."""
     names = await visit.bot.characters.names(PLATFORM, visit.team, visit.here.channel, visit.here.thread)
-    return form(visit.here, names, value)
+    return form(visit.here, names, value, await _aspects(visit))
 
 
 async def sent(visit: Visit, _: str, fields: Json) -> None:
@@ -47,20 +50,29 @@ async def sent(visit: Visit, _: str, fields: Json) -> None:
     seed = str(fields.get("seed") or "")
     if seed and not (seed.isdecimal() and int(seed) <= SEEDS):
         raise Unfit("seed", f"Please write a number from 0 to {SEEDS:,}.")
-    said = await draw(visit.elsewhere(Here(channel, visit.here.thread)), text, seed=int(seed) if seed else None)
+    there, aspect = visit.elsewhere(Here(channel, visit.here.thread)), str(fields.get("aspect") or "")
+    if aspect:
+        try:
+            aspect = meant(aspect, await _aspects(there))
+        except NoSuchAspect as error:  # it may not be what drew there when the form was opened
+            raise Unfit("aspect", str(error)) from error
+    said = await draw(there, text, seed=int(seed) if seed else None, aspect=aspect)
     if said is not None:
         raise Unfit("text", said)
 
 
-async def draw(visit: Visit, text: str, *, seed: int | None = None, reply_to: UUID | None = None) -> str | None:
+async def draw(
+    visit: Visit, text: str, *, seed: int | None = None, aspect: str = "", reply_to: UUID | None = None
+) -> str | None:
     """Take in what somebody wants to have drawn, and say why not, or what else is to be said. Without a thread one begins."""
     bot, place = visit.bot, visit.place
     if not text:
         return NO_WORDS
     if (sentence := await bot.channels.problem(visit.team, place.channel)) is not None:
         return sentence
+    received = partial(_received, visit, text=text, seed=seed, aspect=aspect, reply_to=reply_to)
     if place.thread:
-        return await _received(visit, place, text, seed, reply_to)
+        return await received(place)
     what = f"draw:{visit.team}:{visit.source_id}"
     if not await bot.once.first(what, REPLAY_SECONDS):
         return None
@@ -68,26 +80,35 @@ async def draw(visit: Visit, text: str, *, seed: int | None = None, reply_to: UU
     try:
         words = cut(f"<@{visit.person.id}>: {escaped(text)}", STARTER)
         told = await visit.client.chat_postMessage(channel=place.channel, text=words, unfurl_links=False)
-        said = await _received(visit, replace(place, thread=str(told["ts"])), text, seed, reply_to)
+        said = await received(replace(place, thread=str(told["ts"])))
     finally:
         if said is not None:  # nothing came of it, and the form may be sent again
             await bot.once.again(what)
     return said
 
 
-async def _received(visit: Visit, place: Place, text: str, seed: int | None, reply_to: UUID | None) -> str | None:
-    request = place.request(visit.source_id, visit.person, text, seed=seed, reply_to=reply_to)
+async def _aspects(visit: Visit) -> Aspects:
+    return await visit.bot.choices.aspects(PLATFORM, visit.team, visit.here.channel, visit.here.thread)
+
+
+async def _received(
+    visit: Visit, place: Place, *, text: str, seed: int | None, aspect: str, reply_to: UUID | None
+) -> str | None:
+    request = place.request(visit.source_id, visit.person, text, seed=seed, aspect=aspect, reply_to=reply_to)
     answer = await visit.bot.receive(request)
     return answer.text if answer is not None else None
 
 
-def form(here: Here, names: Sequence[str] = (), text: str = "") -> Json:
-    """What people fill in. From nowhere, such as App Home, they choose the channel too."""
+def form(here: Here, names: Sequence[str] = (), text: str = "", aspects: Aspects | None = None) -> Json:
+    """What people fill in. From nowhere, such as App Home, they choose the channel too; an aspect where there are several."""
     blocks = [field("text", "Whom to draw and where", text_input(longest=INPUT, initial=text, lines=True))]
     if names:
         offered = [option(name, name) for name in names[:OPTIONS]]
         chosen = {"type": "multi_static_select", "placeholder": plain("By name", 150), "options": offered}
         blocks.append(field("characters", "Who is in it", chosen, optional=True))
+    if aspects is not None and len(aspects) > 1:
+        shapes = [option(in_words(name, aspects), name) for name in aspects][:OPTIONS]
+        blocks.append(field("aspect", "Width and height", menu("value", "As it fits", shapes), optional=True))
     blocks.append(
         field(
             "seed",

@@ -17,6 +17,7 @@ from bot.slack.commands import ONCE_SECONDS, Heard
 from bot.slack.files import links_of
 from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_source
 from storage import conversations
+from storage.sentences import told
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackBot
@@ -49,13 +50,13 @@ async def hear(bot: SlackBot, event: Payload, team: str, me: str) -> None:
 
 async def _take(bot: SlackBot, event: Payload, team: str, me: str, source_id: str) -> None:
     place = await place_of(bot, team, event)
+    author = await bot.people.person(team, event["user"])
     problem = await bot.channels.problem(team, place.channel)
     if problem is not None:
         async with bot.once.doing(f"problem:{team}:{source_id}", ONCE_SECONDS) as first:
             if first:
-                await bot.tell(team, event["user"], problem)
+                await bot.tell(team, event["user"], told(problem, author.language))
         return
-    author = await bot.people.person(team, event["user"])
     text = await plain(bot, team, me, event.get("text") or "")
     heard = Heard(place, author, text, links_of(team, event.get("files") or []), source_id)
     if not commands.is_command(heard):
@@ -63,7 +64,7 @@ async def _take(bot: SlackBot, event: Payload, team: str, me: str, source_id: st
         return
     async with bot.once.doing(f"command:{team}:{source_id}", ONCE_SECONDS) as first:
         if first and (said := await commands.obey(bot, heard)) is not None:
-            await bot.say(place, source_id, said.text, said.blocks)
+            await bot.say(place, source_id, told(said.text, author.language), said.blocks)
 
 
 async def place_of(bot: SlackBot, team: str, event: Payload) -> Place:
@@ -100,4 +101,5 @@ async def apologise(bot: SlackBot, team: str, event: Payload, sentence: str) -> 
     """Tell whoever wrote a message that it came to nothing."""
     if event.get("type") in ("app_mention", "message") and event.get("user"):
         place = Place(team, "", event["channel"], event.get("thread_ts") or event["ts"])
-        await bot.say(place, f"failed:{message_source(event['channel'], event['ts'])}", sentence)
+        language = await bot.people.language(team, event["user"])
+        await bot.say(place, f"failed:{message_source(event['channel'], event['ts'])}", told(sentence, language))

@@ -8,35 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot import catalogue
+from bot.slack import sentences
 from bot.slack.blocks import Here, Json, actions, button, modal, mrkdwn, plain, section
 from bot.slack.render import escaped
+from storage.sentences import told
 
 if TYPE_CHECKING:
     from bot.slack.rooms import Visit
 
-HELP = (
-    "Tell me whom to draw and where: mention me, or write to me in our messages. “Olivia, red curly hair and round glasses, "
-    "reading on a beach”, and then in the thread “a close-up of Olivia at night”.\n"
-    "In a thread mention me with one of these: *undo*, *again*, *cancel*, *characters*, *new character* and a name, "
-    "*settings*, *history*, *export*, *forget me*, *help*. Elsewhere `/likeness` has all of it in a window, and `/imagine` "
-    "draws.\n"
-    "Under a picture are buttons for another one, variations, a larger one and more. In the menu of a message are _Use as "
-    "reference_, _Draw from here_ and _Report_. My Home tab shows the characters, your conversations and what holds here."
-)
 OPENS = {
-    "draw": ("imagine.about", "Draw"),
-    "newcharacter": ("newcharacter.about", "New character"),
-    "characters": ("characters.about", "Characters"),
-    "conversations": ("", "Your conversations"),
-    "settings": ("", "Settings"),
-    "forgetme": ("forgetme.about", "Forget me"),
-    "help": ("help.about", "Help"),
+    "draw": ("imagine.about", sentences.DRAW),
+    "newcharacter": ("newcharacter.about", sentences.NEW_CHARACTER),
+    "characters": ("characters.about", sentences.CHARACTERS),
+    "conversations": ("", sentences.YOUR_CONVERSATIONS),
+    "settings": ("", sentences.SETTINGS),
+    "forgetme": ("forgetme.about", sentences.FORGET_ME),
+    "help": ("help.about", sentences.HELP_TITLE),
 }
-ONLY_YOU = "Only you see what this opens."
 ABOUT = {
-    "conversations": "All pictures on one sheet, or everything as a zip",
-    "settings": "What holds in this workspace",
-    "admin": "For admins: how I work in this workspace",
+    "conversations": sentences.ABOUT_CONVERSATIONS,
+    "settings": sentences.ABOUT_SETTINGS,
+    "admin": sentences.ABOUT_ADMIN,
 }
 WORDS: dict[str, tuple[str, ...]] = {
     "draw": ("draw", "imagine"),
@@ -60,7 +52,7 @@ async def show(visit: Visit, _: str, __: str) -> Json:
 
 async def show_help(visit: Visit, _: str, __: str) -> Json:
     """What Likeness can do."""
-    return help_view(visit.here)
+    return help_view(visit.here, visit.person.language)
 
 
 def opens(room: str) -> str:
@@ -68,25 +60,26 @@ def opens(room: str) -> str:
     return f"room:{room}:open"
 
 
-def back() -> Json:
+def back(language: str = "en") -> Json:
     """The button that leads back here."""
-    return button("Menu", opens("menu"))
+    return button(told(sentences.MENU, language), opens("menu"))
 
 
 def view(here: Here, *, admin: bool, language: str = "en") -> Json:
-    """What there is to do. Descriptions are in the person's language, by BCP 47 tag."""
+    """What there is to do. In the person's language, by BCP 47 tag."""
     blocks = [
-        _entry(room, label, catalogue.said(key, language) if key else ABOUT[room])
+        _entry(room, told(label, language), catalogue.said(key, language) if key else told(ABOUT[room], language))
         for room, (key, label) in OPENS.items()
     ]
     if admin:
-        blocks.append(_entry("admin", "Admin", ABOUT["admin"]))
+        blocks.append(_entry("admin", told(sentences.ADMIN, language), told(ABOUT["admin"], language)))
     return modal("Likeness", blocks, carries=here.written())
 
 
-def help_view(here: Here) -> Json:
+def help_view(here: Here, language: str = "en") -> Json:
     """What Likeness can do."""
-    return modal("Help", [section(mrkdwn(HELP)), actions(back())], carries=here.written())
+    blocks = [section(mrkdwn(told(sentences.HELP, language))), actions(back(language))]
+    return modal(told(sentences.HELP_TITLE, language), blocks, carries=here.written())
 
 
 def _entry(room: str, label: str, about: str) -> Json:
@@ -101,13 +94,15 @@ def room_of(text: str) -> str | None:
     return _ROOMS.get(" ".join(text.split()).rstrip(".! ").lower() or text.strip())
 
 
-def offer(words: str, *rooms: str) -> tuple[Json, ...]:
-    """Words in a thread, and buttons that open windows."""
-    labels = {room: label for room, (_, label) in OPENS.items()} | {"admin": "Admin"}
-    return section(plain(words)), actions(*(button(labels[room], opens(room)) for room in rooms))
+def offer(words: str, language: str, *rooms: str) -> tuple[Json, ...]:
+    """Words in a thread, and buttons that open windows, in a language by BCP 47 tag."""
+    labels = {room: label for room, (_, label) in OPENS.items()} | {"admin": sentences.ADMIN}
+    row = [button(told(labels[room], language), opens(room)) for room in rooms]
+    return section(plain(told(words, language))), actions(*row)
 
 
-def help_blocks() -> tuple[Json, ...]:
+def help_blocks(language: str = "en") -> tuple[Json, ...]:
     """What Likeness can do, in a thread, and buttons to all of it."""
-    row = [button(label, opens(room)) for room, (_, label) in OPENS.items() if room not in ("draw", "help")]
-    return section(mrkdwn(HELP)), actions(*row)
+    every = {room: label for room, (_, label) in OPENS.items() if room not in ("draw", "help")}
+    row = [button(told(label, language), opens(room)) for room, label in every.items()]
+    return section(mrkdwn(told(sentences.HELP, language))), actions(*row)

@@ -1,4 +1,4 @@
-"""Who somebody on Slack is: their name, and whether they look after the team. Asked of Slack, and believed for a minute."""
+"""Who somebody on Slack is: their name and language, and whether they look after the team. Asked, and believed for a minute."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ class People:
     def __init__(self, client_of: Callable[[str], Awaitable[AsyncWebClient]]) -> None:
         self._client_of = client_of
         self._known: dict[tuple[str, str], tuple[float, Person]] = {}
+
+    async def language(self, team: str, user: str) -> str:
+        """The language that somebody reads, by BCP 47 tag; English while that cannot be asked."""
+        try:
+            return (await self.person(team, user)).language
+        except Exception as error:  # whatever hinders it, what is to be said is said
+            log.warning("which language %s of %s reads cannot be asked: %r", user, team, error)
+            return Person(user).language
 
     async def person(self, team: str, user: str) -> Person:
         """Somebody as a team knows them. A guest of another team moderates nothing here, whatever they are at home."""

@@ -54,6 +54,7 @@ class Place:
         attachments: tuple[str, ...] = (),
         reply_to: UUID | None = None,
         seed: int | None = None,
+        aspect: str = "",
     ) -> Request:
         """What somebody asks for here."""
         return Request(
@@ -66,10 +67,12 @@ class Place:
             author=author.id,
             author_name=author.name,
             text=text,
+            language=author.language,
             kind=kind,
             attachments=attachments,
             reply_to=reply_to,
             seed=seed,
+            aspect=aspect,
             moderates=author.moderates,
         )
 

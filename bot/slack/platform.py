@@ -27,13 +27,15 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.pace import Throttle
 from bot.progress import Update
 from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
+from bot.sentences import NO_FILES, PREVIEW_ALT_TEXT
 from bot.slack import render
 from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_id, ts_of
 from bot.slack.teams import NotInstalled
-from bot.uploads import PREVIEW_ALT_TEXT, described, fitting
+from bot.uploads import described, fitting
 from bot.waiting import NotShown, worth_showing
 from storage import deliveries, turns
 from storage.deliveries import Due, DuePicture
+from storage.sentences import told
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackBot
@@ -154,7 +156,7 @@ class SlackPlatform:
         except SlackApiError as error:
             if error.response["error"] not in NO_UPLOADS | TOO_LARGE:
                 raise _gone(error) from error
-            return await _known(show(render.reply(due, [], render.NO_FILES)))
+            return await _known(show(render.reply(due, [], NO_FILES)))
         for pause in (*FRESH_PAUSES, None):
             try:
                 return await _known(show(render.reply(due, pictures)))
@@ -171,7 +173,9 @@ class SlackPlatform:
     async def _pictures(self, client: AsyncWebClient, due: Due) -> list[Payload]:
         """The blocks of all pictures, uploaded side by side. Raises what one of them failed with, once all have ended."""
         count = len(due.pictures)
-        numbered = [(n, one, described(one, n, count, render.ALT_TEXT)) for n, one in enumerate(due.pictures, 1)]
+        numbered = [
+            (n, one, described(one, n, count, render.ALT_TEXT, due.language)) for n, one in enumerate(due.pictures, 1)
+        ]
         missing = {one.blob_key: (n, one, told) for n, one, told in numbered if one.blob_key not in due.files}
 
         async def upload(number: int, one: DuePicture, alt_text: str) -> None:
@@ -327,8 +331,8 @@ class SlackPlatform:
         """The file of a preview, if there is one, and those that it stands in for."""
         if update.progress is None or not update.progress.preview:
             return None, {}
-        data = update.progress.preview
-        file_id, noted = await self._upload_noted(client, turn_id, data, "preview.jpg", PREVIEW_ALT_TEXT)
+        alt_text = told(PREVIEW_ALT_TEXT, update.place.language)
+        file_id, noted = await self._upload_noted(client, turn_id, update.progress.preview, "preview.jpg", alt_text)
         return file_id, {what: one for what, one in _previews(noted).items() if one != file_id}
 
     async def _begin_stream(

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from bot import progress
+from bot import progress, sentences
 from bot.buttons import CANCEL, Button, custom_id, is_reply, mark_of, offered
 from bot.progress import Update
 from bot.slack.places import Payload
-from bot.uploads import PREVIEW_ALT_TEXT
+from bot.slack.sentences import DISLIKE, LIKE
 from storage.deliveries import Due
+from storage.sentences import Sentence, told
 
 TEXT = 3000  # characters of a section, at most
 ALT_TEXT = 2000
 TURN = "likeness_turn"  # the type of the metadata of a turn's messages
 ANSWER = "likeness_answer"  # of sentences that answer a message
 BUTTONS_OF = "likeness:turn"  # the id of the block of buttons
-DONE = "Done."
-NO_FILES = "I may not upload files here any more, so the picture cannot be shown. Please ask an admin."
 
 
 def escaped(text: str) -> str:
@@ -56,27 +55,27 @@ def picture(file_id: str, alt_text: str, title: str = "") -> Payload:
     return shown | {"title": {"type": "plain_text", "text": title}} if title else shown
 
 
-def buttons(turn_id: UUID, rows: Sequence[Sequence[Button]]) -> list[Payload]:
+def buttons(turn_id: UUID, rows: Sequence[Sequence[Button]], language: str) -> list[Payload]:
     """Rows of buttons of a turn."""
     return [
         {
             "type": "actions",
             "block_id": f"{BUTTONS_OF}:{turn_id.hex}:{number}",
-            "elements": [_button(turn_id, one) for one in row],
+            "elements": [_button(turn_id, one, language) for one in row],
         }
         for number, row in enumerate(rows)
     ]
 
 
-def _button(turn_id: UUID, button: Button) -> Payload:
-    label = f"{button.emoji} {button.label}".strip()
+def _button(turn_id: UUID, button: Button, language: str) -> Payload:
+    label = f"{button.emoji} {told(button.label or '', language)}".strip()
     shown: Payload = {
         "type": "button",
         "action_id": custom_id(button.what, turn_id),
         "text": {"type": "plain_text", "text": label, "emoji": True},
     }
-    if not button.label:  # a picture alone says nothing to whoever listens
-        shown["accessibility_label"] = "I like it" if button.what == "up" else "I do not like it"
+    if button.label is None:  # a picture alone says nothing to whoever listens
+        shown["accessibility_label"] = told(LIKE if button.what == "up" else DISLIKE, language)
     return shown
 
 
@@ -98,27 +97,27 @@ def answered(message: Payload) -> str | None:
 
 def reply_text(due: Due) -> str:
     """The words of a reply."""
-    return words(due.text) if due.text else DONE
+    return words(due.text) if due.text else told(sentences.DONE, due.language)
 
 
-def reply(due: Due, pictures: Sequence[Payload], note: str = "") -> list[Payload]:
+def reply(due: Due, pictures: Sequence[Payload], note: Sentence | None = None) -> list[Payload]:
     """A reply: what is said, the pictures, and what can be done with them."""
-    notes = [remark(note)] if note else []
-    return [section(reply_text(due)), *pictures, *notes, *buttons(due.turn_id, offered(due))]
+    notes = [remark(told(note, due.language))] if note is not None else []
+    return [section(reply_text(due)), *pictures, *notes, *buttons(due.turn_id, offered(due), due.language)]
 
 
 def waiting_text(update: Update) -> str:
     """Where a turn stands, in one line."""
-    return progress.in_words(update)
+    return told(progress.in_words(update), update.place.language)
 
 
 def waiting(turn_id: UUID, update: Update, preview: str | None = None) -> list[Payload]:
     """A turn that waits: the reply as far as it is written, the picture as far as it is drawn, and where it stands."""
     written = update.progress.text if update.progress is not None else ""
-    blocks = [section(words(written))] if written else []
+    blocks, language = [section(words(written))] if written else [], update.place.language
     if preview is not None:
-        blocks.append(picture(preview, PREVIEW_ALT_TEXT))
-    return [*blocks, remark(waiting_text(update)), *buttons(turn_id, [[CANCEL]])]
+        blocks.append(picture(preview, told(sentences.PREVIEW_ALT_TEXT, language)))
+    return [*blocks, remark(waiting_text(update)), *buttons(turn_id, [[CANCEL]], language)]
 
 
 def marked(message: Payload) -> tuple[UUID, bool] | None:

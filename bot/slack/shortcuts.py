@@ -8,26 +8,20 @@ from __future__ import annotations
 from uuid import UUID
 
 from bot import catalogue
+from bot.sentences import GONE, NO_PICTURES, NOT_OURS, REPORTED
 from bot.slack import newcharacter
 from bot.slack.blocks import INPUT, PHOTOS, Here, Json, field, modal, sentence, text_input
 from bot.slack.imagine import draw
 from bot.slack.places import PLATFORM, Payload, Place
 from bot.slack.render import marked
 from bot.slack.rooms import Unfit, Visit
-from bot.turns import GONE
 from storage import reports
 
 REFERENCE, BRANCH, REPORT = "likeness_reference", "likeness_branch", "likeness_report"
-BRANCHED, REPORTED = "room:shortcuts:branch", "room:shortcuts:report"
+BRANCHED, REPORTING = "room:shortcuts:branch", "room:shortcuts:report"
 NAMES = {REFERENCE: "reference", BRANCH: "branch", REPORT: "report"}
 """Callback ids of the shortcuts, and what the catalogue calls them under `menu.`."""
 REASON = 1000  # characters of a report, at most
-NO_PICTURES = "There is no picture in that message. Choose a message with pictures of whom you want to draw."
-NOT_OURS = "That is none of my pictures. Choose a message in which I show one."
-THANKS = (
-    "Thank you. I kept your report: those who run me can read your reason, which picture it is about, and that it was you. "
-    "Until they have looked, the picture stays where it is."
-)
 
 
 async def sent(visit: Visit, what: str, fields: Json) -> Json | None:
@@ -50,7 +44,7 @@ async def sent(visit: Visit, what: str, fields: Json) -> Json | None:
         author_name=visit.person.name,
         reason=text,
     )
-    return sentence(refused or THANKS, title=title("report"))
+    return sentence(refused or REPORTED, title=title("report"))
 
 
 def form(callback: str, place: Place, message: Payload, ours: bool) -> Json:
@@ -92,4 +86,4 @@ def report_form(here: Here, turn_id: UUID) -> Json:
     """Why somebody finds one of the bot's pictures wrong."""
     words = field("text", "What is wrong with it", text_input(longest=REASON, lines=True))
     carries = here.written(turn=turn_id.hex)
-    return modal(title("report"), [words], carries=carries, callback=REPORTED, submit="Report", close="Cancel")
+    return modal(title("report"), [words], carries=carries, callback=REPORTING, submit="Report", close="Cancel")

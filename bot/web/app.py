@@ -252,6 +252,7 @@ class Studio:
             conversation_id = conversation.id
         else:
             workspace_id = await self._workspace()
+        said: str
         try:
             said = await self._characters.create(
                 workspace_id,

@@ -175,7 +175,7 @@ class LocalDiscord(Loopback):
         self.members[int(user["id"])] = user
         return user
 
-    async def guild(self, name: str) -> Payload:
+    async def guild(self, name: str, locale: str = "en-US") -> Payload:
         """A new server with the bot in it."""
         number = self.new_id()
         roles = [role(number, "@everyone", MEMBERS_MAY), role(self.new_id(), "Likeness", EVERYTHING)]
@@ -183,7 +183,7 @@ class LocalDiscord(Loopback):
             **{"id": str(number), "name": name, "owner_id": "1", "roles": roles, "emojis": [], "stickers": []},
             **{"features": [], "member_count": 2, "verification_level": 0, "default_message_notifications": 0},
             **{"explicit_content_filter": 0, "mfa_level": 0, "nsfw_level": 0, "premium_tier": 0, "large": False},
-            **{"preferred_locale": "en-US", "system_channel_flags": 0, "premium_progress_bar_enabled": False},
+            **{"preferred_locale": locale, "system_channel_flags": 0, "premium_progress_bar_enabled": False},
             **{"afk_timeout": 300, "unavailable": False, "joined_at": self._now(), "voice_states": [], "presences": []},
             **{"stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": []},
         }
@@ -520,7 +520,13 @@ class LocalDiscord(Loopback):
         guild_id = channel.get("guild_id")
         payload: Payload = {
             **{"id": waiting.id, "application_id": APPLICATION, "type": kind, "token": waiting.token, "version": 1},
-            **{"channel_id": channel["id"], "channel": channel, "locale": "en-US", "entitlements": [], "data": data},
+            **{
+                "channel_id": channel["id"],
+                "channel": channel,
+                "locale": user.get("locale", "en-US"),
+                "entitlements": [],
+                "data": data,
+            },
             **{"app_permissions": str(self._allowed(channel)), "attachment_size_limit": self.upload_limit},
             **{"authorizing_integration_owners": {}, "context": 0 if guild_id else 1},
         }

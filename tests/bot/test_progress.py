@@ -20,6 +20,7 @@ from bot.progress import Update, Watcher, in_words
 from bot.services import Services
 from storage import turns
 from storage.events import Progress, ProgressSender
+from storage.sentences import LANGUAGES, told
 from storage.settings import Settings
 from storage.tables import Conversation, Delivery, Status, Turn
 from storage.turns import Place
@@ -148,7 +149,18 @@ def test_a_broker_that_does_not_answer_keeps_no_drawing_waiting() -> None:
             sender.send(uuid4(), Progress("drawing", step, 1000))
 
 
+def test_where_a_turn_stands_is_said_in_every_language() -> None:
+    line = in_words(Update(Place(Status.QUEUED, 3, 1, 41.7)))
+    assert [told(line, one) for one in LANGUAGES] == [
+        "3 ahead in the queue, about 42 s",
+        "Noch 3 davor in der Schlange, etwa 42 s",
+        "3 por delante en la cola, unos 42 s",
+        "3 devant dans la file, environ 42 s",
+        "前に3件待っています（約42秒）",
+    ]
+
+
 def test_while_it_reads_it_says_whether_the_reply_is_being_written() -> None:
     place = Place(Status.RUNNING, 0, 1, None)
-    told = [in_words(Update(place, Progress("reading", text=text))) for text in ("", "Here is")]
-    assert told == ["Reading the conversation", "Writing the reply"]
+    said = [in_words(Update(place, Progress("reading", text=text))) for text in ("", "Here is")]
+    assert said == ["Reading the conversation", "Writing the reply"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from storage import turns
+from storage import deliveries, sentences, turns
+from storage.sentences import told
 from storage.tables import Conversation, Delivery, Kind, Person, Status, Turn
 from storage.turns import Request
 from tests.factory import LIMITS, Factory
@@ -115,6 +116,27 @@ def test_a_message_that_cannot_be_drawn_is_refused_and_kept(factory: Factory, wo
     assert sentence in turn.reply
     assert turn.text == words
     assert due(factory, receipt.turn_id)
+
+
+def test_a_turn_is_answered_in_the_language_of_whoever_asked(factory: Factory) -> None:
+    refused = factory.receive(" ", language="es-MX")
+    assert factory.turn(refused.turn_id).reply == told(sentences.NO_WORDS, "es")
+    asked = [factory.receive("Olivia", thread=one, language=one) for one in ("de", "ja", "nl")]
+    here = asked[0].workspace_id
+    assert factory.database.run(turns.cancel_all, here, [one.turn_id for one in asked]) == 3
+    assert [factory.turn(one.turn_id).reply for one in asked] == ["Abgebrochen.", "中止しました。", "Cancelled."]
+    (place, *_) = (factory.database.run(turns.place, one.turn_id, heartbeat_seconds=5) for one in asked)
+    assert place.language == "de"
+    due = {one.turn_id: one.language for one in factory.database.run(deliveries.lease, "test", uuid4(), seconds=9)}
+    assert [due[one.turn_id] for one in (refused, *asked)] == ["es", "de", "ja", "en"]
+    again = factory.receive("", thread="de", kind=Kind.AGAIN, reply_to=refused.turn_id, language="fr")
+    assert factory.turn(again.turn_id).reply == told(sentences.NOT_FOUND, "fr"), "it is in another thread"
+
+
+def test_what_found_nothing_to_draw_is_not_drawn_again_in_any_language(factory: Factory) -> None:
+    first = factory.receive("", kind=Kind.AGAIN, reply_to=uuid4(), language="de")
+    again = factory.receive("", kind=Kind.AGAIN, reply_to=first.turn_id, language="fr")
+    assert factory.turn(again.turn_id).reply == told(sentences.NOTHING_AGAIN, "fr")
 
 
 def test_again_draws_the_same_words_at_the_same_place_with_another_seed(factory: Factory) -> None:

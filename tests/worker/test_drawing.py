@@ -21,6 +21,7 @@ from storage import admin, characters, conversations, turns, workers
 from storage.blobs import open_blobs
 from storage.conversations import Likeness
 from storage.database import Database
+from storage.sentences import OTHER_ASPECT, told
 from storage.settings import Settings
 from storage.tables import Appearance, Character, Kind, Picture, Record, Reference, Status, Worker, Workspace
 from storage.tickets import Bell, queue
@@ -191,6 +192,15 @@ def test_a_drawing_that_breaks_ends_in_a_sentence_with_a_reference(echo: Drawer,
     assert turn.status == "failed"
     assert receipt.turn_id.hex[-8:] in turn.reply
     assert "RuntimeError" not in turn.reply
+
+
+def test_what_the_worker_says_is_in_the_language_of_whoever_asked(echo: Drawer, factory: Factory) -> None:
+    failing = factory.receive("please fail", thread="one", language="fr-FR")
+    shaped = factory.receive("draw Olivia", thread="two", language="ja", aspect="16:9")
+    for _ in range(2):
+        echo.draw_next()
+    assert factory.turn(failing.turn_id).reply.startswith("Quelque chose a échoué pendant que je dessinais. Réessaie")
+    assert factory.turn(shaped.turn_id).reply == "Turn 1: draw Olivia " + told(OTHER_ASPECT.given(aspect="16:9"), "ja")
 
 
 def test_an_engine_may_refuse(echo: Drawer, factory: Factory) -> None:
@@ -470,6 +480,45 @@ def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
     assert {one.configuration for one in pictures} == {"echo", "echo:plain"}
     assert [one.configuration for one in pictures if one.chosen] == ["echo"], "history keeps the worker's own"
     assert pictures[seed % 2].chosen
+
+
+def test_a_picture_is_as_somebody_chose_and_is_so_again(echo: Drawer, database: Database, factory: Factory) -> None:
+    first = factory.receive("draw Olivia", aspect="1:1")
+    repeats = [factory.receive("", kind=kind, reply_to=first.turn_id) for kind in (Kind.AGAIN, Kind.VARIATIONS)]
+    free = factory.receive("at night")
+    for _ in range(4):
+        echo.draw_next()
+    for turn in (first, *repeats):
+        assert {(one.width, one.height) for one in pictures_of(database, turn.turn_id)} == {(256, 256)}
+    assert [(one.width, one.height) for one in pictures_of(database, free.turn_id)] == [(256, 64)]
+
+
+def test_what_an_engine_that_took_over_cannot_draw_is_drawn_as_it_can_and_said(echo: Drawer, factory: Factory) -> None:
+    turn = factory.receive("draw Olivia", aspect="16:9")
+    echo.draw_next()
+    assert factory.status(turn.turn_id) is Status.DONE
+    assert factory.turn(turn.turn_id).reply == "Turn 1: draw Olivia " + OTHER_ASPECT.given(aspect="16:9")
+
+
+def test_only_engines_that_can_draw_what_was_chosen_are_compared(
+    settings: Settings, database: Database, factory: Factory
+) -> None:
+    class Wide(EchoEngine):
+        abilities = replace(EchoEngine.abilities, sizes=((256, 64),))
+
+    comparing = drawer(settings, database)
+    comparing._compared, comparing._compared_name = Wide(), "echo:wide"
+    workspace_id = factory.receive("draw Olivia").workspace_id
+    comparing.draw_next()
+
+    def compare(session: Session) -> None:
+        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
+
+    database.run(compare)
+    chosen = [factory.receive("at night", aspect=aspect) for aspect in ("1:1", "4:1")]
+    for _ in chosen:
+        comparing.draw_next()
+    assert [len(pictures_of(database, one.turn_id)) for one in chosen] == [1, 2]
 
 
 def test_a_comparison_that_breaks_costs_no_picture(settings: Settings, database: Database, factory: Factory) -> None:

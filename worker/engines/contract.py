@@ -62,14 +62,16 @@ class Character:
 class ChatMessage:
     """One message to the engine. `references` are the pictures attached to this very message, RGB.
 
-    `seed` settles what the message leaves open: drawn again with another seed, a person may smile who did not. `modest` is a
-    message that memory ran out over: it is read and drawn again with as little as the engine can.
+    `seed` settles what the message leaves open: drawn again with another seed, a person may smile who did not. `aspect` is
+    what the person chose the picture to be, one that the engine's sizes have by name (`storage.aspects`); empty leaves it to
+    the engine. `modest` is a message that memory ran out over: it is read and drawn again with as little as the engine can.
     """
 
     text: str
     references: tuple[Image.Image, ...] = ()
     characters: tuple[Character, ...] = ()
     seed: int = 0
+    aspect: str = ""
     modest: bool = False
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from storage.aspects import named
 from worker.engines.contract import (
     Abilities,
     ChatMessage,
@@ -37,7 +38,7 @@ from worker.engines.contract import (
 if TYPE_CHECKING:
     from worker.history import History
 
-SIZE = (256, 64)
+SIZES = ((256, 64), (256, 256))
 _FONT = ImageFont.load_default_imagefont()  # of fixed bitmaps: at once
 
 _SLEEP = re.compile(r"\bsleep (\d+(?:\.\d+)?)\b")
@@ -49,7 +50,7 @@ class EchoEngine:
 
     fingerprint = "echo-1"
     abilities = Abilities(
-        sizes=(SIZE,),
+        sizes=SIZES,
         characters_per_picture=1,
         context_tokens=0,
         languages=("en",),
@@ -76,12 +77,13 @@ class EchoEngine:
             characters=(known[name],) if name in known else (),
             introduces=(NewCharacter(name, message.text),) if name and name not in known else (),
             tokens_read=len(message.text.split()),
-            plan=message.text,
+            plan=message,
         )
 
     def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
         """A flat picture with the turn's id and the seed in it; its colour is the seed's."""
-        words = str(reading.plan)
+        message = reading.plan if isinstance(reading.plan, ChatMessage) else ChatMessage("")
+        words, size = message.text, named(SIZES).get(message.aspect, SIZES[0])
         pause = _SLEEP.search(words)
         steps = max(1, round(float(pause.group(1)) / 0.05)) if pause else 1
         for step in range(steps):
@@ -89,7 +91,7 @@ class EchoEngine:
                 time.sleep(0.05)
             on_step(Step(step + 1, steps))
         colour = tuple(hashlib.sha256(str(seed).encode()).digest()[:3])
-        picture = Image.new("RGB", SIZE, colour)
+        picture = Image.new("RGB", size, colour)
         shown = words[:200].encode("latin-1", "replace").decode("latin-1")  # all that the font has
         ImageDraw.Draw(picture).text((8, 8), f"{turn_id}\nseed {seed}\n{shown}", fill="white", font=_FONT)
         return Drawing(

@@ -145,16 +145,28 @@ def test_a_wish_names_everybody_once(names: list[str], text: str, meant: str) ->
     assert naming(text, names) == meant
 
 
-async def test_only_the_size_that_is_drawn_is_offered_and_taken(town: Town) -> None:
+async def test_the_aspects_of_what_draws_here_are_offered_and_one_that_is_chosen_reaches_it(town: Town) -> None:
     assert await offered(town, town.ada, town.general, "aspect") == []
     start_worker(town, "echo", (256, 256), (384, 256))
-    assert await offered(town, town.ada, town.general, "aspect") == ["256 × 256 (square): all pictures here are"]
-    taken = await town.discord.slash(town.ada, town.general, "imagine", text="Max", aspect="256x256")
+    assert await offered(town, town.ada, town.general, "aspect") == ["256 × 256 (square)", "384 × 256 (3:2)"]
+    assert await offered(town, town.ada, town.general, "aspect", "3:") == ["384 × 256 (3:2)"]
+    taken = await town.discord.slash(town.ada, town.general, "imagine", text="Max", aspect="384x256")
     await town.queued()
+    assert town.claim().options == {turns.ASPECT: "3:2"}
     assert taken.message is not None
-    await town.discord.slash(town.ada, town.general, "imagine", text="Max", aspect="384x256")
     thread = await town.thread(taken.message)
-    refused = await town.discord.slash(town.ada, thread, "imagine", text="Max", aspect="384x256")
+    for place in (town.general, thread):
+        refused = await town.discord.slash(town.ada, place, "imagine", text="Max", aspect="16:9")
+        await until(lambda: "can be 1:1 or 3:2." in (refused.message or {}).get("content", ""))  # noqa: B023  (at once)
+    assert town.factory.count(*Status) == 1
+
+
+async def test_where_all_pictures_have_one_size_it_is_offered_and_no_other_is_taken(town: Town) -> None:
+    start_worker(town, "echo", (256, 256))
+    assert await offered(town, town.ada, town.general, "aspect") == ["256 × 256 (square): all pictures here are"]
+    await town.discord.slash(town.ada, town.general, "imagine", text="Max", aspect="1:1")
+    await town.queued()
+    refused = await town.discord.slash(town.ada, town.general, "imagine", text="Max", aspect="3:2")
     await until(lambda: "no other size" in (refused.message or {}).get("content", ""))
     assert town.factory.count(*Status) == 1
 

@@ -11,6 +11,7 @@ from bot import waiting
 from bot.discord import render
 from bot.discord.client import LikenessClient
 from bot.progress import Update
+from ops.local.discord import Payload, walk
 from storage import deliveries
 from storage.deliveries import DuePicture
 from storage.events import Progress, ProgressSender
@@ -34,6 +35,29 @@ def test_a_picture_over_the_upload_limit_is_made_to_fit_and_keeps_its_alt_text()
     assert len(file.fp.read()) <= limit
     assert file.description is not None
     assert len(file.description) <= 1024
+
+
+async def test_each_is_told_in_their_language_and_a_server_in_its_own(town: Town) -> None:
+    town.ada["locale"] = "de"
+    await town.discord.slash(town.ada, town.general, "imagine", text="Max")
+    await town.queued()
+    turn_id = town.draw()
+    await until(lambda: town.factory.delivered(turn_id))
+    (shown,) = await town.shown(next(one for one in town.discord.channels.values() if one.get("parent_id")))
+    assert "Varianten" in labels_of(shown)
+    pressed = await town.discord.press(town.ada, shown, "up")
+    await until(lambda: (pressed.message or {}).get("content") == "Danke. Ich habe notiert, dass es dir gefällt.")
+    asked = await town.discord.slash(town.ada, town.general, "help")
+    await until(lambda: (asked.message or {}).get("content", "").startswith("Sag mir, wen"))
+    guild = await town.discord.guild("Serveur", locale="fr")
+    said = await town.discord.say(town.ben, await town.discord.channel(guild, "salon"), f"{ME} Olivia")
+    (placeholder,) = await town.told(await town.thread(said))
+    assert "En attente d'une machine disponible" in placeholder["content"]
+    assert labels_of(placeholder) == ["Annuler"]
+
+
+def labels_of(message: Payload) -> list[str]:
+    return [one["label"] for one in walk(message["components"]) if one.get("label")]
 
 
 @pytest.fixture

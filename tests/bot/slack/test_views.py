@@ -27,10 +27,12 @@ from bot.slack import (
     shortcuts,
 )
 from bot.slack.blocks import Here, Json
+from bot.slack.sentences import ONLY_YOU
 from ops.local.slack_blocks import problems_of_blocks, problems_of_view
 from storage.characters import DESCRIPTION_LIMIT, NAME_LIMIT
 from storage.conversations import TakenPart
 from storage.preferences import Preferences
+from storage.sentences import LANGUAGES
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TURN = UUID("0190a000-0000-7000-8000-000000000001")
@@ -62,6 +64,8 @@ BLOCKED = [(f"U{number:010}", EVIL * 5) for number in range(150)]
 RECENT = [talk(1, "Olivia, red curly hair, on a beach"), talk(0, "")]
 LINKS = ["https://storytellers.slack.com/archives/C0123456789/p1732570001000100", ""]
 
+ASPECTS = {"1:1": (1024, 1024), "3:2": (1248, 832), "1360x768": (1360, 768)}
+
 VIEWS: dict[str, Json] = {
     "menu": menu.view(THREAD, admin=False),
     "menu-admin-german": menu.view(Here("C0123456789"), admin=True, language="de-DE"),
@@ -77,7 +81,7 @@ VIEWS: dict[str, Json] = {
     "character-of-others": characters.one(HUGO, None, 3, Here()),
     "character-long": characters.one(CROWD.people[0], FACES[0], 9999, THREAD, LONG * 9),
     "rename": characters.rename_form(CROWD.people[0], 9999, THREAD),
-    "draw": imagine.form(Here("C0123456789"), ["Olivia", "Hugo"], "Olivia on a beach"),
+    "draw": imagine.form(Here("C0123456789"), ["Olivia", "Hugo"], "Olivia on a beach", ASPECTS),
     "draw-long": imagine.form(Here(), [LONG_NAME + str(one) for one in range(120)], "x" * 4000),
     "settings": preferences.view(HELD, ["preview"], THREAD, changeable=True),
     "settings-to-look-at": preferences.view(HELD, ["preview"], Here("C0123456789"), changeable=False),
@@ -106,8 +110,9 @@ VIEWS: dict[str, Json] = {
 }
 SAID = {
     "said-help": menu.help_blocks(),
-    "said-characters": menu.offer(f"Characters: {LONG}", "characters", "newcharacter"),
-    "said-window": menu.offer(menu.ONLY_YOU, "admin"),
+    "said-characters": menu.offer(f"Characters: {LONG}", "en", "characters", "newcharacter"),
+    "said-window": menu.offer(ONLY_YOU, "en", "admin"),
+    "said-window-japanese": menu.offer(ONLY_YOU, "ja", "admin"),
 }
 LONGEST = {name: VIEWS.pop(name) for name in [*VIEWS] if name.endswith("-long")}
 
@@ -128,6 +133,13 @@ def test_what_is_said_in_a_thread_is_as_its_snapshot(name: str, request: pytest.
     made = [*SAID[name]]
     assert problems_of_blocks(made) == []
     assert made == snapshot(name, made, request)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_leads_to_windows_is_within_the_limits_in_every_language(language: str) -> None:
+    assert problems_of_view(menu.view(THREAD, admin=True, language=language)) == []
+    assert problems_of_view(menu.help_view(THREAD, language)) == []
+    assert problems_of_blocks([*menu.help_blocks(language)]) == []
 
 
 @pytest.mark.parametrize("words", ["new hat for Olivia", "undo", "the characters on a beach", "status quo", ""])

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot import waiting
+from bot import sentences, waiting
 from bot.slack.pace import PREVIEWS, Pace
 from ops.local.slack_wire import Payload
 from storage import deliveries
@@ -27,6 +27,32 @@ async def placeholder_of(town: Town, said: Payload) -> Payload:
     (placeholder,) = await town.answered(said)
     assert "cancel" in placeholder["blocks"][-1]["elements"][0]["action_id"]
     return placeholder
+
+
+async def test_each_is_told_in_their_language(town: Town) -> None:
+    town.ada["locale"], town.ben["locale"] = "ja-JP", "de-DE"
+    said = await town.say("Olivia")
+    placeholder = await placeholder_of(town, said)
+    assert words_of(placeholder) == "描くマシンの起動を待っています"
+    assert labels_of(placeholder) == ["✖️ 中止"]
+    town.finish(town.claim())
+    (reply,) = await town.shown(said)
+    assert "🔀 バリエーション" in labels_of(reply)
+    await town.say("at night", by=town.ben, thread=said)
+    *_, waits = await town.answered(said, 2)
+    assert labels_of(waits) == ["✖️ Abbrechen"]
+    await town.say("undo", by=town.ada, thread=said)
+    assert await town.sentences(said) == [sentences.MINE.words[-1]]
+
+
+def labels_of(message: Payload) -> list[str]:
+    return [
+        one["text"]["text"]
+        for block in message["blocks"]
+        if block["type"] == "actions"
+        for one in block["elements"]
+        if "accessibility_label" not in one
+    ]
 
 
 @pytest.mark.usefixtures("soon")

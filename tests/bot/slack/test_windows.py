@@ -8,7 +8,7 @@ from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
 from bot.services import Services
@@ -122,10 +122,10 @@ def copies(town: Town) -> list[str]:
     return town.factory.database.run(lambda session: list(session.scalars(select(Copy.external_id))))
 
 
-def worker(town: Town) -> UUID:
+def worker(town: Town, *sizes: tuple[int, int]) -> UUID:
     """A worker that just gave a sign of life."""
     worker_id = uuid4()
-    row = Worker(id=worker_id, engine="echo", fingerprint="echo-1", abilities={}, host="machine-7:1")
+    row = Worker(id=worker_id, engine="echo", fingerprint="echo-1", abilities={"sizes": sizes}, host="machine-7:1")
     town.factory.database.run(lambda session: session.add(row))
     return worker_id
 
@@ -270,6 +270,24 @@ async def test_a_command_with_words_begins_a_thread_and_a_form_takes_characters_
     await town.queued()
     claim = town.claim()
     assert (claim.text, claim.seed) == ("Hugo, on a beach", 7)
+
+
+async def test_the_form_offers_the_aspects_of_what_draws_here_and_one_that_is_chosen_reaches_it(town: Town) -> None:
+    worker(town, (256, 256), (384, 256))
+    await opened(town, town.ada, "/imagine", "384 × 256 (3:2)")
+    assert await sent(town, town.ada, text="Max", aspect="3:2") is None
+    await town.queued()
+    assert town.claim().options == {turns.ASPECT: "3:2"}
+    await opened(town, town.ada, "/imagine", "384 × 256 (3:2)")
+    town.factory.database.run(lambda session: session.execute(delete(Worker)))
+    worker(town, (256, 256))
+    view = await sent(town, town.ada, text="Max", aspect="3:2")
+    assert view is not None
+    assert "no other size" in view["errors"]["aspect"]
+    assert await sent(town, town.ada, text="Max") is None
+    await town.queued()
+    assert town.claim().options == {}
+    assert "Width" not in words(await opened(town, town.ada, "/imagine", "Seed")), "there is nothing to choose"
 
 
 async def test_where_nothing_can_be_drawn_yet_the_form_says_so_and_can_be_sent_again(
@@ -460,7 +478,7 @@ async def test_an_admin_pauses_gives_a_quota_blocks_and_unblocks(town: Town) -> 
 
 async def test_nobody_else_sees_or_does_anything_there(town: Town) -> None:
     town.ada["locale"] = "de-DE"
-    view = await opened(town, town.ada, "/likeness", "Forget me")
+    view = await opened(town, town.ada, "/likeness", "Vergiss mich")
     assert "Löscht, was hier von dir gespeichert ist" in words(view)
     assert "Admin" not in words(view)
     view = await opened(town, town.ada, "/likeness admin", NOT_ADMIN)

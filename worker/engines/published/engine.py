@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from storage.aspects import named
 from storage.characters import CharacterProblem, clean_name
 from worker.engines.contract import (
     Abilities,
@@ -56,7 +56,6 @@ ARRAY_BYTES_IN_MEMORY = 256 * 2**20
 CONVERTED_IN_MEMORY = 100  # turns of other engines
 TOLD = 30  # characters of whom a message reminds the reader
 RECAPPED = 40  # pictures that left the context and are still told of
-ASPECTS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16), (2, 1), (1, 2), (21, 9), (9, 21))
 
 FULL = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """What the driver and its libraries say of a full memory, which torch passes on as errors of another kind."""
@@ -103,7 +102,7 @@ class PublishedEngine:
     def __init__(self, reader: Reader, painter: Painter) -> None:
         self.reader = reader
         self.painter = painter
-        self._aspects = aspects(painter.sizes)
+        self._aspects = named(painter.sizes)
         self._arrays: OrderedDict[str, Arrays] = OrderedDict()  # of pictures that no record here may keep
         self._converted: OrderedDict[UUID, Record] = OrderedDict()
         self.fingerprint = reader.fingerprint  # what segments mean does not depend on who paints
@@ -133,7 +132,7 @@ class PublishedEngine:
                 self._with_recap(own, records),
                 _told(message, characters, records),
                 seen,
-                Scope(tuple(characters), pictures, tuple(self._aspects)),
+                Scope(tuple(characters), pictures, (message.aspect,) if message.aspect else tuple(self._aspects)),
                 seed=message.seed,
                 on_reply=on_reply,
             )
@@ -409,16 +408,6 @@ def _stepper(on_step: OnStep, count: int) -> OnPaint:
     return on_paint
 
 
-def aspects(sizes: Sequence[tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """Sizes by the name of their aspect, such as 3:4; one of an aspect that was there before is named by its pixels."""
-    named: dict[str, tuple[int, int]] = {}
-    for width, height in sizes:
-        across, down = min(ASPECTS, key=lambda one: abs(math.log(one[0] / one[1] * height / width)))
-        name = f"{across}:{down}"
-        named[name if name not in named else f"{width}x{height}"] = (width, height)
-    return named
-
-
 def _told(message: ChatMessage, characters: Mapping[str, Character], records: Sequence[Record]) -> str:
     """The message with a reminder of who can be drawn by name: first whom it names, with their looks."""
     named = [name for name in characters if _mentions(message.text, name)]
@@ -431,11 +420,12 @@ def _told(message: ChatMessage, characters: Mapping[str, Character], records: Se
         for name in named
     ]
     lines += [_line(name, 80) for name in others[: max(TOLD - len(named), 0)]]
-    return _framed(message.text, "; ".join(lines))
+    return _framed(message.text, "; ".join(lines), message.aspect)
 
 
-def _framed(text: str, people: str = "") -> str:
-    return f"Known people: {people or 'nobody'}\nMessage:\n{text}"
+def _framed(text: str, people: str = "", aspect: str = "") -> str:
+    wanted = f"Aspect: {aspect}\n" if aspect else ""
+    return f"Known people: {people or 'nobody'}\n{wanted}Message:\n{text}"
 
 
 def _mentions(text: str, name: str) -> bool:

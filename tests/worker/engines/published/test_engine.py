@@ -16,9 +16,9 @@ from safetensors.torch import load
 from tests.worker.engines.published.conftest import Colours, Talk, answer, colour_of, seeded
 from worker.engines.contract import Character, ChatMessage, OutOfMemory, Record, Refused, Step
 from worker.engines.published import answer as answers
-from worker.engines.published.engine import MODEST, PublishedEngine, aspects
+from worker.engines.published.engine import MODEST, PublishedEngine
 from worker.engines.published.painter import Brief, OnPaint, Painted
-from worker.engines.published.reader import LONGEST_MESSAGE, UNCLEAR, Reader
+from worker.engines.published.reader import LONGEST_MESSAGE, UNCLEAR
 
 OLIVIA = answer("Meet Olivia.", introduces=[{"name": "Olivia", "looks": "red curls"}], alt_text="A woman.")
 PHOTO = Image.new("RGB", (64, 64), "#123456")
@@ -55,6 +55,13 @@ def test_a_picture_is_recalled_by_its_label(talk: Talk, painter: Colours) -> Non
     gone = replace(talk, records=talk.records[1:])
     gone.say("another", answer(), seeds=[4])
     assert [one.label for record in gone.records for one in record.seen] == ["2", "3", "4"], "no label is used twice"
+
+
+def test_what_somebody_chose_the_picture_to_be_wins_over_what_the_reader_would(talk: Talk, painter: Colours) -> None:
+    talk.script(answer(aspect="3:2"))
+    chosen = talk.engine.read(talk.history(), ChatMessage("a beach", aspect="2:3"))
+    talk.engine.draw(chosen, turn_id=uuid4(), seed=1, on_step=lambda _: None)
+    assert painter.briefs[-1].size == (64, 96)
 
 
 def test_what_came_with_a_message_is_an_original_for_ever_and_encoded_once(talk: Talk, painter: Colours) -> None:
@@ -244,8 +251,3 @@ def test_a_message_that_is_too_long_is_cut_and_said(talk: Talk) -> None:
     reading = talk.read("word " * 2 * LONGEST_MESSAGE, answer("Well.", draw=False))
     assert reading.reply.startswith("Well. Your message was too long")
     assert reading.tokens_read < LONGEST_MESSAGE + 100
-
-
-def test_aspects_are_named_once(reader: Reader) -> None:
-    named = aspects(((1024, 1024), (1184, 880), (880, 1184), (1344, 752), (1360, 768)))
-    assert list(named) == ["1:1", "4:3", "3:4", "16:9", "1360x768"]
