@@ -100,7 +100,7 @@ async def test_a_mention_that_comes_as_two_events_is_taken_in_once(
     monkeypatch.setattr(bot.turns, "receive", counted)
     with town.factory.holding_turns():
         await town.say("Olivia")
-        await until(lambda: len(bot._tasks) == 3)  # two that wait, and what they wait for
+        await until(lambda: len(bot._tasks) == 2)
         assert not any(one.acknowledged for one in town.slack.wire.deliveries)
     await town.queued()
     assert [one.acknowledged for one in town.slack.wire.deliveries] == [True, True]
