@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,7 @@ class Restored:
     visual: list[float] = field(default_factory=list)  # of the next picture's visual tokens
     pixels: list[float] = field(default_factory=list)  # of the picture, of 255
     reused: list[int] = field(default_factory=list)  # positions that the other process had not to read
+    resident: list[float] = field(default_factory=list)  # most memory that the other process had, in MB
 
 
 def restored(weights: Path | None, count: int) -> Restored:
@@ -130,6 +132,7 @@ def restored(weights: Path | None, count: int) -> Restored:
         found.visual.append(float(np.abs(other["visual"] - visual).max(initial=0.0)))
         found.pixels.append(float(np.abs(other["pixels"] - pixels).max(initial=0.0)))
         found.reused.append(int(other["reused"]))
+        found.resident.append(float(other["resident"]))
     return found
 
 
@@ -154,7 +157,8 @@ def _go_on(folder: Path) -> None:
     talk = Talk.after(records, engine, told["seed"], store, characters)
     said = talk.say(told["message"])
     visual, pixels = _went_on(said.record.visual_tokens, said.picture)
-    np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, reused=said.tokens_reused)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, reused=said.tokens_reused, resident=resident)
 
 
 def _went_on(visual: object, picture: object) -> tuple[np.ndarray, np.ndarray]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from PIL import Image
 
+ART = 256  # pixels of a picture's side, which the boxes are of
+
 Box = tuple[int, int, int]
-"""Left edge, top edge and side of a person's square, in pixels of a picture of 256 × 256; it may reach beyond the picture."""
+"""Left edge, top edge and side of a person's square, in pixels of a picture of ART × ART; it may reach beyond the picture."""
 
 FRAMINGS: dict[str, tuple[tuple[Box, ...], ...]] = {  # of one person, and of two from left to right
     "close-up": (((-44, -52, 340),), ((-34, 50, 206), (86, 50, 206))),
     "portrait": (((8, 26, 236),), ((-8, 96, 160), (102, 96, 160))),
     "wide": (((52, 106, 150),), ((14, 138, 118), (126, 138, 118))),
 }
+COMPOSITIONS = tuple((framing, people) for framing in FRAMINGS for people in (1, 2))
 
 
 def boxes(framing: str, people: int) -> tuple[Box, ...]:

@@ -19,11 +19,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from worker.identity.compositions import FRAMINGS, boxes, person_of, square_of
+from worker.identity.compositions import ART, COMPOSITIONS, boxes, person_of, square_of
 from worker.identity.meter import Face
 
-COMPOSITIONS = tuple(f"{framing} {people}" for framing in FRAMINGS for people in (1, 2))
-ART = 256  # pixels of a picture's side, which the boxes are of
 SIDE = 96  # pixels of a crop's side
 EMBEDDING = 128
 
@@ -143,10 +141,7 @@ class CompositionReader(nn.Module):
         left, top, side = square_of(*picture.size)
         square = picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BOX)
         found = int(self(to_crops([square])).argmax())
-        if found == len(COMPOSITIONS):
-            return None
-        framing, _, count = COMPOSITIONS[found].rpartition(" ")
-        return framing, int(count)
+        return None if found == len(COMPOSITIONS) else COMPOSITIONS[found]
 
 
 class DrawnMeter:

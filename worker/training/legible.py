@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from worker.engines.preview.autoencoder import CHANNELS, STRIDE, ResidualBlock
 from worker.engines.preview.dit import LATENT_SIDE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
-from worker.identity.compositions import FRAMINGS, boxes
+from worker.identity.compositions import COMPOSITIONS, boxes
 from worker.identity.drawn import OF_PEOPLE
 from worker.training.stories import TURNS, story
 from worker.training.views import LABELS, NOBODY, labels_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SIZES = [len(LABELS[name]) for name in OF_PEOPLE]
 SQUARE = 12  # latents to a side of a person's square, however large the person stands there
-COMPOSITIONS = [(framing, people) for framing in FRAMINGS for people in (1, 2)]
 
 Pictures = Iterable[tuple[int, int]]
 """Pictures by story and turn."""

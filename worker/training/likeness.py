@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from worker.identity.compositions import COMPOSITIONS
 from worker.identity.drawn import (
-    COMPOSITIONS,
     OF_SCENES,
     SIDE,
     AttributeReader,

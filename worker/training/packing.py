@@ -35,8 +35,11 @@ class Sequence:
     runs: list[Run] = field(default_factory=list)
 
 
-def pack(said: list[Said], tokenizer: Tokenizer) -> Sequence:
-    """A dialogue as one sequence; each picture stands in it twice, as queries after references, and as what they give."""
+def pack(said: list[Said], tokenizer: Tokenizer, *, pictures: bool = True) -> Sequence:
+    """A dialogue as one sequence; each picture stands in it twice, as queries after references, and as what they give.
+
+    Without `pictures`, only its words: where somebody would be drawn, nothing is.
+    """
     sequence = Sequence()
     place, blocks = 0, 0
 
@@ -63,6 +66,9 @@ def pack(said: list[Said], tokenizer: Tokenizer) -> Sequence:
             add([int(Special.END)], taught=True)
             continue
         add([int(Special.IMAGE)], taught=True)
+        if not pictures:
+            add([int(Special.END)])
+            continue
         blocks += 1
         reserved = [*(Run(seen.turn, refers=seen) for seen in one.seen), Run(one.turn, asks=True)]
         add(run * len(reserved), block=blocks, step=False)

@@ -25,6 +25,7 @@ from storage.settings import settings
 from worker.engines.preview.autoencoder import AutoencoderConfig
 from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration
+from worker.engines.preview.faces import FacesConfig
 from worker.engines.preview.mllm import MLLMConfig
 from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
@@ -38,6 +39,7 @@ ENGINE = {  # the stages of the preview engine, in order, each with its minutes 
     "reconstruction": (stages.reconstruction, 60.0),
     "single_round": (stages.single_round, 60.0),
     "multi_round": (stages.multi_round, 60.0),
+    "faces": (stages.faces, 3.0),
     "personalization": (stages.personalization, 45.0),
 }
 IDENTITY = {  # the stages of the models that look at its pictures
@@ -125,7 +127,7 @@ def export(folder: Path, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         save_weights(parts[name], into / f"{name}.safetensors")
-    configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), DiTConfig())
+    configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), FacesConfig(), DiTConfig())
     (into / "config.json").write_text(configuration.to_json() + "\n")
     (into / "text.json").write_text((folder / "text.json").read_text())
     _export_records(folder, ENGINE, into)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
 from worker.engines.preview.dit import LATENT_SIDE, DiT
+from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
+from worker.identity.drawn import OF_PEOPLE
 from worker.training.cache import PictureCache
 from worker.training.dialogues import Seen, Teller, place_in
 from worker.training.legible import (
@@ -43,7 +46,11 @@ HEADS_COUNT = 3.0  # times as much as the rest of a picture, in the painter's er
 NOISY = 0.5  # shift of the logit of times towards noise, where a picture is made of its tokens and not of itself
 CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a face
 FACES = 0.3  # weight of what faces show
-STORIES_A_MINUTE = 50  # of which personalization paints some pictures: each of them a few times
+RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
+OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
+UNREAD = 0.15  # of the painter's lessons, the part without faces: what guidance leads away from
+WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
+UNDRAWN = 10**6  # stories from this number on are never drawn
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
 TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
 
@@ -123,6 +130,7 @@ def untrained() -> dict[str, nn.ModuleDict]:
         "reconstruction": nn.ModuleDict({"tokenizer": VisualTokenizer(), "dit": DiT(), "legible": LegibleTokens()}),
         "single_round": nn.ModuleDict({"mllm": MLLM()}),
         "multi_round": nn.ModuleDict({"mllm": MLLM()}),
+        "faces": nn.ModuleDict({"faces": FaceReader()}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
@@ -190,7 +198,7 @@ class Easel:
         self._weights = weights_of_cells(HEADS_COUNT)
 
     def paint(
-        self, pictures: list[tuple[int, int]], clean: Tensor, tokens: Tensor, references: tuple[Tensor, ...] = ()
+        self, pictures: list[tuple[int, int]], clean: Tensor, tokens: Tensor, *others: Tensor | Faces | None
     ) -> tuple[Tensor, Tensor]:
         """The flow-matching loss, heads counting more, and the mean cross-entropy of what faces show in the estimates.
 
@@ -200,7 +208,7 @@ class Easel:
         noise = torch.randn_like(clean)
         part = time[:, None, None, None]
         noisy = (1 - part) * clean + part * noise
-        velocity: Tensor = self._dit(noisy, time, tokens, *references)
+        velocity: Tensor = self._dit(noisy, time, tokens, *others)
         compositions, shown = compositions_of(pictures), shown_in(pictures)
         flow = (self._weights[compositions] * (velocity - (noise - clean)) ** 2).mean()
         shown[time > CLEAR] = NOBODY
@@ -266,20 +274,37 @@ def multi_round(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleD
 
     mllm = MLLM()
     averaged(folder, "single_round", nn.ModuleDict({"mllm": mllm})).requires_grad_(True)
-    return _reader(folder, cache, minutes, "multi_round", mllm, tell, dialogues=6)
+    return _reader(folder, cache, minutes, "multi_round", mllm, tell, dialogues=6, words=WORDS)
 
 
 def _reader(
-    folder: Path, cache: PictureCache, minutes: float, stage: str, mllm: MLLM, tell: Tell, *, dialogues: int
+    folder: Path,
+    cache: PictureCache,
+    minutes: float,
+    stage: str,
+    mllm: MLLM,
+    tell: Tell,
+    *,
+    dialogues: int,
+    words: float = 0.0,
 ) -> nn.ModuleDict:
-    """The MLLM: replies to write, and visual tokens to regress that a reader of faces reads rightly."""
+    """The MLLM: replies to write, and visual tokens to regress that a reader of faces reads rightly.
+
+    In so many of the steps as `words` says, it learns from the words of stories that nobody has drawn.
+    """
     encode_visual(folder, cache)
     visual, ready = Tokens(folder, cache).visual, cache.ready()
     tokenizer, legible = text_tokenizer(folder), legible_tokens(visual, ready)
     modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
+    figures = dict.fromkeys(("words", "text", "regression", *OF_PEOPLE), math.nan)  # as each was last measured
 
     def loss() -> tuple[Tensor, dict[str, float]]:
+        if rng.random() < words:
+            numbers = UNDRAWN + rng.integers(2**31, size=16)
+            text = _of_words(mllm, tokenizer, [Teller(story(int(one)), 0) for one in numbers])
+            figures["words"] = float(text.detach())
+            return 4.0 * text, figures
         stories = rng.choice(ready, dialogues)
         batch = collate([pack(tell(rng, int(one)).tell(), tokenizer) for one in stories])
         with torch.autocast("cpu", torch.bfloat16):
@@ -287,11 +312,21 @@ def _reader(
         regression = ((regressed - wanted) ** 2).mean()
         asked = [(one, run.turn) for one, runs in zip(stories, batch.runs, strict=True) for run in runs if run.asks]
         people = missed(legible(regressed), shown_in(asked))
-        figures = {"text": text, "regression": regression, **people}
-        loss = 4.0 * text + regression + 0.1 * torch.stack(list(people.values())).sum()
-        return loss, {name: float(value.detach()) for name, value in figures.items()}
+        figures.update(text=float(text.detach()), regression=float(regression.detach()))
+        figures.update({name: float(value.detach()) for name, value in people.items()})
+        return 4.0 * text + regression + 0.1 * torch.stack(list(people.values())).sum(), figures
 
     return Trainer(folder, stage, modules, loss, minutes, rate=1e-3, muon=True).run()
+
+
+def _of_words(mllm: MLLM, tokenizer: Tokenizer, tellers: list[Teller]) -> Tensor:
+    """Cross-entropy of the replies in dialogues without their pictures: whom a name means, what they did and wore last."""
+    told = [[one for one in teller.tell() if one.attached_from is None] for teller in tellers]
+    batch = collate([pack(said, tokenizer, pictures=False) for said in told])
+    taught = batch.targets != -100
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = mllm(mllm.llama.embed_tokens(batch.ids), batch.positions)
+        return nn.functional.cross_entropy(mllm.text_logits(hidden[taught]).float(), batch.targets[taught])
 
 
 def read_batch(
@@ -354,10 +389,36 @@ def encode_regressed(folder: Path, cache: PictureCache, ready: NDArray[np.int64]
         regressed[np.array(rows), np.array(turns)] = found.numpy().astype(np.float16)
 
 
-def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 5. The DiT learns to paint what the MLLM says, and to look at the references of the people in the picture."""
-    ready = cache.ready()[: max(16, round(STORIES_A_MINUTE * minutes))]
+def faces(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 5. A reader of faces, off the visual tokens that the MLLM regresses and off the tokenizer's own."""
+    ready = cache.ready()[:RETOLD]
     encode_regressed(folder, cache, ready)
+    tokens = Tokens(folder, cache)
+    visual, regressed = tokens.visual, tokens.regressed
+    modules = nn.ModuleDict({"faces": FaceReader()})
+    rng = np.random.default_rng()
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        stories, turns = rng.choice(ready, 256), rng.integers(0, TURNS, 256)
+        own = rng.random((256, 1, 1)) < OWN
+        seen = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
+        pictures = list(zip(stories.tolist(), turns.tolist(), strict=True))
+        people, compositions = modules["faces"](seen + 0.5 * ERRS * torch.rand(256, 1, 1) * torch.randn_like(seen))
+        found = missed(people, shown_in(pictures))
+        standing = nn.functional.cross_entropy(compositions, compositions_of(pictures))
+        return torch.stack(list(found.values())).sum() + standing, {
+            name: float(value.detach()) for name, value in {**found, "composition": standing}.items()
+        }
+
+    return Trainer(folder, "faces", modules, loss, minutes, rate=1e-3).run()
+
+
+def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 6. The DiT learns to paint what the MLLM says: to look at what is read of faces, and at references."""
+    ready = cache.ready()[:RETOLD]
+    encode_regressed(folder, cache, ready)
+    reader = FaceReader()
+    averaged(folder, "faces", nn.ModuleDict({"faces": reader}))
     tokens = Tokens(folder, cache)
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)
@@ -371,7 +432,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
         own = np.where(rng.random((40, 1, 1)) < 0.8, regressed[stories, turns], visual[stories, turns])
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         said = torch.from_numpy(own.astype(np.float32))
-        references: tuple[Tensor, ...] = ()
+        references: tuple[Tensor | None, ...] = (None, None, None)
         if people:
             seen = [
                 [
@@ -386,9 +447,10 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
                 torch.tensor([[here.stood for here in one.seen] for one in some]),
             )
         pictures = list(zip(stories.tolist(), turns.tolist(), strict=True))
+        read: Faces | None = reader.read(said, *references) if rng.random() > UNREAD else None
         with torch.autocast("cpu", torch.bfloat16):
-            flow, faces = easel.paint(pictures, clean, said, references)
-        return flow + FACES * faces, {"flow": float(flow.detach()), "faces": float(faces.detach())}
+            flow, shown = easel.paint(pictures, clean, said, *references, read)
+        return flow + FACES * shown, {"flow": float(flow.detach()), "faces": float(shown.detach())}
 
     return Trainer(folder, "personalization", modules, loss, minutes, rate=4e-4, muon=True).run()
 

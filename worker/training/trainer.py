@@ -165,6 +165,7 @@ class Trainer:
             "code_version": _code_version(),
             "steps": self.steps,
             "minutes": round(self.seconds / 60, 1),
+            "threads": torch.get_num_threads(),
             "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
             **{name: value for name, value in before.items() if name == "continued_from"},
         }

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from worker.identity.compositions import FRAMINGS, boxes, person_of
-from worker.identity.drawn import COMPOSITIONS, OF_PEOPLE, OF_SCENES, SIDE, Labels
+from worker.identity.compositions import COMPOSITIONS, FRAMINGS, boxes, person_of
+from worker.identity.drawn import OF_PEOPLE, OF_SCENES, SIDE, Labels
 from worker.training.cache import open_file
 from worker.training.people import (
     BEARDS,
@@ -49,7 +49,7 @@ NOBODY = -1  # a label of what cannot be seen
 LABELS: Labels = {
     "place": tuple(PLACES),
     "night": ("day", "night"),
-    "composition": COMPOSITIONS,
+    "composition": tuple(f"{framing} {people}" for framing, people in COMPOSITIONS),
     "expression": tuple(EXPRESSIONS),
     "clothes": tuple(CLOTHES),
     "head": tuple(HEADS),

@@ -18,6 +18,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS
+from worker.engines.preview.faces import FaceMap, Faces, FacesConfig
 from worker.engines.preview.tokenizer import TOKENS, TOKENS_SIDE, WIDTH
 
 LATENT_SIDE = 16
@@ -79,13 +80,14 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class DiT(nn.Module):
     """Predicts the velocity from picture to noise."""
 
-    def __init__(self, config: DiTConfig | None = None) -> None:
+    def __init__(self, config: DiTConfig | None = None, faces: FacesConfig | None = None) -> None:
         super().__init__()
         config = config or DiTConfig()
         width = config.width
         self.patches = nn.Linear(CHANNELS * PATCH * PATCH, width)
         self.visual = nn.Linear(WIDTH, width)
         self.spread = nn.Linear(WIDTH, width * _CELL * _CELL)
+        self.faces = FaceMap(faces or FacesConfig(), width, _SIDE)
         self.reference = nn.Linear(WIDTH, width)
         self.patch_places = nn.Parameter(torch.randn(_SIDE * _SIDE, width) * 0.02)
         self.visual_places = nn.Parameter(torch.randn(TOKENS, width) * 0.02)
@@ -110,15 +112,19 @@ class DiT(nn.Module):
         references: Tensor | None = None,
         stands: Tensor | None = None,
         stood: Tensor | None = None,
+        faces: Faces | None = None,
     ) -> Tensor:
         """Velocity (b, 16, 16, 16), float32.
 
         `latents` (b, 16, 16, 16) with noise, `sigma` (b,) from 0, clean, to 1, noise, `visual` (b, 16, 64). `references`
         (b, people, 16, 64) with `stands` and `stood`, (b, people) of ALONE, LEFT, RIGHT; without them, nobody's.
+        `faces` that were read; without them, the visual tokens alone say who is to be seen.
         """
         batch = latents.shape[0]
         patches = nn.functional.pixel_unshuffle(latents, PATCH).flatten(2).transpose(1, 2)
         drawn = self.patches(patches) + self.patch_places + self._spread(visual)
+        if faces is not None:
+            drawn = drawn + self.faces(*faces)
         parts = [drawn, self.visual(visual) + self.visual_places]
         if references is not None and stands is not None and stood is not None:
             who = (self.stands(stands) + self.stood(stood)).unsqueeze(2)
@@ -150,14 +156,18 @@ def sample(
     model: DiT,
     visual: Tensor,
     *,
-    references: Tensor | None = None,
-    stands: Tensor | None = None,
-    stood: Tensor | None = None,
+    faces: Faces | None = None,
+    guidance: float = 1.0,
     steps: int,
     generator: torch.Generator,
     on_estimate: OnEstimate | None = None,
+    **references: Tensor,
 ) -> Tensor:
-    """Draw latents (b, 16, 16, 16) for visual tokens (b, 16, 64). Equal generators give equal latents."""
+    """Draw latents (b, 16, 16, 16) for visual tokens (b, 16, 64). Equal generators give equal latents.
+
+    `references` are what the model is told of them. With a `guidance` over 1, faces are painted that
+    much further away from what would be painted without them.
+    """
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=[1 - step / steps for step in range(steps)])
     sigmas = scheduler.sigmas
@@ -165,7 +175,10 @@ def sample(
     for number, timestep in enumerate(scheduler.timesteps):
         sigma = sigmas[number]
         with torch.inference_mode():
-            velocity = model(latents, sigma.expand(visual.shape[0]), visual, references, stands, stood)
+            velocity = model(latents, sigma.expand(visual.shape[0]), visual, **references, faces=faces)
+            if faces is not None and guidance != 1.0:
+                without = model(latents, sigma.expand(visual.shape[0]), visual, **references)
+                velocity = without + guidance * (velocity - without)
         if on_estimate is not None:
             on_estimate(number + 1, steps, latents - sigma * velocity)
         latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]

@@ -41,6 +41,7 @@ from worker.engines.contract import (
 from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
+from worker.engines.preview.faces import FaceReader, FacesConfig
 from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
 from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
@@ -73,6 +74,7 @@ class Configuration:
     autoencoder: AutoencoderConfig
     tokenizer: TokenizerConfig
     mllm: MLLMConfig
+    faces: FacesConfig
     dit: DiTConfig
 
     def to_json(self) -> str:
@@ -87,6 +89,7 @@ class Configuration:
             autoencoder=_configured(AutoencoderConfig, given["autoencoder"]),
             tokenizer=_configured(TokenizerConfig, given["tokenizer"]),
             mllm=_configured(MLLMConfig, given["mllm"]),
+            faces=_configured(FacesConfig, given["faces"]),
             dit=_configured(DiTConfig, given["dit"]),
         )
 
@@ -97,7 +100,8 @@ class Configuration:
                 "autoencoder": Autoencoder(self.autoencoder),
                 "tokenizer": VisualTokenizer(self.tokenizer),
                 "mllm": MLLM(self.mllm),
-                "dit": DiT(self.dit),
+                "faces": FaceReader(self.faces),
+                "dit": DiT(self.dit, self.faces),
             }
         )
 
@@ -153,7 +157,8 @@ class PreviewEngine:
     ) -> PreviewEngine:
         """Load the weights of a folder, or the package's. Raises `NoWeights`.
 
-        One that is not `personalized` looks at no references of the people it draws: the baseline that evaluation needs.
+        One that is not `personalized` looks at no references and reads no faces of the people it draws: the
+        baseline that evaluation needs.
         """
         folder = folder or WEIGHTS
         try:
@@ -190,7 +195,8 @@ class PreviewEngine:
     ) -> PreviewEngine:
         """An engine of loaded parts, in float32. `art` knows the pictures that it can take a likeness from; else all are."""
         parts = parts.float().eval().requires_grad_(False)
-        painter = Painter(parts["autoencoder"], parts["tokenizer"], parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
+        faces = parts["faces"] if personalized else None
+        painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
         reader = Reader(parts["mllm"], text, fingerprint)  # type: ignore[arg-type]  # as above
         return cls(reader, painter, fingerprint, personalized=personalized, art=art)
 

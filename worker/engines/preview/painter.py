@@ -1,6 +1,6 @@
 """The painter of the preview engine: visual tokens and references → latents → a picture, and pictures → visual tokens.
 
-It holds the autoencoder, the visual tokenizer and the DiT, and knows nothing of words or history.
+It holds the autoencoder, the visual tokenizer, the reader of faces and the DiT, and knows nothing of words or history.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
+from worker.engines.preview.faces import FaceReader
 from worker.engines.preview.references import Reference
 from worker.engines.preview.tokenizer import VisualTokenizer
 from worker.identity.compositions import square_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SIZE = 256  # pixels of a picture's side
 PREVIEW = 128
 PREVIEW_EVERY = 4  # steps
+GUIDANCE = 1.5  # of faces; chosen on the validation split
 
 OnPreview = Callable[[int, int, Image.Image | None], None]
 """Called after each step with its number from 1, the count of steps, and now and then a small picture."""
@@ -33,9 +35,13 @@ OnPreview = Callable[[int, int, Image.Image | None], None]
 class Painter:
     """Paints pictures of SIZE × SIZE pixels, in float32, with the threads that torch was given."""
 
-    def __init__(self, autoencoder: Autoencoder, tokenizer: VisualTokenizer, dit: DiT, *, steps: int) -> None:
+    def __init__(
+        self, autoencoder: Autoencoder, tokenizer: VisualTokenizer, faces: FaceReader | None, dit: DiT, *, steps: int
+    ) -> None:
+        """Without `faces`, the visual tokens alone tell the DiT who is to be seen."""
         self._autoencoder = autoencoder.eval()
         self._tokenizer = tokenizer.eval()
+        self._faces = faces.eval() if faces is not None else None
         self._dit = dit.eval()
         self._steps = steps
 
@@ -52,6 +58,7 @@ class Painter:
         self, visual: NDArray[np.float32], references: Sequence[Reference], *, seed: int, on_preview: OnPreview
     ) -> tuple[Image.Image, NDArray[np.float32]]:
         """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16)."""
+        tokens = torch.from_numpy(visual)[None]
         seen: dict[str, Tensor] = {}
         if references:
             seen = {
@@ -59,6 +66,7 @@ class Painter:
                 "stands": torch.tensor([[one.stands for one in references]]),
                 "stood": torch.tensor([[one.stood for one in references]]),
             }
+        faces = self._faces.read(tokens, **seen) if self._faces is not None else None
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % PREVIEW_EVERY == 0 and step != steps
@@ -66,8 +74,10 @@ class Painter:
 
         latents = sample(
             self._dit,
-            torch.from_numpy(visual)[None],
+            tokens,
             **seen,
+            faces=faces,
+            guidance=GUIDANCE,
             steps=self._steps,
             generator=torch.Generator().manual_seed(seed % 2**63),
             on_estimate=on_estimate,
