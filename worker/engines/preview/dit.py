@@ -157,7 +157,6 @@ def sample(
     visual: Tensor,
     *,
     faces: Faces | None = None,
-    guidance: float = 1.0,
     steps: int,
     generator: torch.Generator,
     on_estimate: OnEstimate | None = None,
@@ -165,8 +164,7 @@ def sample(
 ) -> Tensor:
     """Draw latents (b, 16, 16, 16) for visual tokens (b, 16, 64). Equal generators give equal latents.
 
-    `references` are what the model is told of them. With a `guidance` over 1, faces are painted that
-    much further away from what would be painted without them.
+    `references` are what the model is told of them.
     """
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=[1 - step / steps for step in range(steps)])
@@ -176,9 +174,6 @@ def sample(
         sigma = sigmas[number]
         with torch.inference_mode():
             velocity = model(latents, sigma.expand(visual.shape[0]), visual, **references, faces=faces)
-            if faces is not None and guidance != 1.0:
-                without = model(latents, sigma.expand(visual.shape[0]), visual, **references)
-                velocity = without + guidance * (velocity - without)
         if on_estimate is not None:
             on_estimate(number + 1, steps, latents - sigma * velocity)
         latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]

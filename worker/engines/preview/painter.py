@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 SIZE = 256  # pixels of a picture's side
 PREVIEW = 128
 PREVIEW_EVERY = 4  # steps
-GUIDANCE = 1.5  # of faces; chosen on the validation split
 
 OnPreview = Callable[[int, int, Image.Image | None], None]
 """Called after each step with its number from 1, the count of steps, and now and then a small picture."""
@@ -77,7 +76,6 @@ class Painter:
             tokens,
             **seen,
             faces=faces,
-            guidance=GUIDANCE,
             steps=self._steps,
             generator=torch.Generator().manual_seed(seed % 2**63),
             on_estimate=on_estimate,
