@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import numpy as np
 
 from worker.engines.contract import Character, Engine
 from worker.engines.preview.engine import PreviewEngine
+from worker.evaluation.figures import most_memory
 from worker.evaluation.measures import TEST, Judges, gallery
 from worker.evaluation.talk import Talk
 from worker.history import record_from_bytes, record_to_bytes
@@ -157,8 +157,8 @@ def _go_on(folder: Path) -> None:
     talk = Talk.after(records, engine, told["seed"], store, characters)
     said = talk.say(told["message"])
     visual, pixels = _went_on(said.record.visual_tokens, said.picture)
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, reused=said.tokens_reused, resident=resident)
+    more = {"reused": said.tokens_reused, "resident": most_memory()}
+    np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, **more)
 
 
 def _went_on(visual: object, picture: object) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -223,7 +222,7 @@ def evaluate_photographs(
         Line(
             "rss_mb",
             "largest resident memory of this process, the meter included",
-            _one(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB),
+            _one(figures.most_memory()),
         ),
         Line(
             "gpu_mb",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from worker.evaluation.figures import auc, mean, median, ratio, share
+from worker.evaluation.figures import auc, mean, median, most_memory, ratio, share
 
 
 def test_the_interval_of_a_share_is_that_of_wilson() -> None:
@@ -41,3 +43,11 @@ def test_of_nothing_there_is_no_figure() -> None:
     assert all(
         math.isnan(figure.value) for figure in (share([]), mean([]), median([]), ratio([], [1.0]), auc([], [1.0]))
     )
+
+
+def test_memory_is_that_of_the_process_itself_and_not_of_who_started_it() -> None:
+    held = np.ones(40_000_000)
+    code = "from worker.evaluation.figures import most_memory; print(most_memory())"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert most_memory() > held.nbytes / 1e6
+    assert 10 < float(asked.stdout) < held.nbytes / 1e6
