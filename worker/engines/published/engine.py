@@ -57,8 +57,13 @@ CONVERTED_IN_MEMORY = 100  # turns of other engines
 TOLD = 30  # characters of whom a message reminds the reader
 RECAPPED = 40  # pictures that left the context and are still told of
 
-FULL = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""What the driver and its libraries say of a full memory, which torch passes on as errors of another kind."""
+FULL = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+)
+"""What is said of a full memory, the machine's own too, by those whose errors torch passes on as of another kind."""
 
 CUT = "Your message was too long for me, so I read only its beginning."
 MODEST = "My memory did not suffice for a picture of the usual size, so this one was made with less."
@@ -394,8 +399,8 @@ def memory_watched() -> Iterator[None]:
     """Raises `OutOfMemory` for each of the ways in which torch and what is below it say so."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in FULL):
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in FULL):
             raise OutOfMemory(str(error)) from error
         raise
 
