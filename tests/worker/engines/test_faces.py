@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
+from tests.worker.engines.conftest import TINY
 from worker.engines.preview.dit import DiT, DiTConfig, sample
 from worker.engines.preview.faces import FaceMap, FaceReader, Faces, FacesConfig
-from worker.engines.preview.references import ALONE, LEFT, RIGHT
+from worker.engines.preview.painter import Painter
+from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.identity.compositions import COMPOSITIONS, boxes
 from worker.identity.drawn import OF_PEOPLE
@@ -97,6 +101,26 @@ def test_who_is_read_changes_what_is_painted() -> None:
     assert torch.equal(painted(one), painted(one))
     assert not torch.allclose(painted(one), painted(other))
     assert not torch.allclose(painted(one), painted(None))
+
+
+def test_the_painter_reads_faces_with_the_references_and_tells_them() -> None:
+    parts, dit = TINY.build(), DiT(DiTConfig(width=32, blocks=1, heads=2), CONFIG)
+    told: list[Faces | None] = []
+
+    def note(_: object, __: tuple[Any, ...], given: dict[str, Any]) -> None:  # Any: whatever a module is given
+        told.append(given["faces"])
+
+    dit.register_forward_pre_hook(note, with_kwargs=True)
+    visual = tokens((1, 0), (0, 0), sure=2.0, composition=1)[0].numpy()
+    seen = Reference(tokens((0, 1), (0, 2), sure=9.0)[0].numpy(), stands=LEFT, stood=RIGHT)
+    for faces, references in ((Literal(CONFIG), [seen]), (Literal(CONFIG), []), (None, [seen])):
+        painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, dit, steps=1)  # type: ignore[arg-type]  # ModuleDict forgets the types
+        painter.paint(visual, references, seed=1, on_preview=lambda *_: None)
+    with_reference, without, unread = told
+    assert with_reference is not None
+    assert without is not None
+    assert (values(with_reference, 0), values(without, 0), unread) == ((1, 2), (1, 0), None)
+    assert with_reference.compositions.tolist() == [1]
 
 
 def test_the_numbers_are_those_of_the_attributes_that_training_names() -> None:
