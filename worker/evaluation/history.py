@@ -157,8 +157,8 @@ def _go_on(folder: Path) -> None:
     talk = Talk.after(records, engine, told["seed"], store, characters)
     said = talk.say(told["message"])
     visual, pixels = _went_on(said.record.visual_tokens, said.picture)
-    more = {"reused": said.tokens_reused, "resident": most_memory()}
-    np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, **more)
+    reused, resident = said.tokens_reused, most_memory()
+    np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, reused=reused, resident=resident)
 
 
 def _went_on(visual: object, picture: object) -> tuple[np.ndarray, np.ndarray]:

@@ -113,7 +113,12 @@ def test_the_painter_reads_faces_with_the_references_and_tells_them() -> None:
     dit.register_forward_pre_hook(note, with_kwargs=True)
     visual = tokens((1, 0), (0, 0), sure=2.0, composition=1)[0].numpy()
     seen = Reference(tokens((0, 1), (0, 2), sure=9.0)[0].numpy(), stands=LEFT, stood=RIGHT)
-    for faces, references in ((Literal(CONFIG), [seen]), (Literal(CONFIG), []), (None, [seen])):
+    ways: list[tuple[FaceReader | None, list[Reference]]] = [
+        (Literal(CONFIG), [seen]),
+        (Literal(CONFIG), []),
+        (None, [seen]),
+    ]
+    for faces, references in ways:
         painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, dit, steps=1)  # type: ignore[arg-type]  # ModuleDict forgets the types
         painter.paint(visual, references, seed=1, on_preview=lambda *_: None)
     with_reference, without, unread = told
