@@ -297,7 +297,8 @@ def _reader(
     tokenizer, legible = text_tokenizer(folder), legible_tokens(visual, ready)
     modules = nn.ModuleDict({"mllm": mllm})
     rng = np.random.default_rng()
-    figures = dict.fromkeys(("words", "text", "regression", *OF_PEOPLE), math.nan)  # as each was last measured
+    noted = (*(("words",) if words else ()), "text", "regression", *OF_PEOPLE)
+    figures = dict.fromkeys(noted, math.nan)  # as each was last measured
 
     def loss() -> tuple[Tensor, dict[str, float]]:
         if rng.random() < words:

@@ -25,7 +25,7 @@ from worker.evaluation.suite import judges
 from worker.history import History
 from worker.training.dialogues import Teller
 from worker.training.packing import collate, pack
-from worker.training.run import STAGES, begin_from, export, train
+from worker.training.run import STAGES, begin_from, draw_curve, export, train
 from worker.training.scenes import PLACES, draw_shot
 from worker.training.stages import text_tokenizer
 from worker.training.stories import story
@@ -98,6 +98,18 @@ def test_every_stage_leaves_a_curve_and_a_record(trained: Path) -> None:
         record = json.loads((trained / f"{stage}.json").read_text())
         assert record["steps"] > 0
         assert {"seed", "data_version", "code_version", "minutes"} <= set(record)
+
+
+def test_a_curve_of_other_figures_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "line.csv").write_text("step,minutes,loss\n1,0.1,2.0\n")
+    modules = nn.ModuleDict({"line": nn.Linear(4, 1)})
+    trainer = Trainer(tmp_path, "line", modules, lambda: (modules["line"].weight.sum(), {}), 10.0, 1e-2)
+    trainer._note({"loss": 1.0, "words": 0.5})
+    trainer._note({"loss": 0.9, "words": 0.4})
+    draw_curve(tmp_path / "line.csv")
+    assert (tmp_path / "line.before.csv").read_text().startswith("step,minutes,loss\n")
+    assert (tmp_path / "line.csv").read_text().count("words") == 1
+    assert (tmp_path / "line.png").exists()
 
 
 def test_a_stage_that_had_its_minutes_is_passed_over(trained: Path) -> None:
