@@ -28,6 +28,10 @@ class Sentence(str):
         made.words = (en, de, es, fr, ja)
         return made
 
+    def __getnewargs__(self) -> tuple[str, ...]:
+        """What a copy of it is made of, or what arrives in another process."""
+        return self.words
+
     def __str__(self) -> str:
         return self
 
