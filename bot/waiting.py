@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE_SECONDS = 0.1  # a turn that ends within these needs no placeholder: its reply is one request, and sooner there
 POSTED_AT_ONCE = 8  # placeholders: they share connections to the database with messages that have to be taken in
+QUIET_SECONDS = 5.0  # for which they let messages go first, at most: those may never cease to come
 EDIT_SECONDS = 1.5  # between two edits of one message, at least
 
 Where = tuple[str, str, str]
@@ -96,7 +97,7 @@ class Waiting:
                 await asyncio.sleep(since + AT_ONCE_SECONDS - time.monotonic())
                 with _only_shown(turn_id):
                     async with self._posting:
-                        await self._services.database.quiet()
+                        await self._services.database.quiet(QUIET_SECONDS)
                         message_id = await self._replies.post_placeholder(turn_id, *where)
                     if message_id is not None:
                         self._begin(self._previews(turn_id, where, message_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
@@ -103,6 +104,25 @@ async def test_messages_are_taken_in_before_placeholders_are_posted(
     done.set()
     await asyncio.gather(*receiving)
     await until(lambda: board.calls == ["placeholder"])
+
+
+async def test_placeholders_are_posted_at_last_though_messages_never_cease_to_come(
+    factory: Factory, services: Services, board: LiveBoard, following: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "QUIET_SECONDS", 0.1)
+    receipt = factory.receive()
+    board.let.set()
+
+    async def receive() -> None:
+        while not board.calls:
+            await services.database.arun(lambda _: time.sleep(0.005))
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as receiving:
+        for _ in range(2 * services.settings.database_pool):
+            receiving.create_task(receive())
+        await asyncio.sleep(0)
+        following.follow(receipt.turn_id, "workspace", "channel", "thread")
+    assert board.calls == ["placeholder"]
 
 
 def test_a_bot_opens_its_connections_before_anybody_writes(services: Services) -> None:
