@@ -32,13 +32,15 @@ class LiveBoard(Board):
     def __init__(self) -> None:
         super().__init__()
         self.let = asyncio.Event()
+        self.letting: set[str] = set()  # workspaces that it is let in all the same
         self.posted: dict[str, list[UUID]] = {}
         self.posting: set[str] = set()
 
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         assert thread not in self.posting, "one at a time in a thread"
         self.posting.add(thread)
-        await self.let.wait()
+        if workspace not in self.letting:
+            await self.let.wait()
         self.posting.remove(thread)
         self.posted.setdefault(thread, []).append(turn_id)
         return await super().post_placeholder(turn_id, workspace, channel, thread)
@@ -82,6 +84,18 @@ async def test_turns_that_wait_for_a_placeholder_cost_a_task_for_each_thread_and
     await until(lambda: board.calls == ["placeholder"] * 10)
     assert board.posted == received
     await until(lambda: not following._lines)
+
+
+async def test_a_workspace_whose_platform_holds_its_placeholders_up_keeps_no_other_waiting(
+    factory: Factory, board: LiveBoard, following: Waiting
+) -> None:
+    board.letting = {"another"}
+    for thread in map(str, range(waiting.POSTED_AT_ONCE + 1)):
+        following.follow(factory.receive(thread=thread).turn_id, "workspace", "channel", thread)
+    await until(lambda: len(board.posting) == waiting.POSTED_IN_ONE)
+    receipt = factory.receive(thread="elsewhere")
+    following.follow(receipt.turn_id, "another", "channel", "elsewhere")
+    await until(lambda: board.posted == {"elsewhere": [receipt.turn_id]})
 
 
 async def test_messages_are_taken_in_before_placeholders_are_posted(
