@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Protocol
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from bot.progress import Update, Watcher
 from bot.replies import MessageGone, MessageTooOld, Platform, Replies, ThreadGone
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE_SECONDS = 0.1  # a turn that ends within these needs no placeholder: its reply is one request, and sooner there
 POSTED_AT_ONCE = 8  # placeholders: they share connections to the database with messages that have to be taken in
+POSTED_IN_ONE = 4  # of these in one workspace: a platform may hold them up for long, and others have no part in that
+QUIET_SECONDS = 5.0  # for which they let messages go first, at most: those may never cease to come
 EDIT_SECONDS = 1.5  # between two edits of one message, at least
 
 Where = tuple[str, str, str]
@@ -61,6 +64,7 @@ class Waiting:
         self._watcher = Watcher(services)
         self._tasks: set[asyncio.Task[None]] = set()
         self._posting = asyncio.Semaphore(POSTED_AT_ONCE)
+        self._posting_in: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by workspace
         self._lines: dict[
             Where, deque[tuple[UUID, float]]
         ] = {}  # by thread: who waits for a placeholder, and since when
@@ -90,13 +94,14 @@ class Waiting:
         Where thousands of turns wait for theirs, each is no more than an entry in a line.
         """
         line = self._lines[where]
+        here = self._posting_in.setdefault(where[0], asyncio.Semaphore(POSTED_IN_ONE))
         try:
             while line:
                 turn_id, since = line.popleft()
                 await asyncio.sleep(since + AT_ONCE_SECONDS - time.monotonic())
                 with _only_shown(turn_id):
-                    async with self._posting:
-                        await self._services.database.quiet()
+                    async with here, self._posting:
+                        await self._services.database.quiet(QUIET_SECONDS)
                         message_id = await self._replies.post_placeholder(turn_id, *where)
                     if message_id is not None:
                         self._begin(self._previews(turn_id, where, message_id))

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -122,9 +122,11 @@ class Database:
         finally:
             self._count(-1)
 
-    async def quiet(self) -> None:
-        """Wait until no transaction of `arun` waits for another: before what may as well be done later."""
-        await self._quiet.wait()
+    async def quiet(self, seconds: float) -> None:
+        """Wait until no transaction of `arun` waits for another, or so long: before what may as well be done later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._quiet.wait()
 
     def _count(self, more: int) -> None:
         self._under_way += more

@@ -28,6 +28,10 @@ class Sentence(str):
         made.words = (en, de, es, fr, ja)
         return made
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, ...]]:
+        """How a copy of it is made, or what arrives in another process."""
+        return type(self), self.words
+
     def __str__(self) -> str:
         return self
 

@@ -196,14 +196,12 @@ class SlackPlatform:
         for limit in (UPLOAD_LIMIT, SURELY_ALLOWED):
             data, suffix = await asyncio.to_thread(self._read, picture, limit)
             try:
-                file_id, _ = await self._upload_noted(
+                return await self._upload_noted(
                     client, turn_id, data, f"likeness-{number}.{suffix}", alt_text, picture.blob_key
                 )
             except SlackApiError as error:
                 if error.response["error"] not in TOO_LARGE or limit == SURELY_ALLOWED:
                     raise
-            else:
-                return file_id
         raise AssertionError("the last limit raises")
 
     def _read(self, picture: DuePicture, limit: int) -> tuple[bytes, str]:
@@ -212,10 +210,10 @@ class SlackPlatform:
 
     async def _upload_noted(
         self, client: AsyncWebClient, turn_id: UUID, data: bytes, filename: str, alt_text: str, what: str = ""
-    ) -> tuple[str, Mapping[str, str]]:
+    ) -> str:
         """Upload a file of a turn's reply, and note it while that goes on: it is found again from its first byte.
 
-        `what` it shows; nothing for a preview. Returns its id, and all files that are noted for the reply.
+        `what` it shows; nothing for a preview. Returns its id.
         """
         link, file_id = await self._address(client, data, filename, alt_text)
         what = what or PREVIEW + file_id
@@ -226,7 +224,8 @@ class SlackPlatform:
             await noting
             await self._keep(turn_id, what, None)
             raise
-        return file_id, await noting
+        await noting
+        return file_id
 
     async def upload(
         self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str = "", where: Place | None = None
@@ -332,7 +331,9 @@ class SlackPlatform:
         if update.progress is None or not update.progress.preview:
             return None, {}
         alt_text = told(PREVIEW_ALT_TEXT, update.place.language)
-        file_id, noted = await self._upload_noted(client, turn_id, update.progress.preview, "preview.jpg", alt_text)
+        file_id = await self._upload_noted(client, turn_id, update.progress.preview, "preview.jpg", alt_text)
+        # Once more: the reply may have come meanwhile, and have let go of what was not there yet.
+        noted = await self._keep(turn_id, PREVIEW + file_id, file_id)
         return file_id, {what: one for what, one in _previews(noted).items() if one != file_id}
 
     async def _begin_stream(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
@@ -31,13 +32,15 @@ class LiveBoard(Board):
     def __init__(self) -> None:
         super().__init__()
         self.let = asyncio.Event()
+        self.letting: set[str] = set()  # workspaces that it is let in all the same
         self.posted: dict[str, list[UUID]] = {}
         self.posting: set[str] = set()
 
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         assert thread not in self.posting, "one at a time in a thread"
         self.posting.add(thread)
-        await self.let.wait()
+        if workspace not in self.letting:
+            await self.let.wait()
         self.posting.remove(thread)
         self.posted.setdefault(thread, []).append(turn_id)
         return await super().post_placeholder(turn_id, workspace, channel, thread)
@@ -83,6 +86,18 @@ async def test_turns_that_wait_for_a_placeholder_cost_a_task_for_each_thread_and
     await until(lambda: not following._lines)
 
 
+async def test_a_workspace_whose_platform_holds_its_placeholders_up_keeps_no_other_waiting(
+    factory: Factory, board: LiveBoard, following: Waiting
+) -> None:
+    board.letting = {"another"}
+    for thread in map(str, range(waiting.POSTED_AT_ONCE + 1)):
+        following.follow(factory.receive(thread=thread).turn_id, "workspace", "channel", thread)
+    await until(lambda: len(board.posting) == waiting.POSTED_IN_ONE)
+    receipt = factory.receive(thread="elsewhere")
+    following.follow(receipt.turn_id, "another", "channel", "elsewhere")
+    await until(lambda: board.posted == {"elsewhere": [receipt.turn_id]})
+
+
 async def test_messages_are_taken_in_before_placeholders_are_posted(
     factory: Factory, services: Services, board: LiveBoard, following: Waiting
 ) -> None:
@@ -103,6 +118,25 @@ async def test_messages_are_taken_in_before_placeholders_are_posted(
     done.set()
     await asyncio.gather(*receiving)
     await until(lambda: board.calls == ["placeholder"])
+
+
+async def test_placeholders_are_posted_at_last_though_messages_never_cease_to_come(
+    factory: Factory, services: Services, board: LiveBoard, following: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "QUIET_SECONDS", 0.1)
+    receipt = factory.receive()
+    board.let.set()
+
+    async def receive() -> None:
+        while not board.calls:
+            await services.database.arun(lambda _: time.sleep(0.005))
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as receiving:
+        for _ in range(2 * services.settings.database_pool):
+            receiving.create_task(receive())
+        await asyncio.sleep(0)
+        following.follow(receipt.turn_id, "workspace", "channel", "thread")
+    assert board.calls == ["placeholder"]
 
 
 def test_a_bot_opens_its_connections_before_anybody_writes(services: Services) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 
 from storage.sentences import Sentence, language_of, several, told
@@ -40,6 +44,11 @@ def test_a_sentence_is_its_english_words_until_somebody_is_told() -> None:
     assert type(told(said, "en")) is str
     assert told("as it is", "de") == "as it is"
     assert language_of("DE-at") == "de"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_of_a_sentence_says_the_same_in_every_language(copied: Callable[[Sentence], Sentence]) -> None:
+    assert copied(WHO.then("{x}")).words == WHO.then("{x}").words
 
 
 def test_one_and_several_are_told_apart() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import sentences, waiting
+from bot.slack.app import SlackBot
 from bot.slack.pace import PREVIEWS, Pace
 from ops.local.slack_wire import Payload
 from storage import deliveries
@@ -110,6 +112,37 @@ async def test_a_preview_that_comes_after_its_turn_was_deleted_is_kept_nowhere(t
 
     await until(uploaded)
     await until(lambda: not town.slack.files)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_preview_that_a_reply_let_go_of_before_it_was_there_goes_all_the_same(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = await town.say("Olivia")
+    placeholder = await placeholder_of(town, said)
+    claim = town.claim()
+    bring = bot.platform._bring
+
+    async def late(client: AsyncWebClient, link: str, file_id: str, data: bytes, filename: str) -> None:
+        if filename == "preview.jpg":
+            what = f"preview:{file_id}"
+            while what not in await bot.platform._keep(claim.turn_id, "nothing", None):
+                pass
+            town.slack.refuse("files.delete", "file_not_found")
+            await bot.platform._let_go(client, claim.turn_id, {what: file_id})
+        await bring(client, link, file_id, data, filename)
+
+    monkeypatch.setattr(bot.platform, "_bring", late)
+    sender = ProgressSender(town.services.settings.broker_url)
+
+    def shown() -> bool:
+        sender.send(claim.turn_id, Progress("drawing", 4, 16, "", png()))
+        return bool(pictures_of(placeholder))
+
+    await until(shown)
+    town.finish(claim, "Here she is.")
+    await town.shown(said)
+    await until(lambda: {"likeness-1.png"} == {one["name"] for one in town.slack.files.values()})
 
 
 async def test_a_reply_that_was_written_over_by_a_late_preview_is_shown_once_more(town: Town) -> None:
