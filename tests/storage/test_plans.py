@@ -181,7 +181,7 @@ def _foreign_keys() -> Iterator[ForeignKeyConstraint]:
 def _check_of(connection: psycopg.Connection, key: ForeignKeyConstraint) -> str:
     """The plan by which Postgres looks whether the row is there that a foreign key means."""
     where = " AND ".join(f"{one.column.name} = ${number}" for number, one in enumerate(key.elements, 1))
-    connection.execute(f"PREPARE looked AS SELECT 1 FROM ONLY {key.referred_table.name} WHERE {where} FOR KEY SHARE")
+    connection.execute(f'PREPARE looked AS SELECT 1 FROM ONLY "{key.referred_table.name}" WHERE {where} FOR KEY SHARE')
     rows = connection.execute(f"EXPLAIN EXECUTE looked ({', '.join(['NULL'] * len(key.elements))})").fetchall()
     connection.execute("DEALLOCATE looked")
     return "\n".join(line for (line,) in rows)

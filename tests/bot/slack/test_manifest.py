@@ -28,6 +28,7 @@ class Bolt:
 
     def __init__(self) -> None:
         self.event, self.command, self.shortcut, self.action, self.view = (self._noting() for _ in range(5))
+        self.error = self._noting()
 
     def _noting(self) -> Any:
         def note(what: object) -> Any:
