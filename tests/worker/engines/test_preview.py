@@ -254,6 +254,7 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
 @pytest.mark.parametrize(
     ("reply", "message", "known", "mistaken"),
     [
+        ("I do not know he yet. Tell me what he looks like.", "he is sleepy in the bedroom", ["Yusuf"], True),
         ("I do not know Bob yet. Tell me what Bob looks like.", "who is bob?", [], False),
         ("I do not know Bob yet. Tell me what Bob looks like.", "a close-up of Bob", ["Bob"], True),
         ("I do not know Zed yet. Tell me what Zed looks like.", "he sleeps", ["Bob"], True),

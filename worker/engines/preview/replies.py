@@ -28,6 +28,7 @@ _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.
 _SCENE = re.compile(r"\bA (?:[\w-]+ ){1,3}of .*$", re.DOTALL)
 _SHOWN = re.compile(r"\b(?:of|and) (?P<name>[^,.]{1,60}), [^,]+?, in \w+")
 _UNKNOWN = re.compile(r"I do not know (?P<name>.{1,60}?) yet\.")
+_NO_NAMES = frozenset(("he", "she", "they", "it", "him", "her", "them", "his", "their", "both"))
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
@@ -70,13 +71,13 @@ def with_true_names(reply: str, message: str, known: Iterable[str]) -> str:
 
 
 def mistaken(reply: str, message: str, known: Iterable[str]) -> bool:
-    """Whether a reply asks about somebody who is known, or whom the message does not name."""
+    """Whether a reply asks about somebody who is known, whom the message does not name, or who is no name."""
     asked = _UNKNOWN.match(reply)
     if asked is None:
         return False
     words = {word.lower() for word in _WORD.findall(message)}
     name = asked["name"].lower()
-    return name in {one.lower() for one in known} or not words.issuperset(name.split())
+    return name in {*_NO_NAMES, *(one.lower() for one in known)} or not words.issuperset(name.split())
 
 
 def without_words(message: str) -> str | None:
