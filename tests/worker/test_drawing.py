@@ -32,6 +32,7 @@ from worker.drawing import OUT_OF_MEMORY, PAUSED_SECONDS, VARIATIONS, Drawer
 from worker.engines.contract import (
     ChatMessage,
     Drawing,
+    Engine,
     OnReply,
     OnStep,
     OutOfMemory,
@@ -456,6 +457,20 @@ def test_an_enlarged_picture_is_the_one_before_and_no_history(
     assert str(after.width) in factory.turn(large.turn_id).reply
 
 
+def comparing_with(other: Engine, name: str, settings: Settings, database: Database, factory: Factory) -> Drawer:
+    """A drawer that compares the echo engine with another, in a workspace that wants it of every turn from its second on."""
+    comparing = drawer(settings, database)
+    comparing._compared, comparing._compared_name = other, name
+    workspace_id = factory.receive("draw Olivia").workspace_id
+    comparing.draw_next()
+
+    def compare(session: Session) -> None:
+        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
+
+    database.run(compare)
+    return comparing
+
+
 @pytest.mark.parametrize("seed", [4, 5])
 def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
     settings: Settings, database: Database, factory: Factory, seed: int
@@ -465,15 +480,7 @@ def test_two_configurations_draw_a_turn_side_by_side_in_random_order(
             drawing = super().draw(reading, turn_id=turn_id, seed=seed, on_step=on_step)
             return replace(drawing, picture=Image.new("RGB", (8, 8), "red"))
 
-    comparing = drawer(settings, database)
-    comparing._compared, comparing._compared_name = Other(), "echo:plain"
-    workspace_id = factory.receive("draw Olivia", seed=seed).workspace_id
-    comparing.draw_next()
-
-    def compare(session: Session) -> None:
-        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
-
-    database.run(compare)
+    comparing = comparing_with(Other(), "echo:plain", settings, database, factory)
     turn = factory.receive("at night", seed=seed)
     comparing.draw_next()
     pictures = pictures_of(database, turn.turn_id)
@@ -506,15 +513,7 @@ def test_only_engines_that_can_draw_what_was_chosen_are_compared(
     class Wide(EchoEngine):
         abilities = replace(EchoEngine.abilities, sizes=((256, 64),))
 
-    comparing = drawer(settings, database)
-    comparing._compared, comparing._compared_name = Wide(), "echo:wide"
-    workspace_id = factory.receive("draw Olivia").workspace_id
-    comparing.draw_next()
-
-    def compare(session: Session) -> None:
-        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
-
-    database.run(compare)
+    comparing = comparing_with(Wide(), "echo:wide", settings, database, factory)
     chosen = [factory.receive("at night", aspect=aspect) for aspect in ("1:1", "4:1")]
     for _ in chosen:
         comparing.draw_next()
@@ -526,15 +525,7 @@ def test_a_comparison_that_breaks_costs_no_picture(settings: Settings, database:
         def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
             raise RuntimeError("no weights")
 
-    comparing = drawer(settings, database)
-    comparing._compared, comparing._compared_name = Broken(), "echo:plain"
-    workspace_id = factory.receive("draw Olivia").workspace_id
-    comparing.draw_next()
-
-    def compare(session: Session) -> None:
-        session.get_one(Workspace, workspace_id).settings = {admin.COMPARE: 100}
-
-    database.run(compare)
+    comparing = comparing_with(Broken(), "echo:plain", settings, database, factory)
     turn = factory.receive("at night")
     comparing.draw_next()
     (picture,) = pictures_of(database, turn.turn_id)

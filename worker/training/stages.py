@@ -1,10 +1,10 @@
-"""The training stages of the preview engine: autoencoder, reconstruction, single round, multi round, personalization."""
+"""The training stages of the preview engine: autoencoder, reconstruction, single round, multi round, faces, personalization."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,23 +233,29 @@ def text_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of text, made from dialogues at the first call."""
     file = folder / "text.json"
     if not file.exists():
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=MLLMConfig().vocabulary,
-            special_tokens=SPECIALS,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        )
         words = (
             text
             for seed in range(3000)
             for said in Teller(story(seed), seed).tell()
             for text in (said.message, said.reply)
         )
-        tokenizer.train_from_iterator(words, trainer)
-        tokenizer.save(str(file))
+        byte_pairs(words, MLLMConfig().vocabulary, SPECIALS).save(str(file))
     return load_text_tokenizer(file)
+
+
+def byte_pairs(texts: Iterable[str], vocabulary: int, specials: list[str]) -> Tokenizer:
+    """A byte-level BPE of some texts, with `specials` as its first tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
 
 Tell = Callable[[np.random.Generator, int], Teller]

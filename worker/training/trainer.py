@@ -136,8 +136,11 @@ class Trainer:
             **{k: round(v, 5) for k, v in figures.items()},
         }
         file = self.folder / f"{self.stage}.csv"
-        if file.exists() and file.read_text().partition("\n")[0].strip() != ",".join(row):
-            file.replace(file.with_suffix(".before.csv"))  # of a code that noted other figures
+        header = ",".join(row)
+        if file.exists():
+            with file.open() as handle:
+                if handle.readline().strip() != header:
+                    file.replace(file.with_suffix(".before.csv"))  # of a code that noted other figures
         new = not file.exists()
         with file.open("a", newline="") as handle:
             writer = csv.DictWriter(handle, row)

@@ -14,6 +14,7 @@ from ops.local.slack_wire import Payload
 from storage import deliveries
 from storage.events import Progress, ProgressSender
 from storage.tables import Status
+from storage.turns import Claim
 from tests.bot.helpers import png, until
 from tests.bot.slack.conftest import Town, is_reply, pictures_of, words_of
 
@@ -57,18 +58,23 @@ def labels_of(message: Payload) -> list[str]:
     ]
 
 
+async def previewed(town: Town, placeholder: Payload, claim: Claim, words: str = "") -> None:
+    """A worker shows how it draws, until the placeholder has it."""
+    sender = ProgressSender(town.services.settings.broker_url)
+
+    def shown() -> bool:
+        sender.send(claim.turn_id, Progress("drawing", 4, 16, words, png()))
+        return bool(pictures_of(placeholder))
+
+    await until(shown)
+
+
 @pytest.mark.usefixtures("soon")
 async def test_words_and_a_preview_are_shown_and_then_the_picture(town: Town) -> None:
     said = await town.say("Olivia")
     placeholder = await placeholder_of(town, said)
     claim = town.claim()
-    sender = ProgressSender(town.services.settings.broker_url)
-
-    def shown() -> bool:
-        sender.send(claim.turn_id, Progress("drawing", 4, 16, "Here she comes.", png()))
-        return bool(pictures_of(placeholder))
-
-    await until(shown)
+    await previewed(town, placeholder, claim, "Here she comes.")
     assert "step 4 of 16" in words_of(placeholder)
     assert words_of(placeholder).startswith("Here she comes.")
     preview = pictures_of(placeholder)[0]["slack_file"]["id"]
@@ -85,13 +91,7 @@ async def test_previews_of_a_placeholder_that_somebody_removed_are_kept_nowhere(
     said = await town.say("Olivia")
     placeholder = await placeholder_of(town, said)
     claim = town.claim()
-    sender = ProgressSender(town.services.settings.broker_url)
-
-    def shown() -> bool:
-        sender.send(claim.turn_id, Progress("drawing", 4, 16, "", png()))
-        return bool(pictures_of(placeholder))
-
-    await until(shown)
+    await previewed(town, placeholder, claim)
     await town.slack.delete(placeholder)
     town.finish(claim, "Here she is.")
     await town.shown(said)
@@ -133,13 +133,7 @@ async def test_a_preview_that_a_reply_let_go_of_before_it_was_there_goes_all_the
         await bring(client, link, file_id, data, filename)
 
     monkeypatch.setattr(bot.platform, "_bring", late)
-    sender = ProgressSender(town.services.settings.broker_url)
-
-    def shown() -> bool:
-        sender.send(claim.turn_id, Progress("drawing", 4, 16, "", png()))
-        return bool(pictures_of(placeholder))
-
-    await until(shown)
+    await previewed(town, placeholder, claim)
     town.finish(claim, "Here she is.")
     await town.shown(said)
     await until(lambda: {"likeness-1.png"} == {one["name"] for one in town.slack.files.values()})

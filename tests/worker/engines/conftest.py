@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from torch import nn
 
 from worker.engines.contract import Character, ChatMessage, Drawing, OnStep, Reading, no_progress
@@ -25,7 +25,7 @@ from worker.history import History
 from worker.history.segments import SegmentStore
 from worker.training.dialogues import Said, Seen
 from worker.training.packing import collate, pack
-from worker.training.stages import read_batch
+from worker.training.stages import byte_pairs, read_batch
 
 SALT = UUID(int=9)
 BEACH = "on the beach by day."
@@ -64,16 +64,7 @@ TINY = Configuration(
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of weights, as the package has them."""
     folder = tmp_path_factory.mktemp("weights")
-    text = Tokenizer(models.BPE())
-    text.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    text.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=512,
-        special_tokens=SPECIALS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    text.train_from_iterator([words for said in DIALOGUE for words in (said.message, said.reply)], trainer)
+    text = byte_pairs([words for said in DIALOGUE for words in (said.message, said.reply)], 512, SPECIALS)
     torch.manual_seed(0)
     parts = TINY.build()
     with torch.no_grad():

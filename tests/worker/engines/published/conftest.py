@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessorPil,
@@ -38,6 +38,7 @@ from worker.engines.published.painter import Brief, OnPaint, Painted
 from worker.engines.published.reader import INSTRUCTIONS, Reader
 from worker.history import History
 from worker.history.segments import SegmentStore
+from worker.training.stages import byte_pairs
 
 SALT = UUID(int=9)
 SPECIALS = [
@@ -122,16 +123,7 @@ def save_reader(
 def tiny_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a reader's checkpoint."""
     folder = tmp_path_factory.mktemp("reader")
-    text = Tokenizer(models.BPE())
-    text.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    text.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=560,
-        special_tokens=SPECIALS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    text.train_from_iterator([INSTRUCTIONS, answer("Here is Olivia on the beach.")] * 2, trainer)
+    text = byte_pairs([INSTRUCTIONS, answer("Here is Olivia on the beach.")] * 2, 560, SPECIALS)
     # The vocabulary is wider than the tokenizer, as the real one is.
     model = save_reader(folder, text, vocabulary=576, width=32, heads=2, layers=3, sees=3)
     with torch.no_grad():  # as they are born, tiny weights hardly tell one position from another
