@@ -475,7 +475,7 @@ def _sentence(error: Exception) -> str | None:
     from storage.blobs import BlobError
     from storage.database import DatabaseUnavailable
     from storage.sealing import KeyProblem
-    from worker.engines.contract import EngineProblem, OutOfMemory, Refused
+    from worker.engines.contract import EngineProblem, OutOfMemory
 
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] not in _OURS:
         return f"The package {error.name} is not installed here. `make install` installs everything."
@@ -503,7 +503,6 @@ def _sentence(error: Exception) -> str | None:
         | NewerDatabase
         | EngineProblem
         | OutOfMemory
-        | Refused
     )
     if isinstance(error, expected):
         return _FULL if isinstance(error, OutOfMemory) else str(error)

@@ -128,6 +128,7 @@ def restored(weights: Path | None, count: int) -> Restored:
             other = np.load(folder / "went-on.npz")
         talk.segments = None
         here = talk.say(last)
+        assert here.record is not None, "the preview engine refuses nothing"
         visual, pixels = _went_on(here.record.visual_tokens, here.picture)
         found.visual.append(float(np.abs(other["visual"] - visual).max(initial=0.0)))
         found.pixels.append(float(np.abs(other["pixels"] - pixels).max(initial=0.0)))
@@ -137,7 +138,7 @@ def restored(weights: Path | None, count: int) -> Restored:
 
 
 def _write(folder: Path, talk: Talk, message: str, weights: Path | None) -> None:
-    for number, record in enumerate(one.record for one in talk.line()):
+    for number, record in enumerate(talk.records()):
         (folder / f"record-{number:03}.safetensors").write_bytes(record_to_bytes(record))
     known = [[str(one.id), one.name, one.version, one.description, str(one.turn_id)] for one in talk.characters]
     told = {"message": message, "seed": talk.seed, "known": known, "weights": str(weights) if weights else None}
@@ -156,6 +157,7 @@ def _go_on(folder: Path) -> None:
     ]
     talk = Talk.after(records, engine, told["seed"], store, characters)
     said = talk.say(told["message"])
+    assert said.record is not None, "as in `restored`"
     visual, pixels = _went_on(said.record.visual_tokens, said.picture)
     reused, resident = said.tokens_reused, most_memory()
     np.savez(folder / "went-on.npz", visual=visual, pixels=pixels, reused=reused, resident=resident)

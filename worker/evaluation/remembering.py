@@ -84,7 +84,7 @@ def _conversation(engine: PreviewEngine, turns: int, folder: Path) -> tuple[list
     while len(talk.rounds) < turns:
         where = PLACE_WORDS[rng.choice(list(PLACE_WORDS))][0]
         talk.say(f"Olivia {where}" if talk.rounds else "Olivia, red curly hair and round glasses")
-    records = [one.record for one in talk.line()]
+    records = list(talk.records())
     kept = SegmentStore(memory_bytes=0, disk_folder=folder, disk_bytes=2**30)
     engine.reader.remember(History(tuple(records), SALT, kept), records)
     fetch: dict[UUID, Fetch] = {}

@@ -9,7 +9,17 @@ from uuid import UUID, uuid5
 
 from PIL import Image
 
-from worker.engines.contract import Character, ChatMessage, Drawing, Engine, OnStep, Reading, Record, no_progress
+from worker.engines.contract import (
+    Character,
+    ChatMessage,
+    Drawing,
+    Engine,
+    OnStep,
+    Reading,
+    Record,
+    Refused,
+    no_progress,
+)
 from worker.history import History
 from worker.history.segments import SegmentStore
 from worker.identity.guard import Guard, Kept
@@ -18,9 +28,9 @@ from worker.identity.meter import Face
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of one message, and after which round it was said (-1: after none)."""
+    """What came of one message, and after which round it was said (-1: after none). Without a record, it was refused."""
 
-    record: Record
+    record: Record | None
     after: int
     reply: str = ""
     picture: Image.Image | None = None
@@ -66,12 +76,16 @@ class Talk:
             number = self.rounds[number].after
         return rounds[::-1]
 
+    def records(self, after: int | None = None) -> tuple[Record, ...]:
+        """What is remembered of the line: as in serving, nothing of what was refused."""
+        return tuple(one.record for one in self.line(after) if one.record is not None)
+
     def read(self, text: str, pictures: Sequence[Image.Image] = (), *, after: int | None = None) -> Reading:
         """Have a message read, without a trace."""
-        records = tuple(one.record for one in self.line(after))
+        records = self.records(after)
         on_line = {record.turn_id for record in records}
         known = tuple(one for one in self.characters if one.turn_id is None or one.turn_id in on_line)
-        drawn = {one.record.turn_id: one.picture for one in self.rounds}
+        drawn = {one.record.turn_id: one.picture for one in self.rounds if one.record is not None}
         return self.engine.read(
             History(records, UUID(int=self.seed), self.segments, picture=drawn.get),
             ChatMessage(text, tuple(pictures), known, seed=self.seed + len(self.rounds)),
@@ -87,9 +101,14 @@ class Talk:
     ) -> Round:
         """Have a message read and drawn, as the next round after round `after`, or after the last."""
         began = time.perf_counter()
-        reading = self.read(text, pictures, after=after)
+        before = len(self.rounds) - 1 if after is None else after
         turn_id = uuid5(UUID(int=self.seed), f"round {len(self.rounds)}")
-        kept = self._draw(reading, turn_id, on_step)
+        try:
+            reading = self.read(text, pictures, after=after)
+            kept = self._draw(reading, turn_id, on_step)
+        except Refused as error:
+            self.rounds.append(Round(None, before, str(error), seconds=time.perf_counter() - began))
+            return self.rounds[-1]
         drawing = kept.drawing
         seconds = time.perf_counter() - began
         for new in reading.introduces:
@@ -105,7 +124,7 @@ class Talk:
                     self.faces.setdefault(one, face)
         said = Round(
             drawing.record,
-            len(self.rounds) - 1 if after is None else after,
+            before,
             reading.reply,
             drawing.picture,
             reading.tokens_read,

@@ -20,6 +20,7 @@ from worker.engines.painters.remote import RemotePainter
 from worker.engines.published.engine import PublishedEngine
 from worker.engines.published.reader import Reader
 from worker.evaluation import photographs
+from worker.evaluation.talk import Talk
 from worker.identity import photos
 from worker.identity.guard import Guard
 from worker.identity.meter import Face
@@ -90,26 +91,29 @@ def evaluate(
     settings.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("answers", "says"),
-    [
-        (Response("who are you?", 401), "likeness: The server at .* answered 401: who are you"),
-        (Response("not this", 422), "likeness: The server that paints will not paint this: not this"),
-    ],
-)
 def test_a_server_that_does_not_paint_ends_an_evaluation_with_a_sentence(
-    evaluate: Evaluate,
-    reader: Reader,
-    script: Script,
-    server: Painting,
-    monkeypatch: pytest.MonkeyPatch,
-    answers: Response,
-    says: str,
+    evaluate: Evaluate, reader: Reader, script: Script, server: Painting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(answer("Here.", prompt="Somebody on a beach."))
     monkeypatch.setattr(Reader, "from_pretrained", lambda *_, **__: reader)
-    server.answers.append(answers)
-    assert re.match(says, evaluate())
+    server.answers.append(Response("who are you?", 401))
+    assert re.match("likeness: The server at .* answered 401: who are you", evaluate())
+
+
+def test_what_is_refused_is_a_round_without_a_picture_and_the_dialogue_goes_on(
+    reader: Reader, script: Script, server: Painting
+) -> None:
+    script(answer("Here.", prompt="Somebody on a beach."))
+    painter = RemotePainter(Settings(_env_file=None, remote_url=server.url))
+    painter.sizes = ((64, 64),)
+    talk = Talk(PublishedEngine(reader, painter))
+    server.answers.append(Response("not this", 422))
+    refused, drawn, last = (talk.say(words) for words in ("Olivia at sea", "Olivia on a beach", "at night"))
+    assert (refused.record, refused.picture) == (None, None)
+    assert "not this" in refused.reply
+    assert drawn.picture is not None
+    assert [one.after for one in (refused, drawn, last)] == [-1, 0, 1]
+    assert talk.records() == (drawn.record, last.record)
 
 
 def test_weights_that_are_not_there_end_an_evaluation_with_a_sentence(evaluate: Evaluate, tmp_path: Path) -> None:
