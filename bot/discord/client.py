@@ -18,7 +18,6 @@ import aiohttp
 import discord
 import yarl
 from discord import app_commands
-from uuid_utils.compat import uuid7
 
 from bot.albums import Albums
 from bot.characters import Characters
@@ -28,18 +27,19 @@ from bot.discord.places import PLATFORM, allowed_to, language_in, language_of, p
 from bot.discord.platform import DiscordPlatform
 from bot.discord.sentences import IN_CHANNEL, NOT_HERE
 from bot.discord.tree import Tree
+from bot.failures import failed
 from bot.forgetme import Forgetting
 from bot.listening import Listening
 from bot.pace import Throttle
 from bot.preferences import Choices
 from bot.replies import Replies
-from bot.sentences import ATTACHMENT_GONE, AWAY, BROKEN, ELSEWHERE, TOO_LARGE, WITH_REFERENCE
+from bot.sentences import ATTACHMENT_GONE, ELSEWHERE, TOO_LARGE
 from bot.services import Services, end
 from bot.sweeper import Sweeper
 from bot.turns import Answer, AttachmentGone, Turns
 from bot.waiting import Waiting
 from storage.database import DatabaseUnavailable
-from storage.sentences import Sentence, told
+from storage.sentences import told
 from storage.turns import Receipt, Request
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class LikenessClient(discord.AutoShardedClient):
                 return
             await self._take(message)
         except Exception as error:  # one handler for all that can go wrong, and nobody is left without an answer
-            sentence = _failed(error, f"message {message.id}")
+            sentence = failed(error, f"message {message.id}")
             with contextlib.suppress(discord.HTTPException):
                 await self._say(message, sentence)
 
@@ -316,7 +316,7 @@ class LikenessClient(discord.AutoShardedClient):
         try:
             said = await work()
         except Exception as error:  # as in on_message
-            said = _failed(error, f"interaction {interaction.id}")
+            said = failed(error, f"interaction {interaction.id}")
         if said is None:
             await interaction.delete_original_response()
             return
@@ -338,7 +338,7 @@ class LikenessClient(discord.AutoShardedClient):
             view.stop()  # as in `render.buttons`
             await interaction.edit_original_response(view=view, attachments=files)
         except Exception as error:  # as in on_message
-            sentence = told(_failed(error, f"interaction {interaction.id}"), language_of(interaction))
+            sentence = told(failed(error, f"interaction {interaction.id}"), language_of(interaction))
             if pressed:
                 await interaction.followup.send(sentence, ephemeral=True)
             else:
@@ -377,20 +377,12 @@ class LikenessClient(discord.AutoShardedClient):
     async def _command_failed(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
         """What a command raised before it could answer by itself. Where it was deferred, that message says so."""
         raised = getattr(error, "original", error)
-        sentence = told(_failed(raised, f"interaction {interaction.id}"), language_of(interaction))
+        sentence = told(failed(raised, f"interaction {interaction.id}"), language_of(interaction))
         with contextlib.suppress(discord.HTTPException):
             if interaction.response.is_done():
                 await interaction.edit_original_response(content=sentence)
             else:
                 await interaction.response.send_message(sentence, ephemeral=True)
-
-
-def _failed(error: BaseException, what: str) -> Sentence:
-    """A sentence for the person, with a reference under which the log has the rest."""
-    reference = uuid7().hex[-8:]
-    log.error("%s of %s", reference, what, exc_info=error)
-    sentence = AWAY if isinstance(error, DatabaseUnavailable) else BROKEN
-    return WITH_REFERENCE.given(what=sentence, reference=reference)
 
 
 def point_at(url: str) -> None:

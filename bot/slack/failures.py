@@ -14,9 +14,8 @@ import aiohttp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
-from uuid_utils.compat import uuid7
 
-from bot.sentences import AWAY, BROKEN, WITH_REFERENCE
+from bot import failures
 from bot.slack import mentions
 from bot.slack.once import UnderWay
 from bot.slack.places import Payload
@@ -57,11 +56,8 @@ def register(bot: SlackBot) -> None:
 
 
 def failed(error: BaseException, what: str) -> Sentence:
-    """A sentence for the person, with a reference under which the log has the rest."""
-    reference = uuid7().hex[-8:]
-    log.error("%s of %s", reference, what, exc_info=error)
-    sentence = AWAY if isinstance(error, PASSING) else BROKEN
-    return WITH_REFERENCE.given(what=sentence, reference=reference)
+    """`bot.failures.failed`, with what may pass on Slack."""
+    return failures.failed(error, what, PASSING)
 
 
 def log_late(task: asyncio.Task[None]) -> None:

@@ -8,8 +8,9 @@ import time
 import aiohttp
 import pytest
 
+from bot.sentences import AWAY, BROKEN
 from bot.services import Services
-from bot.slack import app, failures
+from bot.slack import app
 from bot.slack.app import SlackBot
 from bot.turns import Answer
 from ops.local.slack_state import SIGNING_SECRET
@@ -64,7 +65,7 @@ async def test_after_the_last_attempt_the_person_is_told(town: Town, bot: SlackB
         said = await town.say("Olivia")
         (sentence,) = await town.sentences(said)
         await town.slack.wire.settled()
-    assert sentence.startswith(failures.AWAY)
+    assert sentence.startswith(AWAY)
     assert "Reference" in sentence
     delivery = town.slack.wire.deliveries[0]
     assert (delivery.attempts, delivery.reasons) == (4, ["http_error"] * 4)
@@ -116,7 +117,7 @@ async def test_an_error_that_nobody_foresaw_is_one_sentence_with_a_reference(
     monkeypatch.setattr(bot.turns, "receive", broken)
     said = await town.say("Olivia")
     (sentence,) = await town.sentences(said)
-    assert sentence.startswith(failures.BROKEN)
+    assert sentence.startswith(BROKEN)
     assert "secret" not in sentence
     await town.slack.wire.settled()
     assert len(await town.sentences(said)) == 1

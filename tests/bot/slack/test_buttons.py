@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from bot.sentences import AWAY
 from bot.services import Services
-from bot.slack import app, failures
+from bot.slack import app
 from bot.slack.app import SlackBot
 from ops.local.slack_wire import Payload
 from storage.tables import Status
@@ -73,11 +74,11 @@ async def test_while_the_database_is_away_whoever_pressed_or_asked_is_told(town:
     _, shown = await town.first_picture()
     bot.services.database.patience = 0.1
     with town.factory.away():
-        assert (await press(town, shown, "again", town.ben)).startswith(failures.AWAY)
+        assert (await press(town, shown, "again", town.ben)).startswith(AWAY)
         asked = await town.slack.slash("/imagine", "Olivia at night", town.ada, town.general)
         assert asked.acknowledged
         await until(lambda: town.slack.whispered_to(town.ada))
-    assert town.slack.whispered_to(town.ada)[0]["text"].startswith(failures.AWAY)
+    assert town.slack.whispered_to(town.ada)[0]["text"].startswith(AWAY)
     assert town.factory.count(*Status) == 1
 
 
