@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
+from bot.sentences import AWAY
 from bot.services import Services
 from bot.slack import (
     admin,
@@ -25,7 +26,6 @@ from bot.slack import (
     windows,
 )
 from bot.slack.app import SlackBot
-from bot.slack.failures import AWAY
 from bot.slack.menu import opens
 from bot.turns import Answer
 from ops.local.slack import LocalSlack
