@@ -27,6 +27,7 @@ from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration
 from worker.engines.preview.faces import FacesConfig
 from worker.engines.preview.mllm import MLLMConfig
+from worker.engines.preview.sketch import SketchConfig
 from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
 from worker.training.cache import PictureCache
@@ -40,6 +41,7 @@ ENGINE = {  # the stages of the preview engine, in order, each with its minutes 
     "single_round": (stages.single_round, 60.0),
     "multi_round": (stages.multi_round, 60.0),
     "faces": (stages.faces, 3.0),
+    "sketch": (stages.sketch, 20.0),
     "personalization": (stages.personalization, 45.0),
 }
 IDENTITY = {  # the stages of the models that look at its pictures
@@ -127,7 +129,9 @@ def export(folder: Path, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         save_weights(parts[name], into / f"{name}.safetensors")
-    configuration = Configuration(AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), FacesConfig(), DiTConfig())
+    configuration = Configuration(
+        AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), FacesConfig(), SketchConfig(), DiTConfig()
+    )
     (into / "config.json").write_text(configuration.to_json() + "\n")
     (into / "text.json").write_text((folder / "text.json").read_text())
     _export_records(folder, ENGINE, into)

@@ -1,4 +1,4 @@
-"""The training stages of the preview engine: autoencoder, reconstruction, single round, multi round, faces, personalization."""
+"""The training stages of the preview engine, from the autoencoder to personalization."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
-from worker.engines.preview.dit import LATENT_SIDE, DiT
+from worker.engines.preview.dit import BEGIN, LATENT_SIDE, DiT
 from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
+from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
 from worker.identity.drawn import OF_PEOPLE
 from worker.training.cache import PictureCache
 from worker.training.dialogues import Seen, Teller, place_in
 from worker.training.legible import (
+    SIZES,
     LegibleLatents,
     LegibleTokens,
     compositions_of,
@@ -48,7 +50,7 @@ CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a 
 FACES = 0.3  # weight of what faces show
 RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
-UNREAD = 0.15  # of the painter's lessons, the part without faces, so that the plain one can be compared with
+UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
 UNDRAWN = 10**6  # stories from this number on are never drawn
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
@@ -131,6 +133,7 @@ def untrained() -> dict[str, nn.ModuleDict]:
         "single_round": nn.ModuleDict({"mllm": MLLM()}),
         "multi_round": nn.ModuleDict({"mllm": MLLM()}),
         "faces": nn.ModuleDict({"faces": FaceReader()}),
+        "sketch": nn.ModuleDict({"sketch": Sketch()}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
@@ -198,17 +201,23 @@ class Easel:
         self._weights = weights_of_cells(HEADS_COUNT)
 
     def paint(
-        self, pictures: list[tuple[int, int]], clean: Tensor, tokens: Tensor, *others: Tensor | Faces | None
+        self,
+        pictures: list[tuple[int, int]],
+        clean: Tensor,
+        tokens: Tensor,
+        *references: Tensor | None,
+        sketch: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The flow-matching loss, heads counting more, and the mean cross-entropy of what faces show in the estimates.
 
-        Times beyond the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
+        Times beyond the middle come more often (logit-normal), and with a sketch only those that are met from there. Where
+        the noise is strong, nobody can be named.
         """
-        time = torch.sigmoid(NOISY + torch.randn(len(clean)))
+        time = torch.sigmoid(NOISY + torch.randn(len(clean))) * (1.0 if sketch is None else BEGIN)
         noise = torch.randn_like(clean)
         part = time[:, None, None, None]
         noisy = (1 - part) * clean + part * noise
-        velocity: Tensor = self._dit(noisy, time, tokens, *others)
+        velocity: Tensor = self._dit(noisy, time, tokens, *references, sketch=sketch)
         compositions, shown = compositions_of(pictures), shown_in(pictures)
         flow = (self._weights[compositions] * (velocity - (noise - clean)) ** 2).mean()
         shown[time > CLEAR] = NOBODY
@@ -420,12 +429,48 @@ def faces(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     return Trainer(folder, "faces", modules, loss, minutes, rate=1e-3).run()
 
 
-def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 6. The DiT learns to paint what the MLLM says: to look at what is read of faces, and at references."""
+def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 6. The sketch of a picture, off visual tokens of both kinds and off what its people show."""
     ready = cache.ready()[:RETOLD]
     encode_regressed(folder, cache, ready)
-    reader = FaceReader()
+    tokens = Tokens(folder, cache)
+    latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
+    modules = nn.ModuleDict({"sketch": channels_last(Sketch())})
+    legible, weights = legible_latents(folder, latents, ready), weights_of_cells(HEADS_COUNT)
+    pictures = [(int(number), turn) for number in ready for turn in range(TURNS)]
+    by_count = [[one for one in pictures if len(story(one[0]).turns[one[1]].scene.cast) == count] for count in (1, 2)]
+    rng = np.random.default_rng()
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        some = [by_count[count][rng.integers(len(by_count[count]))] for count in rng.choice(2, 48, p=(0.4, 0.6))]
+        stories, turns = (np.array(one) for one in zip(*some, strict=True))
+        own = rng.random((len(some), 1, 1)) < OWN
+        said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
+        clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
+        compositions, shown = compositions_of(some), shown_in(some)
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = modules["sketch"](said, Faces(_told(shown), compositions))
+            legibly = torch.stack(list(missed(legible(drawn, compositions), shown).values())).mean()
+        error = (weights[compositions] * (drawn - clean) ** 2).mean()
+        return error + 0.1 * legibly, {"error": float(error.detach()), "faces": float(legibly.detach())}
+
+    return Trainer(folder, "sketch", modules, loss, minutes, rate=2e-3).run()
+
+
+def _told(shown: Tensor) -> Tensor:
+    """Labels of people (n, 2, attributes) as `Faces.people` has them; what cannot be seen is said to be anything."""
+    anything = torch.stack([torch.randint(size, shown.shape[:2]) for size in SIZES], dim=-1)
+    said = torch.where(shown == NOBODY, anything, shown)
+    return torch.cat([nn.functional.one_hot(said[..., one], size) for one, size in enumerate(SIZES)], dim=-1).float()
+
+
+def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 7. The DiT learns to paint what the MLLM says, with references, and to go on from a sketch."""
+    ready = cache.ready()[:RETOLD]
+    encode_regressed(folder, cache, ready)
+    reader, sketching = FaceReader(), Sketch()
     averaged(folder, "faces", nn.ModuleDict({"faces": reader}))
+    averaged(folder, "sketch", nn.ModuleDict({"sketch": sketching}))
     tokens = Tokens(folder, cache)
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)
@@ -433,7 +478,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        people = int(rng.choice(3, p=(0.2, 0.55, 0.25)))
+        people = int(rng.choice(3, p=(0.2, 0.4, 0.4)))
         some = [_example(rng, ready, people) for _ in range(40)]
         stories, turns = (np.array([getattr(one, what) for one in some]) for what in ("story", "turn"))
         own = np.where(rng.random((40, 1, 1)) < 0.8, regressed[stories, turns], visual[stories, turns])
@@ -454,9 +499,9 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
                 torch.tensor([[here.stood for here in one.seen] for one in some]),
             )
         pictures = list(zip(stories.tolist(), turns.tolist(), strict=True))
-        read: Faces | None = reader.read(said, *references) if rng.random() > UNREAD else None
         with torch.autocast("cpu", torch.bfloat16):
-            flow, shown = easel.paint(pictures, clean, said, *references, read)
+            drawn = sketching(said, reader.read(said, *references)) if rng.random() > UNSKETCHED else None
+            flow, shown = easel.paint(pictures, clean, said, *references, sketch=drawn)
         return flow + FACES * shown, {"flow": float(flow.detach()), "faces": float(shown.detach())}
 
     return Trainer(folder, "personalization", modules, loss, minutes, rate=4e-4, muon=True).run()

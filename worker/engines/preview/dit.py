@@ -1,10 +1,11 @@
 """The painter: a diffusion transformer (DiT) that turns noise into the latents of a picture, by flow matching.
 
 Its sequence is the 64 patches of the latents, the 16 visual tokens of the picture to be, and for each character in it the
-16 visual tokens of a reference. It knows nothing of words: the MLLM has put them into visual tokens.
+16 visual tokens of a reference; the patches of a sketch, where there is one, are added to those of the latents. It knows
+nothing of words: the MLLM has put them into visual tokens.
 
 Sources: Peebles and Xie, "Scalable Diffusion Models with Transformers" (adaLN); Chen et al., "PixArt-α" (one adaLN for all
-blocks); Lipman et al., "Flow Matching for Generative Modeling".
+blocks); Lipman et al., "Flow Matching for Generative Modeling"; Meng et al., "SDEdit" (from a sketch with noise on it).
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS
-from worker.engines.preview.faces import FaceMap, Faces, FacesConfig
 from worker.engines.preview.tokenizer import TOKENS, TOKENS_SIDE, WIDTH
 
 LATENT_SIDE = 16
 PATCH = 2
 _SIDE = LATENT_SIDE // PATCH
 _CELL = _SIDE // TOKENS_SIDE  # patches to a side of what one visual token covers
+_TIMES = 32  # numbers that are enough to say what a time changes in all blocks
+BEGIN = 0.6  # the part of noise on a sketch that a picture begins from: its lines are kept, its blur is not
 
 
 @dataclass(frozen=True)
@@ -80,27 +82,31 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class DiT(nn.Module):
     """Predicts the velocity from picture to noise."""
 
-    def __init__(self, config: DiTConfig | None = None, faces: FacesConfig | None = None) -> None:
+    def __init__(self, config: DiTConfig | None = None) -> None:
         super().__init__()
         config = config or DiTConfig()
         width = config.width
         self.patches = nn.Linear(CHANNELS * PATCH * PATCH, width)
         self.visual = nn.Linear(WIDTH, width)
         self.spread = nn.Linear(WIDTH, width * _CELL * _CELL)
-        self.faces = FaceMap(faces or FacesConfig(), width, _SIDE)
+        self.sketch = nn.Linear(CHANNELS * PATCH * PATCH, width)
         self.reference = nn.Linear(WIDTH, width)
         self.patch_places = nn.Parameter(torch.randn(_SIDE * _SIDE, width) * 0.02)
         self.visual_places = nn.Parameter(torch.randn(TOKENS, width) * 0.02)
         self.reference_places = nn.Parameter(torch.randn(TOKENS, width) * 0.02)
         self.stands = nn.Embedding(3, width)  # where the character stands in the picture to be
         self.stood = nn.Embedding(3, width)  # and in the reference
-        self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width * 6))
+        self.time = nn.Sequential(
+            nn.Linear(width, width), nn.SiLU(), nn.Linear(width, _TIMES), nn.Linear(_TIMES, width * 6)
+        )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.out = nn.Linear(width, CHANNELS * PATCH * PATCH)
         self.width = width
         nn.init.zeros_(self.spread.weight)
         nn.init.zeros_(self.spread.bias)
+        nn.init.zeros_(self.sketch.weight)
+        nn.init.zeros_(self.sketch.bias)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -112,19 +118,18 @@ class DiT(nn.Module):
         references: Tensor | None = None,
         stands: Tensor | None = None,
         stood: Tensor | None = None,
-        faces: Faces | None = None,
+        sketch: Tensor | None = None,
     ) -> Tensor:
         """Velocity (b, 16, 16, 16), float32.
 
         `latents` (b, 16, 16, 16) with noise, `sigma` (b,) from 0, clean, to 1, noise, `visual` (b, 16, 64). `references`
         (b, people, 16, 64) with `stands` and `stood`, (b, people) of ALONE, LEFT, RIGHT; without them, nobody's.
-        `faces` that were read; without them, the visual tokens alone say who is to be seen.
+        `sketch` (b, 16, 16, 16), latents; without it, the visual tokens alone say what is to be seen.
         """
         batch = latents.shape[0]
-        patches = nn.functional.pixel_unshuffle(latents, PATCH).flatten(2).transpose(1, 2)
-        drawn = self.patches(patches) + self.patch_places + self._spread(visual)
-        if faces is not None:
-            drawn = drawn + self.faces(*faces)
+        drawn = self.patches(_patches(latents)) + self.patch_places + self._spread(visual)
+        if sketch is not None:
+            drawn = drawn + self.sketch(_patches(sketch))
         parts = [drawn, self.visual(visual) + self.visual_places]
         if references is not None and stands is not None and stood is not None:
             who = (self.stands(stands) + self.stood(stood)).unsqueeze(2)
@@ -142,6 +147,11 @@ class DiT(nn.Module):
         return nn.functional.pixel_shuffle(cells, _CELL).flatten(2).transpose(1, 2)
 
 
+def _patches(latents: Tensor) -> Tensor:
+    """(b, 16, 16, 16) to (b, 64, 64): patches, row by row."""
+    return nn.functional.pixel_unshuffle(latents, PATCH).flatten(2).transpose(1, 2)
+
+
 def _waves(sigma: Tensor, width: int) -> Tensor:
     """Sines and cosines of sigma, (b, width)."""
     angles = sigma[:, None] * 1000 * torch.exp(-math.log(10_000) * torch.arange(width // 2) / (width // 2))
@@ -156,7 +166,7 @@ def sample(
     model: DiT,
     visual: Tensor,
     *,
-    faces: Faces | None = None,
+    sketch: Tensor | None = None,
     steps: int,
     generator: torch.Generator,
     on_estimate: OnEstimate | None = None,
@@ -164,16 +174,21 @@ def sample(
 ) -> Tensor:
     """Draw latents (b, 16, 16, 16) for visual tokens (b, 16, 64). Equal generators give equal latents.
 
+    `steps` are those from noise alone; from a sketch (b, 16, 16, 16) there are less, since there is less noise.
     `references` are what the model is told of them.
     """
+    begin = 1.0 if sketch is None else BEGIN
+    steps = math.ceil(begin * steps)
     scheduler = FlowMatchEulerDiscreteScheduler()
-    scheduler.set_timesteps(sigmas=[1 - step / steps for step in range(steps)])
+    scheduler.set_timesteps(sigmas=[begin * (1 - step / steps) for step in range(steps)])
     sigmas = scheduler.sigmas
     latents = torch.randn((visual.shape[0], CHANNELS, LATENT_SIDE, LATENT_SIDE), generator=generator)
+    if sketch is not None:
+        latents = (1 - begin) * sketch + begin * latents
     for number, timestep in enumerate(scheduler.timesteps):
         sigma = sigmas[number]
         with torch.inference_mode():
-            velocity = model(latents, sigma.expand(visual.shape[0]), visual, **references, faces=faces)
+            velocity = model(latents, sigma.expand(visual.shape[0]), visual, **references, sketch=sketch)
         if on_estimate is not None:
             on_estimate(number + 1, steps, latents - sigma * velocity)
         latents = scheduler.step(velocity, timestep, latents, return_dict=False)[0]

@@ -46,6 +46,7 @@ from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
 from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
 from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
+from worker.engines.preview.sketch import Sketch, SketchConfig
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
 from worker.identity.drawn import CompositionReader
 
@@ -75,6 +76,7 @@ class Configuration:
     tokenizer: TokenizerConfig
     mllm: MLLMConfig
     faces: FacesConfig
+    sketch: SketchConfig
     dit: DiTConfig
 
     def to_json(self) -> str:
@@ -90,6 +92,7 @@ class Configuration:
             tokenizer=_configured(TokenizerConfig, given["tokenizer"]),
             mllm=_configured(MLLMConfig, given["mllm"]),
             faces=_configured(FacesConfig, given["faces"]),
+            sketch=_configured(SketchConfig, given["sketch"]),
             dit=_configured(DiTConfig, given["dit"]),
         )
 
@@ -101,7 +104,8 @@ class Configuration:
                 "tokenizer": VisualTokenizer(self.tokenizer),
                 "mllm": MLLM(self.mllm),
                 "faces": FaceReader(self.faces),
-                "dit": DiT(self.dit, self.faces),
+                "sketch": Sketch(self.sketch, self.faces),
+                "dit": DiT(self.dit),
             }
         )
 
@@ -157,7 +161,7 @@ class PreviewEngine:
     ) -> PreviewEngine:
         """Load the weights of a folder, or the package's. Raises `NoWeights`.
 
-        One that is not `personalized` looks at no references and reads no faces of the people it draws: the
+        One that is not `personalized` looks at no references and sketches nobody: the
         baseline that evaluation needs.
         """
         folder = folder or WEIGHTS
@@ -196,7 +200,7 @@ class PreviewEngine:
         """An engine of loaded parts, in float32. `art` knows the pictures that it can take a likeness from; else all are."""
         parts = parts.float().eval().requires_grad_(False)
         faces = parts["faces"] if personalized else None
-        painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
+        painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, parts["sketch"], parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
         reader = Reader(parts["mllm"], text, fingerprint)  # type: ignore[arg-type]  # as above
         return cls(reader, painter, fingerprint, personalized=personalized, art=art)
 

@@ -1,6 +1,7 @@
 """The painter of the preview engine: visual tokens and references → latents → a picture, and pictures → visual tokens.
 
-It holds the autoencoder, the visual tokenizer, the reader of faces and the DiT, and knows nothing of words or history.
+It holds the autoencoder, the visual tokenizer, the reader of faces, the sketch and the DiT, and knows nothing of words or
+history.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
 from worker.engines.preview.faces import FaceReader
 from worker.engines.preview.references import Reference
+from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
 from worker.identity.compositions import square_of
 
@@ -35,12 +37,20 @@ class Painter:
     """Paints pictures of SIZE × SIZE pixels, in float32, with the threads that torch was given."""
 
     def __init__(
-        self, autoencoder: Autoencoder, tokenizer: VisualTokenizer, faces: FaceReader | None, dit: DiT, *, steps: int
+        self,
+        autoencoder: Autoencoder,
+        tokenizer: VisualTokenizer,
+        faces: FaceReader | None,
+        sketch: Sketch,
+        dit: DiT,
+        *,
+        steps: int,
     ) -> None:
-        """Without `faces`, the visual tokens alone tell the DiT who is to be seen."""
+        """Without `faces` nothing can be sketched: the visual tokens alone tell the DiT what is to be seen."""
         self._autoencoder = autoencoder.eval()
         self._tokenizer = tokenizer.eval()
         self._faces = faces.eval() if faces is not None else None
+        self._sketch = sketch.eval()
         self._dit = dit.eval()
         self._steps = steps
 
@@ -65,7 +75,10 @@ class Painter:
                 "stands": torch.tensor([[one.stands for one in references]]),
                 "stood": torch.tensor([[one.stood for one in references]]),
             }
-        faces = self._faces.read(tokens, **seen) if self._faces is not None else None
+        sketch = None
+        if self._faces is not None:
+            with torch.inference_mode():
+                sketch = self._sketch(tokens, self._faces.read(tokens, **seen))
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % PREVIEW_EVERY == 0 and step != steps
@@ -75,7 +88,7 @@ class Painter:
             self._dit,
             tokens,
             **seen,
-            faces=faces,
+            sketch=sketch,
             steps=self._steps,
             generator=torch.Generator().manual_seed(seed % 2**63),
             on_estimate=on_estimate,
