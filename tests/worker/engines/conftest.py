@@ -20,6 +20,7 @@ from worker.engines.preview.engine import Configuration, PreviewEngine
 from worker.engines.preview.faces import FacesConfig
 from worker.engines.preview.mllm import SPECIALS, MLLMConfig
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
+from worker.engines.preview.sketch import SketchConfig
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig
 from worker.history import History
 from worker.history.segments import SegmentStore
@@ -55,7 +56,8 @@ TINY = Configuration(
     AutoencoderConfig((8, 8, 16), (8, 16, 16), (1, 1, 1), (1, 1, 1)),
     TokenizerConfig(fine=16, coarse=24, layers=1, heads=2),
     MLLMConfig(vocabulary=512, width=64, layers=2, heads=4, key_value_heads=2, feed_forward=128, positions=2048),
-    FacesConfig(values=(3, 2, 4), stays=(2,), reader=16, map=16),
+    FacesConfig(values=(3, 2, 4), stays=(2,), reader=16),
+    SketchConfig(person=16, tokens=4, coarse=8, fine=8, picture=8),
     DiTConfig(width=32, blocks=1, heads=2),
 )
 
@@ -69,7 +71,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = TINY.build()
     with torch.no_grad():
         nn.init.normal_(parts["dit"].out.weight, std=0.1)  # born silent, it would paint nothing but noise
-        nn.init.normal_(parts["dit"].faces.out.weight, std=0.1)
+        nn.init.normal_(parts["dit"].sketch.weight, std=0.1)
     _learn(parts["mllm"], text)
     (folder / "config.json").write_text(TINY.to_json())
     text.save(str(folder / "text.json"))

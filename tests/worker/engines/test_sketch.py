@@ -1,0 +1,119 @@
+"""Sketches: people are laid where they stand, and a picture begins from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.worker.engines.conftest import TINY
+from tests.worker.engines.test_faces import CONFIG, Literal, tokens, values
+from worker.engines.preview.dit import DiT, DiTConfig, sample
+from worker.engines.preview.faces import FaceReader, Faces
+from worker.engines.preview.painter import Painter
+from worker.engines.preview.references import LEFT, RIGHT, Reference
+from worker.engines.preview.sketch import Sketch
+from worker.engines.preview.tokenizer import TOKENS, WIDTH
+from worker.identity.compositions import COMPOSITIONS, boxes
+
+
+def a_sketch() -> Sketch:
+    torch.manual_seed(0)
+    return Sketch(TINY.sketch, CONFIG).eval()
+
+
+def a_dit() -> DiT:
+    dit = DiT(DiTConfig(width=32, blocks=1, heads=2)).eval()
+    for layer in (dit.out, dit.sketch):
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    return dit
+
+
+def painted(dit: DiT, visual: Tensor, sketch: Tensor | None, *, steps: int = 2, seed: int = 0) -> Tensor:
+    return sample(dit, visual, sketch=sketch, steps=steps, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_square_is_laid_where_somebody_stands() -> None:
+    grids = a_sketch().grids
+    for number, (framing, count) in enumerate(COMPOSITIONS):
+        for side, (left, top, width) in enumerate(boxes(framing, count)):
+            inside = (grids[number, side].abs() <= 1).all(dim=-1)
+            for cell in range(256):
+                y, x = (16 * one + 8 for one in divmod(cell, 16))
+                there = left <= x <= left + width and top <= y <= top + width
+                assert bool(inside[cell // 16, cell % 16]) == there, (framing, count, cell)
+
+
+def test_where_one_stands_alone_nobody_else_is_sketched() -> None:
+    sketch, visual = a_sketch(), torch.randn(1, TOKENS, WIDTH)
+    for number, (_, count) in enumerate(COMPOSITIONS):
+        someone, other = (Literal(CONFIG).read(tokens((1, 2), who, composition=number)) for who in ((0, 1), (1, 0)))
+        assert torch.equal(sketch(visual, someone), sketch(visual, other)) == (count == 1)
+
+
+def test_who_is_read_and_what_the_tokens_say_change_the_sketch() -> None:
+    sketch, visual = a_sketch(), torch.randn(2, TOKENS, WIDTH)
+    one, other = (Literal(CONFIG).read(tokens(who)) for who in ((1, 2), (1, 1)))
+    assert not torch.allclose(sketch(visual[:1], one), sketch(visual[:1], other))
+    assert not torch.allclose(sketch(visual[:1], one), sketch(visual[1:], one))
+
+
+def test_a_picture_begins_from_its_sketch() -> None:
+    silent = DiT(DiTConfig(width=32, blocks=1, heads=2)).eval()  # born so: what it begins from is what it paints
+    drawn, visual = 50 * torch.ones(1, 16, 16, 16), torch.randn(1, TOKENS, WIDTH)
+    assert painted(silent, visual, drawn).mean() > 10
+    assert abs(float(painted(silent, visual, None).mean())) < 1
+
+
+def test_a_sketch_is_looked_at_and_seeds_still_differ() -> None:
+    dit, visual = a_dit(), torch.randn(1, TOKENS, WIDTH)
+    one, other = torch.randn(2, 1, 16, 16, 16)
+    noisy, times = torch.randn(1, 16, 16, 16), torch.tensor([0.5])
+    assert not torch.allclose(dit(noisy, times, visual, sketch=one), dit(noisy, times, visual, sketch=other))
+    assert torch.equal(painted(dit, visual, one), painted(dit, visual, one))
+    assert not torch.allclose(painted(dit, visual, one), painted(dit, visual, one, seed=1))
+
+
+def test_from_a_sketch_there_are_fewer_steps_and_all_are_told() -> None:
+    told: list[tuple[int, int]] = []
+    for drawn in (None, torch.zeros(1, 16, 16, 16)):
+        sample(
+            a_dit(),
+            torch.zeros(1, TOKENS, WIDTH),
+            sketch=drawn,
+            steps=16,
+            generator=torch.Generator().manual_seed(0),
+            on_estimate=lambda step, steps, _: told.append((step, steps)),
+        )
+    assert told == [(step, 16) for step in range(1, 17)] + [(step, 10) for step in range(1, 11)]
+
+
+def test_the_painter_sketches_whom_it_reads_with_the_references() -> None:
+    parts, sketch, dit = replace(TINY, faces=CONFIG).build(), a_sketch(), a_dit()
+    read: list[Faces] = []
+    sketched: list[bool] = []
+
+    def note_faces(_: object, given: tuple[Tensor, Faces]) -> None:
+        read.append(given[1])
+
+    def note_sketch(_: object, __: tuple[Any, ...], given: dict[str, Any]) -> None:  # Any: whatever a module is given
+        sketched.append(given["sketch"] is not None)
+
+    sketch.register_forward_pre_hook(note_faces)
+    dit.register_forward_pre_hook(note_sketch, with_kwargs=True)
+    visual = tokens((1, 0), (0, 0), sure=2.0, composition=1)[0].numpy()
+    seen = Reference(tokens((0, 1), (0, 2), sure=9.0)[0].numpy(), stands=LEFT, stood=RIGHT)
+    ways: list[tuple[FaceReader | None, list[Reference]]] = [
+        (Literal(CONFIG), [seen]),
+        (Literal(CONFIG), []),
+        (None, [seen]),
+    ]
+    for faces, references in ways:
+        painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, sketch, dit, steps=1)  # type: ignore[arg-type]  # ModuleDict forgets the types
+        painter.paint(visual, references, seed=1, on_preview=lambda *_: None)
+    with_reference, without = read
+    assert (values(with_reference, 0), values(without, 0)) == ((1, 2), (1, 0))
+    assert with_reference.compositions.tolist() == [1]
+    assert sketched == [True, True, False]
