@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 UPLOAD_LIMIT = 20 * 2**20  # bytes of a picture
 SURELY_ALLOWED = 2**20  # where that was too much
+ALT_TEXT = 1000  # characters of an upload's description; the block that shows it takes more
 FRESH_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds until an uploaded file can be shown
 STREAMS = 20 / 60  # a second that Slack lets begin in one team
 STREAMS_AT_ONCE = 10
@@ -237,7 +238,7 @@ class SlackPlatform:
 
     async def _address(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str) -> tuple[str, str]:
         """Where Slack wants a file, and the id that it will have."""
-        about = {"alt_txt": alt_text} if alt_text else {}
+        about = {"alt_txt": alt_text[:ALT_TEXT]} if alt_text else {}
         told = await client.files_getUploadURLExternal(filename=filename, length=len(data), **about)
         link, file_id = str(told["upload_url"]), str(told["file_id"])
         if not self._bot.files.is_ours(link):

@@ -235,6 +235,16 @@ async def test_a_picture_that_slack_finds_too_large_is_made_smaller(town: Town) 
     assert pictures_of(shown)[0]["alt_text"] == "Olivia in the snow."
 
 
+async def test_a_long_description_is_shown_whole_though_an_upload_takes_less_of_it(town: Town) -> None:
+    said, _ = await waiting_turn(town)
+    alt_text = "Olivia in the snow. " * 90
+    town.finish(town.claim(), alt_text=alt_text)
+    (shown,) = await town.shown(said)
+    assert pictures_of(shown)[0]["alt_text"] == alt_text
+    (asked,) = town.slack.called("files.getUploadURLExternal")
+    assert alt_text.startswith(asked["alt_txt"])
+
+
 async def test_without_the_right_to_upload_the_words_come_all_the_same(town: Town) -> None:
     _, placeholder = await waiting_turn(town)
     town.slack.grants[town.team["token"]].scopes = tuple(one for one in town.slack.scopes if one != "files:write")
