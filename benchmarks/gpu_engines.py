@@ -27,13 +27,13 @@ from benchmarks.measures import Figures
 from benchmarks.system import System
 from tests.worker.engines.painters.conftest import load, picture, save_klein
 from tests.worker.engines.published.conftest import SPECIALS, save_reader
-from worker.engines.contract import ChatMessage, Record, Refused, Seen, no_progress
+from worker.engines.contract import Arrays, ChatMessage, Record, Refused, Seen, no_progress
 from worker.engines.painters.loading import Loading
 from worker.engines.painters.loop import LoopPainter
 from worker.engines.published.answer import written
 from worker.engines.published.engine import PublishedEngine
 from worker.engines.published.grammar import Held
-from worker.engines.published.painter import Brief, Reference
+from worker.engines.published.painter import Brief, OnPaint, Painted, Reference
 from worker.engines.published.reader import Reader
 from worker.history import History
 from worker.history.segments import SegmentStore
@@ -185,10 +185,10 @@ class _NoPainter:
     max_references = 0
     cannot = ()
 
-    def encode(self, picture: Image.Image) -> dict[str, object]:
+    def encode(self, picture: Image.Image) -> Arrays:
         raise NotImplementedError
 
-    def paint(self, *_: object, **__: object) -> list[object]:
+    def paint(self, brief: Brief, *, seeds: Sequence[int], on_step: OnPaint, modest: bool = False) -> list[Painted]:
         raise NotImplementedError
 
 

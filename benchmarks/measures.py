@@ -52,6 +52,12 @@ class Watch:
         """Nothing is ever looked for."""
         return None
 
+    async def remove(self, due: Due, message_id: str) -> None:
+        """Nothing is ever taken away."""
+
+    async def discard(self, due: Due) -> None:
+        """Nothing was uploaded."""
+
     async def post_placeholder(self, turn_id: UUID, workspace: str, channel: str, thread: str) -> str:
         """Nobody asks for one."""
         return str(turn_id)

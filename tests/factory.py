@@ -86,12 +86,14 @@ class Factory:
     def due(self, turn_id: UUID) -> Due:
         """A reply as it is handed to a platform."""
         turn = self.turn(turn_id)
-        where = {"workspace": "guild", "channel": "general", "thread": "story", "source_id": turn.source_id}
         return Due(
             turn_id=turn_id,
             conversation_id=turn.conversation_id,
             workspace_id=turn.workspace_id,
-            **where,
+            workspace="guild",
+            channel="general",
+            thread="story",
+            source_id=turn.source_id,
             status=Status(turn.status),
             text=turn.reply,
             pictures=(),

@@ -31,7 +31,7 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def until(condition: Callable[[], bool], seconds: float = 15.0, what: str = "") -> None:
+def until(condition: Callable[[], object], seconds: float = 15.0, what: str = "") -> None:
     """Wait until a condition holds; fail when it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -354,11 +354,14 @@ async def run(services: Services) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     try:
         async with SlackBot(services) as bot, contextlib.AsyncExitStack() as opened:
-            await bot.teams.all()  # a token that Slack does not know is better told now
-            if settings.slack_mode == "http" or isinstance(bot.teams, Installations):
-                opened.push_async_callback((await bot.listen()).cleanup)
-            if settings.slack_mode == "socket":
-                opened.push_async_callback((await bot.connect()).close_async)
+            try:
+                await bot.teams.all()  # a token that Slack does not know is better told now
+                if settings.slack_mode == "http" or isinstance(bot.teams, Installations):
+                    opened.push_async_callback((await bot.listen()).cleanup)
+                if settings.slack_mode == "socket":
+                    opened.push_async_callback((await bot.connect()).close_async)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise NotSetUp(f"Slack cannot be reached: {str(error) or 'it does not answer'}.") from error
             await bot.catch_up()
             await asyncio.Event().wait()
     except asyncio.CancelledError:

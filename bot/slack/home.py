@@ -115,7 +115,7 @@ def view(
         blocks.append(section(plain(characters.NOBODY)))
     row = [button("New character", menu.opens("newcharacter"))]
     if people.people:
-        row = [characters.choose(people), *row, button(f"All {people.count:,}", menu.opens("characters"))]
+        row = [characters.choose(people), *row, button("All characters", menu.opens("characters"))]
     blocks += [actions(*row), divider(), header("Your conversations")]
     blocks += [conversations.entry(one, link) for one, link in zip(recent, links, strict=True)]
     if not recent:

@@ -30,12 +30,13 @@ from bot.replies import Found, MessageGone, MessageTooOld, ThreadGone
 from bot.sentences import NO_FILES, PREVIEW_ALT_TEXT
 from bot.slack import render
 from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_id, ts_of
+from bot.slack.sentences import ARCHIVED, NOT_HERE
 from bot.slack.teams import NotInstalled
 from bot.uploads import described, fitting
 from bot.waiting import NotShown, worth_showing
 from storage import deliveries, turns
 from storage.deliveries import Due, DuePicture
-from storage.sentences import told
+from storage.sentences import Sentence, told
 
 if TYPE_CHECKING:
     from bot.slack.app import SlackBot
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 UPLOAD_LIMIT = 20 * 2**20  # bytes of a picture
 SURELY_ALLOWED = 2**20  # where that was too much
+ALT_TEXT = 1000  # characters of an upload's description; the block that shows it takes more
 FRESH_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds until an uploaded file can be shown
 STREAMS = 20 / 60  # a second that Slack lets begin in one team
 STREAMS_AT_ONCE = 10
@@ -64,6 +66,9 @@ NOBODY_SEES = frozenset(
     }
 )
 """Errors after which no other attempt is worth it."""
+CLOSED = {"channel_not_found": NOT_HERE, "not_in_channel": NOT_HERE, "is_archived": ARCHIVED}
+"""What is said, to whoever asked alone, where a channel was closed to the bot while they waited."""
+TOLD_SECONDS = 3600
 
 
 class SlackPlatform:
@@ -156,10 +161,10 @@ class SlackPlatform:
         except SlackApiError as error:
             if error.response["error"] not in NO_UPLOADS | TOO_LARGE:
                 raise _gone(error) from error
-            return await _known(show(render.reply(due, [], NO_FILES)))
+            return await self._known(due, show(render.reply(due, [], NO_FILES)))
         for pause in (*FRESH_PAUSES, None):
             try:
-                return await _known(show(render.reply(due, pictures)))
+                return await self._known(due, show(render.reply(due, pictures)))
             except SlackApiError as error:
                 if error.response["error"] not in NOT_FRESH or not pictures:
                     raise
@@ -169,6 +174,28 @@ class SlackPlatform:
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError("the last pause is none")
+
+    async def _known(self, due: Due, showing: Awaitable[str]) -> str:
+        """What was shown. Raises what `bot.replies` knows, or Slack's error when another try may well succeed."""
+        try:
+            return await showing
+        except SlackApiError as error:
+            gone = _gone(error)
+            if gone is error:
+                raise
+            if (sentence := CLOSED.get(error.response["error"])) is not None:
+                await self._tell(due, sentence)
+            raise gone from error
+
+    async def _tell(self, due: Due, sentence: Sentence) -> None:
+        """Tell whoever asked for a turn alone, once, that nobody can see its reply."""
+        known = await self._bot.turns.known(PLATFORM, due.workspace, due.turn_id)
+        if known is None or not await self._bot.once.first(f"closed:{due.turn_id}", TOLD_SECONDS):
+            return
+        try:
+            await self._bot.tell(due.workspace, known.author, told(sentence, due.language))
+        except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            log.warning("nobody hears that turn %s cannot be shown: %s", due.turn_id, error)
 
     async def _pictures(self, client: AsyncWebClient, due: Due) -> list[Payload]:
         """The blocks of all pictures, uploaded side by side. Raises what one of them failed with, once all have ended."""
@@ -237,7 +264,7 @@ class SlackPlatform:
 
     async def _address(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str) -> tuple[str, str]:
         """Where Slack wants a file, and the id that it will have."""
-        about = {"alt_txt": alt_text} if alt_text else {}
+        about = {"alt_txt": alt_text[:ALT_TEXT]} if alt_text else {}
         told = await client.files_getUploadURLExternal(filename=filename, length=len(data), **about)
         link, file_id = str(told["upload_url"]), str(told["file_id"])
         if not self._bot.files.is_ours(link):
@@ -493,17 +520,6 @@ class SlackPlatform:
 
 def _previews(files: Mapping[str, str]) -> Mapping[str, str]:
     return {what: file_id for what, file_id in files.items() if what.startswith(PREVIEW)}
-
-
-async def _known(showing: Awaitable[str]) -> str:
-    """What was shown. Raises what `bot.replies` knows, or Slack's error when another try may well succeed."""
-    try:
-        return await showing
-    except SlackApiError as error:
-        gone = _gone(error)
-        if gone is error:
-            raise
-        raise gone from error
 
 
 def _gone(error: SlackApiError) -> Exception:

@@ -77,6 +77,7 @@ class Page(Pages):
     async def _say(self, request: web.Request) -> web.Response:
         form, channel, me = await self.fields(request), self._shown(request), self._me(request)
         text, thread = str(form["text"]).strip(), request.query.get("thread")
+        self._notices.pop(me["id"], None)  # it was about what was written before
         if text.startswith("/"):
             await self._slash(me, channel, text, thread)
             return self._back(request)

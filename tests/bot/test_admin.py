@@ -17,8 +17,8 @@ from bot.characters import Author, Characters
 from bot.services import Services
 from bot.turns import Turns, Who
 from storage import characters, reports, turns, votes
-from storage.admin import BLOCKED, PAUSED
 from storage.characters import CharacterProblem
+from storage.sentences import BLOCKED, PAUSED
 from storage.settings import Settings
 from storage.tables import Audit, Person, Status, Worker
 from storage.tickets import bell
@@ -46,7 +46,7 @@ def audit(factory: Factory) -> list[tuple[str, str, dict[str, object]]]:
 
     def noted(session: Session) -> list[tuple[str, str, dict[str, object]]]:
         rows = select(Person.name, Audit.action, Audit.details).join(Person, Person.id == Audit.person_id)
-        return [tuple(row) for row in session.execute(rows.order_by(Audit.id))]  # type: ignore[misc]
+        return [tuple(row) for row in session.execute(rows.order_by(Audit.id))]
 
     return factory.database.run(noted)
 

@@ -83,7 +83,7 @@ def test_the_page_is_usable_by_keyboard_on_a_phone_and_in_the_dark(page: Page) -
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     backgrounds = []
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         backgrounds.append(sum(int(channel) for channel in re.findall(r"\d+", colour)[:3]))
     assert backgrounds[0] > 650

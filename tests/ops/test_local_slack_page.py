@@ -90,6 +90,7 @@ async def test_a_command_reaches_the_app_except_in_a_thread(here: Here) -> None:
     assert "not a valid command" in await here.do("say", text="/unknown")
     assert "not supported in threads" in await here.do("say", {"thread": "1.0"}, text="/likeness status")
     assert [one.payload["text"] for one in here.slack.wire.deliveries] == ["status"]
+    assert "not supported" not in await here.do("say", text="good morning"), "that was about the command"
 
 
 async def test_what_is_pressed_and_chosen_reaches_the_app(here: Here) -> None:

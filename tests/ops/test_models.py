@@ -194,7 +194,7 @@ def test_without_a_network_what_is_here_is_enough_and_what_is_not_is_said(hub: H
 
 def test_a_disk_that_is_too_small_is_said_before(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = shutil.disk_usage(tmp_path)._replace(free=10**9)
-    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda _: small)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: small)
     with pytest.raises(FetchProblem, match=r"needs 1\.1 GB .* 1\.0 GB are free"):
         fetched(hub, tmp_path)
     assert hub.asked == []

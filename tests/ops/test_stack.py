@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -248,8 +249,8 @@ def test_without_user_namespaces_root_runs_postgres_as_nobody(tmp_path: Path, mo
     """As in most containers. The folder was made in a user namespace before: it has to change hands."""
     with Stack.start(tmp_path):
         pass
-    which = stack_module.shutil.which
-    monkeypatch.setattr(stack_module.shutil, "which", lambda name: None if name == "unshare" else which(name))
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "unshare" else which(name))
     stack_module._not_root.cache_clear()
     try:
         with Stack.start(tmp_path) as stack, connect(stack) as database:

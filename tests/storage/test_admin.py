@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import event, select, update
 
 from storage import admin, turns
-from storage.admin import BLOCKED, PAUSED, Rules, Standing
+from storage.admin import Rules, Standing
+from storage.sentences import BLOCKED, PAUSED
 from storage.tables import Delivery, Kind, Status, Usage
 from tests.factory import Factory
 
@@ -32,7 +33,7 @@ def block(factory: Factory, person: str, name: str = "guild", *, blocked: bool =
     return factory.database.run(admin.set_blocked, where, person_id, blocked=blocked)
 
 
-def refused(factory: Factory, text: str = "draw Olivia", **fields: object) -> str:
+def refused(factory: Factory, text: str = "draw Olivia", **fields: str) -> str:
     """The sentence that a request is refused with, which is a reply that is due; or nothing."""
     turn = factory.turn(factory.receive(text, **fields).turn_id)
     if turn.status != Status.REFUSED:

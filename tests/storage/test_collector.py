@@ -12,7 +12,8 @@ import pytest
 from storage.blobs import Blobs, open_blobs
 from storage.collector import collect
 from storage.settings import Settings
-from storage.turns import DrawnPicture, Outcome, Status, StoredBlob, finish
+from storage.tables import Status
+from storage.turns import DrawnPicture, Outcome, StoredBlob, finish
 from tests.factory import Factory
 
 DAY = 86_400.0

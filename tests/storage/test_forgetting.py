@@ -17,6 +17,7 @@ from storage.blobs import open_blobs
 from storage.collector import collect
 from storage.conversations import DIRECT
 from storage.forgetting import Kept
+from storage.sentences import BLOCKED
 from storage.settings import Settings
 from storage.tables import Audit, Base, Delivery, Kind, Person, Reference, Status, Turn, Usage, Workspace
 from storage.turns import DrawnPicture, Introduced, Outcome, Receipt, Shown, StoredBlob, finish
@@ -88,8 +89,16 @@ def story(factory: Factory) -> Receipt:
     factory.receive("", author=BEN, kind=Kind.AGAIN, reply_to=first.turn_id)
     draw(factory, "adas-again")
     photo, by = blob("references", "ada.png"), person(factory, first, ADA)
-    everywhere = {"name": "Secretia", "description": "adas looks", "references": [photo], "consent": "adas consent"}
-    made = factory.database.run(characters.create, first.workspace_id, None, created_by=by, **everywhere)
+    made = factory.database.run(
+        characters.create,
+        first.workspace_id,
+        None,
+        name="Secretia",
+        description="adas looks",
+        created_by=by,
+        references=[photo],
+        consent="adas consent",
+    )
 
     def leave(session: Session) -> None:
         characters.keep_encoding(session, first.workspace_id, photo.key, "painter", blob("encodings", "made-of-her"))
@@ -311,7 +320,7 @@ def test_somebody_who_is_blocked_just_then_does_not_get_rid_of_that(
 
     monkeypatch.setattr(forgetting, "_erase", blocked_meanwhile)
     forget(factory)
-    assert factory.database.run(admin.barred, story.workspace_id, ADA) == admin.BLOCKED
+    assert factory.database.run(admin.barred, story.workspace_id, ADA) == BLOCKED
 
 
 def test_all_that_waits_is_locked_before_its_person(factory: Factory, story: Receipt) -> None:

@@ -80,7 +80,7 @@ def test_a_worker_that_is_gone_cannot_be_paused(factory: Factory) -> None:
 def test_what_workers_draw_and_drew_lately_is_counted(factory: Factory) -> None:
     busy, idle = worker(factory), worker(factory, paused=True)
     for _ in range(2):
-        factory.receive()
+        here = factory.receive()
         claimed = claim(factory, busy)
         assert claimed is not None
         factory.finish(claimed)
@@ -95,7 +95,7 @@ def test_what_workers_draw_and_drew_lately_is_counted(factory: Factory) -> None:
         (1, 1, False),
         (0, 0, True),
     ]
-    (other, ours) = (listed(factory, where)[busy] for where in (there.workspace_id, claimed.workspace_id))
+    (other, ours) = (listed(factory, where)[busy] for where in (there.workspace_id, here.workspace_id))
     assert (other.drawing, other.drawn) == (1, 0)
     assert (ours.drawing, ours.drawn) == (0, 1)
 

@@ -348,7 +348,9 @@ def test_the_guard_draws_again_keeps_the_best_and_says_how_like_it_is(
     receipt = factory.receive("draw Olivia", seed=20)
     assert guarded.draw_next()
     assert meter.looked == 2 + 4, "her first picture, and four drawings"
-    (known,) = meter.faces(EchoEngine().draw(Reading("", True), turn_id=uuid7(), seed=7, on_step=no_progress).picture)
+    alone = EchoEngine().draw(Reading("", True), turn_id=uuid7(), seed=7, on_step=no_progress).picture
+    assert alone is not None
+    (known,) = meter.faces(alone)
     alike = [
         known.similarity(*meter.faces(drawing.picture))
         for seed in range(20, 24)

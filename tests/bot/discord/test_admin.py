@@ -14,7 +14,7 @@ from bot.discord.client import LikenessClient
 from bot.services import Services
 from ops.local.discord import LocalDiscord, Payload, Waiting
 from storage import turns
-from storage.admin import BLOCKED
+from storage.sentences import BLOCKED
 from storage.settings import Settings
 from storage.tables import Audit, Status, Worker
 from tests.bot.discord.conftest import ME, Town, running

@@ -15,10 +15,9 @@ import pytest
 import simcord
 from simcord.actors import MemberActor
 
-from bot.discord import commands
 from bot.discord.client import LikenessClient
+from bot.sentences import MINE, NOTHING_YET
 from bot.services import Services, end
-from bot.turns import MINE
 from storage import deliveries
 from storage.database import Database, DatabaseUnavailable
 from storage.tables import Status
@@ -241,7 +240,7 @@ async def test_only_whoever_asked_or_a_moderator_may_undo_what_waits(world: Worl
 @pytest.mark.parametrize("command", ["history", "export"])
 async def test_where_nothing_was_drawn_there_is_nothing_to_take_away(world: World, command: str) -> None:
     await world.asked()
-    assert said(await world.ada.slash(world.thread, command)) == commands.NOTHING_YET
+    assert said(await world.ada.slash(world.thread, command)) == NOTHING_YET
 
 
 @pytest.mark.parametrize("status", [one for one in BUTTONS if one is not Status.QUEUED])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from uuid_utils.compat import uuid7
 
 from bot.characters import naming
@@ -83,7 +83,7 @@ async def test_the_engine_of_a_server_draws_where_a_thread_has_none_of_its_own(
 async def test_an_engine_that_left_meanwhile_is_not_chosen(town: Town) -> None:
     start_worker(town, "better")
     waiting = await used(town, town.ada, town.discord.direct(town.ada), "settings")
-    town.factory.database.run(lambda session: session.execute(Worker.__table__.delete()))
+    town.factory.database.run(lambda session: session.execute(delete(Worker)))
     await town.discord.choose(town.ada, shown(waiting), "preferences-engine", ":better")
     await says(waiting, "No machine that runs better is there")
     assert "direct messages:** the usual one" in words_of(waiting)

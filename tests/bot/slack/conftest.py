@@ -176,5 +176,5 @@ async def bot(slack: LocalSlack, services: Services) -> AsyncIterator[SlackBot]:
 async def town(slack: LocalSlack, bot: SlackBot, services: Services, factory: Factory) -> Town:
     """A channel and three people, of whom one is an admin."""
     (team,) = slack.teams.values()
-    people = [slack.person("Ada", team), slack.person("Ben", team), slack.person("Boss", team, admin=True)]
-    return Town(slack, team, slack.channel(team, "general"), *people, services, factory)
+    ada, ben, boss = slack.person("Ada", team), slack.person("Ben", team), slack.person("Boss", team, admin=True)
+    return Town(slack, team, slack.channel(team, "general"), ada, ben, boss, services, factory)

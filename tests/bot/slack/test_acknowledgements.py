@@ -12,6 +12,8 @@ from bot.sentences import AWAY, BROKEN
 from bot.services import Services
 from bot.slack import app
 from bot.slack.app import SlackBot
+from bot.slack.manifest import EVENTS_PATH
+from bot.slack.once import Once
 from bot.turns import Answer
 from ops.local.slack_state import SIGNING_SECRET
 from ops.local.slack_wire import Payload, signature
@@ -150,7 +152,7 @@ async def test_without_the_broker_turns_are_taken_in_all_the_same(
     town: Town, bot: SlackBot, settings: Settings
 ) -> None:
     gone = Services.open(settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"}))
-    bot.once = app.Once(gone.broker)
+    bot.once = Once(gone.broker)
     await town.say("Olivia")
     await town.queued()
     assert all(one.acknowledged for one in town.slack.wire.deliveries)
@@ -159,11 +161,11 @@ async def test_without_the_broker_turns_are_taken_in_all_the_same(
 
 async def test_nothing_else_is_served_and_health_is(town: Town) -> None:
     assert town.slack.wire.request_url is not None
-    base = town.slack.wire.request_url.removesuffix(app.EVENTS_PATH)
+    base = town.slack.wire.request_url.removesuffix(EVENTS_PATH)
     async with aiohttp.ClientSession() as session:
         async with session.get(base + app.HEALTH) as answer:
             assert answer.status == 200
         async with session.get(base + "/") as answer:
             assert answer.status == 404
-        async with session.post(base + app.EVENTS_PATH, data=b"{}") as answer:
+        async with session.post(base + EVENTS_PATH, data=b"{}") as answer:
             assert answer.status == 401

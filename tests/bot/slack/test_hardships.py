@@ -43,6 +43,14 @@ async def waiting_turn(town: Town) -> tuple[Payload, Payload]:
     return said, placeholder
 
 
+async def told_alone(town: Town, count: int = 1) -> str:
+    """The latest that the bot told Ada in her messages, when that is so much; and no more."""
+    direct = town.slack.direct(town.ada)
+    await until(lambda: len(town.slack.told_in(direct)) >= count)
+    assert len(town.slack.told_in(direct)) == count
+    return str(town.slack.told_in(direct)[-1]["text"])
+
+
 async def test_a_file_is_uploaded_nowhere_and_noted_before_the_one_post_that_shows_it(town: Town) -> None:
     town.slack.limits.processing_seconds = 0.4
     said = await town.say("Olivia")
@@ -148,11 +156,24 @@ async def test_the_reply_to_a_message_that_was_deleted_is_not_put_beside_it(town
     assert not town.slack.told_in(town.general)
 
 
+async def test_a_thread_keeps_its_replies_and_goes_on_when_its_first_message_is_deleted(town: Town) -> None:
+    said, placeholder = await waiting_turn(town)
+    await town.slack.delete(said)
+    town.draw()
+    (shown,) = await town.shown(said)
+    assert shown["ts"] == placeholder["ts"]
+    await town.say("at night", said)
+    await town.queued()
+    town.draw()
+    await town.shown(said, 2)
+
+
 async def test_a_channel_that_is_archived_meanwhile_costs_only_its_own_reply(town: Town) -> None:
     said, placeholder = await waiting_turn(town)
     town.slack.archive(town.general)
     await given_up(town, town.draw())
     assert not pictures_of(placeholder)
+    assert "is archived" in await told_alone(town)
     other = town.slack.channel(town.team, "stories")
     said = await town.slack.write(other, town.ada, f"{town.me} Max")
     await town.queued()
@@ -180,17 +201,17 @@ async def test_a_private_channel_that_the_bot_was_removed_from_is_given_up_and_t
     await town.answered(said)
     town.slack.kick(secret)
     await given_up(town, town.draw())
+    assert "/invite" in await told_alone(town)
 
 
-async def test_where_it_is_not_and_cannot_go_it_tells_the_person(town: Town, bot: SlackBot) -> None:
+async def test_where_it_is_not_and_cannot_go_it_tells_the_person(town: Town) -> None:
     secret = town.slack.channel(town.team, "secret", private=True)
-    await town.slack.write(secret, town.ada, f"{town.me} Olivia")
-    town.slack.kick(secret)  # before anybody has heard of it
-    direct = town.slack.direct(town.ada)
-    await until(lambda: town.slack.told_in(direct))
-    await town.slack.wire.settled()
-    (told,) = town.slack.told_in(direct)
-    assert "/invite" in told["text"]
+    for count, (close, words) in enumerate([(town.slack.kick, "/invite"), (town.slack.archive, "is archived")], 1):
+        town.slack.invite(secret)
+        await town.slack.write(secret, town.ada, f"{town.me} Olivia")
+        close(secret)  # before anybody has heard of it
+        await town.slack.wire.settled()
+        assert words in await told_alone(town, count)
     assert town.factory.count(*Status) == 0
 
 
@@ -233,6 +254,16 @@ async def test_a_picture_that_slack_finds_too_large_is_made_smaller(town: Town) 
     (shown,) = await town.shown(said)
     assert len(town.picture(shown)) <= 2**20
     assert pictures_of(shown)[0]["alt_text"] == "Olivia in the snow."
+
+
+async def test_a_long_description_is_shown_whole_though_an_upload_takes_less_of_it(town: Town) -> None:
+    said, _ = await waiting_turn(town)
+    alt_text = "Olivia in the snow. " * 90
+    town.finish(town.claim(), alt_text=alt_text)
+    (shown,) = await town.shown(said)
+    assert pictures_of(shown)[0]["alt_text"] == alt_text
+    (asked,) = town.slack.called("files.getUploadURLExternal")
+    assert alt_text.startswith(asked["alt_txt"])
 
 
 async def test_without_the_right_to_upload_the_words_come_all_the_same(town: Town) -> None:

@@ -42,7 +42,7 @@ class Bolt:
 def registered() -> Bolt:
     bolt = Bolt()
     for module in LISTENERS:
-        module.register(SimpleNamespace(app=bolt, services=None))  # type: ignore[arg-type]  # as much as registering needs
+        module.register(SimpleNamespace(app=bolt, services=None))  # as much as registering needs
     return bolt
 
 

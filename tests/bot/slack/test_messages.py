@@ -8,8 +8,8 @@ from bot.buttons import mark_of
 from bot.services import Services
 from bot.slack import render
 from bot.slack.app import SlackBot
-from bot.slack.commands import UNASKED
 from bot.slack.places import PLATFORM
+from bot.slack.sentences import UNASKED
 from storage.events import Progress, ProgressSender
 from storage.tables import Status
 from tests.bot.helpers import png, until

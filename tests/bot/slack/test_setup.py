@@ -19,6 +19,7 @@ from tests.bot.slack.conftest import Town
         ({"slack_signing_secret": None}, "LIKENESS_SLACK_SIGNING_SECRET is not set"),
         ({"slack_bot_token": None}, "Set LIKENESS_SLACK_BOT_TOKEN"),
         ({"slack_bot_token": SecretStr("xoxb-wrong")}, "does not know the token"),
+        ({"slack_url": "http://127.0.0.1:1"}, "Slack cannot be reached"),
         ({"slack_mode": "socket", "slack_app_token": None}, "LIKENESS_SLACK_APP_TOKEN is not set"),
         ({"slack_mode": "socket", "slack_app_token": SecretStr("xapp-wrong")}, "does not take"),
     ],

@@ -1,4 +1,4 @@
-"""What the bot shows on Slack: each view equals its snapshot and keeps to Slack's limits, whatever people are called.
+"""What the bot shows on Slack: each view and message equals its snapshot and keeps to Slack's limits, whatever people are called.
 
 `pytest tests/bot/slack/test_views.py --write-snapshots` writes the snapshots anew; read what changed before it is committed.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from bot.characters import CharacterView, Page
+from bot.progress import Update
+from bot.sentences import NO_FILES
 from bot.slack import (
     admin,
     blocks,
@@ -24,6 +27,7 @@ from bot.slack import (
     menu,
     newcharacter,
     preferences,
+    render,
     shortcuts,
 )
 from bot.slack.blocks import Here, Json
@@ -31,8 +35,12 @@ from bot.slack.sentences import ONLY_YOU
 from ops.local.slack_blocks import problems_of_blocks, problems_of_view
 from storage.characters import DESCRIPTION_LIMIT, NAME_LIMIT
 from storage.conversations import TakenPart
+from storage.deliveries import Due, DuePicture
+from storage.events import Progress
 from storage.preferences import Preferences
 from storage.sentences import LANGUAGES
+from storage.tables import Kind, Status
+from storage.turns import Place
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TURN = UUID("0190a000-0000-7000-8000-000000000001")
@@ -108,11 +116,40 @@ VIEWS: dict[str, Json] = {
         CROWD, FACES, [talk(0, LONG)] * 5, ["https://x" * 30] * 5, LONG_HELD, home.Today(9999, 10_000), [LONG * 20] * 3
     ),
 }
+
+
+def due(text: str, pictures: int = 1, status: Status = Status.DONE, **more: Any) -> Due:  # Any: fields of what is due
+    shown = tuple(DuePicture(f"pictures/{number}.png", 1024, 1024, "Olivia.") for number in range(pictures))
+    return Due(TURN, TURN, TURN, "T1", "C1", "1.2", "message:C1:1.2", status, text, shown, None, 0, **more)
+
+
+def reply(due: Due, alt_text: str = "Olivia on a beach.") -> list[Json]:
+    count = len(due.pictures)
+    return render.reply(
+        due, [render.picture(FACES[n], alt_text, str(n + 1) if count > 1 else "") for n in range(count)]
+    )
+
+
+WAITS = Place(Status.QUEUED, 3, 2, 40.0)
+DRAWN = Progress("drawing", 7, 20, "Here is Olivia <3")
 SAID = {
+    "reply": reply(due("Here is Olivia <3")),
+    "reply-four": reply(due("Four of her.", 4, kind=Kind.VARIATIONS, picks=4)),
+    "reply-compared": reply(due("Two of her.", 2, compares=True)),
+    "reply-larger-japanese": reply(due("", kind=Kind.ENLARGE, language="ja")),
+    "reply-without-files": render.reply(due("Here is Olivia."), [], NO_FILES),
+    "reply-refused": reply(due("That file is no picture.", 0, Status.REFUSED)),
+    "reply-failed": reply(due("Something went wrong.", 0, Status.FAILED)),
+    "waiting": render.waiting(TURN, Update(WAITS)),
+    "waiting-drawn": render.waiting(TURN, Update(Place(Status.RUNNING, 0, 2, 9.0, "de"), DRAWN), FACES[0]),
     "said-help": menu.help_blocks(),
     "said-characters": menu.offer(f"Characters: {LONG}", "en", "characters", "newcharacter"),
     "said-window": menu.offer(ONLY_YOU, "en", "admin"),
     "said-window-japanese": menu.offer(ONLY_YOU, "ja", "admin"),
+}
+LONGEST_SAID = {
+    "reply": reply(due(LONG * 99, 4, kind=Kind.VARIATIONS, picks=4, language="fr"), LONG * 9),
+    "waiting": render.waiting(TURN, Update(WAITS, Progress("reading", text=LONG * 99)), FACES[0]),
 }
 LONGEST = {name: VIEWS.pop(name) for name in [*VIEWS] if name.endswith("-long")}
 
@@ -126,6 +163,11 @@ def test_a_view_is_as_its_snapshot_and_within_the_limits(name: str, request: pyt
 @pytest.mark.parametrize("name", LONGEST)
 def test_the_longest_names_and_words_are_within_the_limits(name: str) -> None:
     assert problems_of_view(LONGEST[name]) == []
+
+
+@pytest.mark.parametrize("name", LONGEST_SAID)
+def test_the_longest_replies_are_within_the_limits(name: str) -> None:
+    assert problems_of_blocks(LONGEST_SAID[name]) == []
 
 
 @pytest.mark.parametrize("name", SAID)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
-from bot.sentences import AWAY
+from bot.sentences import AWAY, NO_PICTURES, NOT_OURS
 from bot.services import Services
 from bot.slack import (
     admin,
@@ -33,9 +33,9 @@ from ops.local.slack_wire import Payload
 from storage import characters as stored
 from storage import conversations as conversations_kept
 from storage import reports, turns
-from storage.admin import BLOCKED
 from storage.characters import CONSENT
 from storage.database import DatabaseUnavailable
+from storage.sentences import BLOCKED
 from storage.settings import Settings
 from storage.tables import Copy, Status, Worker
 from storage.turns import Receipt, Request
@@ -136,8 +136,8 @@ def worker(town: Town, *sizes: tuple[int, int]) -> UUID:
 async def test_a_form_makes_a_character_with_photos_and_consent_and_mistakes_are_said_at_their_fields(
     town: Town,
 ) -> None:
-    view = await opened(town, town.ada, "/newcharacter Hugo", newcharacter.EVERYBODY)
-    assert [one["initial_value"] for one in _elements(view) if "initial_value" in one] == ["Hugo"]
+    form = await opened(town, town.ada, "/newcharacter Hugo", newcharacter.EVERYBODY)
+    assert [one["initial_value"] for one in _elements(form) if "initial_value" in one] == ["Hugo"]
     filled: dict[str, object] = {"description": "green mohawk", "photos": [PHOTO], "consent": ["yes"]}
     view = await sent(town, town.ada, name="1984", **filled)
     assert view is not None
@@ -345,10 +345,10 @@ async def test_a_picture_of_the_bots_own_becomes_a_character(town: Town) -> None
 async def test_only_the_bots_pictures_are_drawn_from_or_reported_and_a_report_is_kept_once(town: Town) -> None:
     said, shown = await town.first_picture()
     await town.slack.shortcut(said, shortcuts.REFERENCE, town.ada)
-    await sees(town, town.ada, shortcuts.NO_PICTURES)
+    await sees(town, town.ada, NO_PICTURES)
     for name in (shortcuts.BRANCH, shortcuts.REPORT):
         await town.slack.shortcut(said, name, town.ada)
-        await sees(town, town.ada, shortcuts.NOT_OURS)
+        await sees(town, town.ada, NOT_OURS)
     await town.slack.shortcut(shown, shortcuts.REPORT, town.ben)
     await sees(town, town.ben, "What is wrong with it")
     await sent(town, town.ben, text="That is me.")

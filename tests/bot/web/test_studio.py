@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 from PIL import Image
 from pydantic import SecretStr
@@ -60,7 +60,7 @@ class Browser:
         assert csrf is not None
         return {"csrf": csrf.group(1), "source": uuid4().hex}
 
-    def send(self, path: str, files: dict[str, bytes] | None = None, **fields: str) -> httpx.Response:
+    def send(self, path: str, files: dict[str, bytes] | None = None, **fields: str) -> httpx2.Response:
         parts = [("pictures", (name, data)) for name, data in (files or {}).items()]
         return self.client.post(path, data=self.hidden() | fields, files=parts or None)
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from worker.engines.contract import Character, ChatMessage, Drawing, OnStep, Reading, no_progress
 from worker.engines.preview.autoencoder import AutoencoderConfig
-from worker.engines.preview.dit import DiTConfig
+from worker.engines.preview.dit import DiT, DiTConfig
 from worker.engines.preview.engine import Configuration, PreviewEngine
 from worker.engines.preview.faces import FacesConfig
 from worker.engines.preview.mllm import SPECIALS, MLLMConfig
@@ -69,9 +69,11 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = byte_pairs([words for said in DIALOGUE for words in (said.message, said.reply)], 512, SPECIALS)
     torch.manual_seed(0)
     parts = TINY.build()
+    dit = parts["dit"]
+    assert isinstance(dit, DiT)
     with torch.no_grad():
-        nn.init.normal_(parts["dit"].out.weight, std=0.1)  # born silent, it would paint nothing but noise
-        nn.init.normal_(parts["dit"].sketch.weight, std=0.1)
+        nn.init.normal_(dit.out.weight, std=0.1)  # born silent, it would paint nothing but noise
+        nn.init.normal_(dit.sketch.weight, std=0.1)
     _learn(parts["mllm"], text)
     (folder / "config.json").write_text(TINY.to_json())
     text.save(str(folder / "text.json"))

@@ -25,7 +25,8 @@ def test_a_default_may_be_used_by_everybody_and_is_in_the_catalogue(engine: mode
 def test_every_number_has_its_source() -> None:
     for model in MODELS.values():
         assert model.source
-        assert all(one.source for one in (*model.weights, *model.speeds))
+        assert all(one.source for one in model.weights)
+        assert all(one.source for one in model.speeds)
 
 
 def test_whoever_names_a_model_gets_it_at_the_commit_they_named_and_sees_its_licence(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_without_references_a_picture_is_generated(server: Painting) -> None:
 
 
 def test_references_are_sent_in_order_and_not_larger_than_need_be(server: Painting) -> None:
-    given = {"remote_key": "secret", "remote_model": "Qwen/Qwen-Image-Edit-2511", "steps": 4}
+    given: dict[str, Any] = {"remote_key": "secret", "remote_model": "Qwen/Qwen-Image-Edit-2511", "steps": 4}
     (first,) = paint(server, WITH_REFERENCES, **given)
     (asked,) = server.asked
     assert asked.route == "edits"

@@ -37,7 +37,7 @@ class Told:
         """Mean colour (red, green, blue) of a part of the picture; the corners of the part in shares of its side."""
         assert self.picture is not None
         size = self.picture.width
-        box = tuple(round(edge * size) for edge in (left, top, right, bottom))
+        box = (round(left * size), round(top * size), round(right * size), round(bottom * size))
         return np.asarray(self.picture.crop(box), np.float32).reshape(-1, 3).mean(axis=0)
 
     @property
@@ -52,7 +52,8 @@ class Told:
 def tell(engine: PreviewEngine, messages: Sequence[str], *, seed: int = 1) -> list[Told]:
     """A conversation with the engine, as a worker would have it."""
     store = SegmentStore(memory_bytes=2**26)
-    history, cast, told = History((), UUID(int=seed), store), (), []
+    history, told = History((), UUID(int=seed), store), []
+    cast: tuple[Character, ...] = ()
     for message in messages:
         reading = engine.read(history, ChatMessage(message, characters=cast, seed=seed))
         drawing = engine.draw(reading, turn_id=uuid4(), seed=seed, on_step=no_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.engines.contract import Abilities, ChatMessage, Drawing, OnStep, Reading, Record
+from worker.engines.contract import (
+    Abilities,
+    ChatMessage,
+    Drawing,
+    OnReply,
+    OnStep,
+    Reading,
+    Record,
+    no_reply,
+    one_by_one,
+)
 from worker.evaluation import by_hand
 from worker.evaluation.figures import auc, share
 from worker.evaluation.measures import SCRIPT, TEST, Judges, Observed, dialogues, pairs
@@ -46,13 +56,16 @@ class Scripted:
             for said in Teller(story, seed, TEST, thorough=True).tell():
                 yield None if said.turn is None else draw_shot(fault(said.turn, story.shot(said.turn)))
 
-    def read(self, history: History, message: ChatMessage) -> Reading:
+    def read(self, history: History, message: ChatMessage, *, on_reply: OnReply = no_reply) -> Reading:
         return Reading("", draws=True)
 
     def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
         nothing = np.zeros(0, np.int32)
         record = Record(turn_id, self.fingerprint, "", "", nothing, np.zeros((0, 64), np.float32))
         return Drawing(next(self._shots), "", record)
+
+    def draw_several(self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep) -> list[Drawing]:
+        return one_by_one(self, reading, turn_id=turn_id, seeds=seeds, on_step=on_step)
 
 
 def observed(looks: Judges, fault: Fault) -> Observed:

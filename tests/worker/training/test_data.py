@@ -33,9 +33,9 @@ def test_equal_seeds_tell_and_draw_the_same() -> None:
     assert one == other
     assert Teller(one, 3).tell() == Teller(other, 3).tell()
     assert Teller(one, 3).tell() != Teller(one, 4).tell()
-    pictures = [np.asarray(draw_shot(told.shot(0))) for told in (one, other)]
-    assert np.array_equal(*pictures)
-    assert pictures[0].shape == (SIZE, SIZE, 3)
+    first, again = (np.asarray(draw_shot(told.shot(0))) for told in (one, other))
+    assert np.array_equal(first, again)
+    assert first.shape == (SIZE, SIZE, 3)
 
 
 def test_pictures_follow_place_and_time() -> None:

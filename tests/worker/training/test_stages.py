@@ -65,11 +65,11 @@ def test_a_stage_that_was_killed_goes_on_from_its_checkpoint(tmp_path: Path) -> 
     process.send_signal(signal.SIGKILL)
     process.wait()
     saved = torch.load(checkpoint, weights_only=True)
-    modules = nn.ModuleDict({"line": nn.Linear(4, 1)})
-    later = Trainer(tmp_path, "line", modules, lambda: (modules["line"].weight.sum(), {}), 10.0, 1e-2)
+    line = nn.Linear(4, 1)
+    later = Trainer(tmp_path, "line", nn.ModuleDict({"line": line}), lambda: (line.weight.sum(), {}), 10.0, 1e-2)
     assert later.steps == saved["steps"] > 0
     assert later.seconds == saved["seconds"] > 0
-    assert torch.equal(modules["line"].weight, saved["modules"]["line.weight"])
+    assert torch.equal(line.weight, saved["modules"]["line.weight"])
 
 
 def test_all_stages_leave_weights_that_load_and_answer(trained: Path) -> None:
@@ -102,8 +102,8 @@ def test_every_stage_leaves_a_curve_and_a_record(trained: Path) -> None:
 
 def test_a_curve_of_other_figures_is_put_aside(tmp_path: Path) -> None:
     (tmp_path / "line.csv").write_text("step,minutes,loss\n1,0.1,2.0\n")
-    modules = nn.ModuleDict({"line": nn.Linear(4, 1)})
-    trainer = Trainer(tmp_path, "line", modules, lambda: (modules["line"].weight.sum(), {}), 10.0, 1e-2)
+    line = nn.Linear(4, 1)
+    trainer = Trainer(tmp_path, "line", nn.ModuleDict({"line": line}), lambda: (line.weight.sum(), {}), 10.0, 1e-2)
     trainer._note({"loss": 1.0, "words": 0.5})
     trainer._note({"loss": 0.9, "words": 0.4})
     draw_curve(tmp_path / "line.csv")

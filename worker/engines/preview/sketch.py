@@ -80,7 +80,7 @@ class Sketch(nn.Module):
         known = self.people(people) + squares + self.tokens(visual)[:, None]
         drawn = self.person(known.flatten(0, 1)).float()
         laid = nn.functional.grid_sample(drawn, self.grids[compositions].flatten(0, 1), align_corners=False)
-        everybody = (laid.unflatten(0, (-1, PEOPLE)) * self.there[compositions]).sum(dim=1)
+        everybody = (laid.view(-1, PEOPLE, *laid.shape[1:]) * self.there[compositions]).sum(dim=1)
         cells = self.cells(visual).transpose(1, 2).unflatten(2, (TOKENS_SIDE, TOKENS_SIDE))
         ground = nn.functional.pixel_shuffle(cells, _CELL).to(everybody.dtype)
         joined = self.join(torch.cat([everybody, ground], dim=1))

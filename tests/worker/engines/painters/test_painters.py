@@ -50,7 +50,7 @@ def test_no_picture_is_encoded_twice_and_none_that_was_drawn(
     monkeypatch.setattr(painter.pipe.vae, "encode", lambda *one, **more: encoded.append(1) or encode(*one, **more))
     known = Reference(PICTURES[0], painter.encode(PICTURES[0]))
     assert known.arrays["latents"].shape == LATENTS[name]
-    references = (known,)
+    references: tuple[Reference, ...] = (known,)
     for turn in range(3):
         (painted,) = painter.paint(Brief("Olivia", SIZE, references), seeds=[turn], on_step=nothing)
         assert {key: (array.shape, array.dtype) for key, array in painted.arrays.items()} == {
@@ -147,10 +147,10 @@ def test_a_modest_picture_is_smaller_and_painted_alone(painter: LoopPainter[Any]
     seen: list[int] = []
     velocity = painter._velocity
 
-    def watched(latents: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def watched(latents: torch.Tensor, timestep: torch.Tensor, told: Any) -> torch.Tensor:
         seen.append(len(latents))
         assert painter.pipe.vae.use_tiling
-        return velocity(latents, *rest)
+        return velocity(latents, timestep, told)
 
     told = Told()
     painter._velocity = watched  # type: ignore[method-assign]

@@ -16,6 +16,7 @@ from transformers import Qwen3ForCausalLM
 from tests.worker.engines.painters.conftest import CODES, GLANCE, SIZE, STEPS, brief, load, picture
 from worker.engines.painters.loading import Loading
 from worker.engines.painters.loop import LoopPainter
+from worker.engines.painters.qwen_edit import QwenEdit
 from worker.engines.published.painter import OnPaint
 
 
@@ -36,8 +37,7 @@ def stock(painter: LoopPainter[Any], pictures: Sequence[Image.Image], seed: int)
         "num_inference_steps": STEPS,
         "generator": torch.Generator().manual_seed(seed),
     }
-    kind = type(painter).__name__
-    if kind == "QwenEdit":
+    if isinstance(painter, QwenEdit):
         asked |= {"negative_prompt": " ", "true_cfg_scale": 4.0}
         if not pictures:
             return painter._without(**asked).images[0]

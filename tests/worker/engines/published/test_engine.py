@@ -173,7 +173,7 @@ def test_a_conversation_that_another_engine_began_goes_on(talk: Talk, painter: C
     assert painter.saw == ["#123456"]
     assert reading.pictures == (foreign.turn_id,)
     again = talk.read("and again", answer(draw=False))
-    assert again.tokens_reused > len(talk.records[1].token_ids), "what was laid out anew is remembered as well"
+    assert again.tokens_reused > len(talk.records[-1].token_ids), "what was laid out anew is remembered as well"
 
 
 def test_an_answer_that_is_cut_is_asked_for_again_and_then_refused(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
