@@ -50,6 +50,7 @@ CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a 
 FACES = 0.3  # weight of what faces show
 RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
+STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
 UNDRAWN = 10**6  # stories from this number on are never drawn
@@ -437,6 +438,7 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = nn.ModuleDict({"sketch": channels_last(Sketch())})
     legible, weights = legible_latents(folder, latents, ready), weights_of_cells(HEADS_COUNT)
+    grounds = _Grounds(ready)
     pictures = [(int(number), turn) for number in ready for turn in range(TURNS)]
     by_count = [[one for one in pictures if len(story(one[0]).turns[one[1]].scene.cast) == count] for count in (1, 2)]
     rng = np.random.default_rng()
@@ -444,9 +446,10 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     def loss() -> tuple[Tensor, dict[str, float]]:
         some = [by_count[count][rng.integers(len(by_count[count]))] for count in rng.choice(2, 48, p=(0.4, 0.6))]
         stories, turns = (np.array(one) for one in zip(*some, strict=True))
-        own = rng.random((len(some), 1, 1)) < OWN
-        said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
+        own = rng.random((len(some), 1, 1)) < OWN
+        stories, turns = grounds.strange(rng, some)
+        said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         compositions, shown = compositions_of(some), shown_in(some)
         with torch.autocast("cpu", torch.bfloat16):
             drawn = modules["sketch"](said, Faces(_told(shown), compositions))
@@ -455,6 +458,31 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         return error + 0.1 * legibly, {"error": float(error.detach()), "faces": float(legibly.detach())}
 
     return Trainer(folder, "sketch", modules, loss, minutes, rate=2e-3).run()
+
+
+class _Grounds:
+    """Which pictures are of the same place, time and composition: so alike that only their people differ."""
+
+    def __init__(self, ready: NDArray[np.int64]) -> None:
+        self._alike: dict[object, list[tuple[int, int]]] = {}
+        for number in ready.tolist():
+            for turn in range(TURNS):
+                self._alike.setdefault(self._ground(number, turn), []).append((number, turn))
+
+    def _ground(self, number: int, turn: int) -> tuple[object, ...]:
+        scene = story(number).turns[turn].scene
+        return scene.place, scene.night, scene.framing, len(scene.cast)
+
+    def strange(
+        self, rng: np.random.Generator, pictures: list[tuple[int, int]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Stories and turns of the same pictures, or for a part of them, STRANGE, of others on the same ground."""
+        found = []
+        for one in pictures:
+            alike = self._alike[self._ground(*one)]
+            found.append(alike[rng.integers(len(alike))] if rng.random() < STRANGE else one)
+        stories, turns = (np.array(one) for one in zip(*found, strict=True))
+        return stories, turns
 
 
 def _told(shown: Tensor) -> Tensor:
@@ -474,16 +502,16 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
     tokens = Tokens(folder, cache)
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)
-    easel = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes)
+    easel, grounds = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes), _Grounds(ready)
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
         people = int(rng.choice(3, p=(0.2, 0.4, 0.4)))
         some = [_example(rng, ready, people) for _ in range(40)]
         stories, turns = (np.array([getattr(one, what) for one in some]) for what in ("story", "turn"))
-        own = np.where(rng.random((40, 1, 1)) < 0.8, regressed[stories, turns], visual[stories, turns])
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
-        said = torch.from_numpy(own.astype(np.float32))
+        own = rng.random((40, 1, 1)) < 0.2
+        said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         references: tuple[Tensor | None, ...] = (None, None, None)
         if people:
             seen = [
@@ -500,7 +528,13 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
             )
         pictures = list(zip(stories.tolist(), turns.tolist(), strict=True))
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = sketching(said, reader.read(said, *references)) if rng.random() > UNSKETCHED else None
+            drawn = None
+            if rng.random() > UNSKETCHED:
+                drawn = sketching(said, reader.read(said, *references))
+                stories, turns = grounds.strange(rng, pictures)
+                said = torch.from_numpy(
+                    np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32)
+                )
             flow, shown = easel.paint(pictures, clean, said, *references, sketch=drawn)
         return flow + FACES * shown, {"flow": float(flow.detach()), "faces": float(shown.detach())}
 

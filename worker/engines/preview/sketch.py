@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, STRIDE, ResidualBlock
 from worker.engines.preview.faces import PEOPLE, Faces, FacesConfig
-from worker.engines.preview.tokenizer import TOKENS, TOKENS_SIDE, WIDTH
+from worker.engines.preview.tokenizer import TOKENS_SIDE, WIDTH
 from worker.identity.compositions import ART, COMPOSITIONS, boxes
 
 _SIDE = ART // STRIDE  # latents to a side of a picture, and of a person's square before it is laid where they stand
@@ -24,12 +24,12 @@ _CELL = _SIDE // TOKENS_SIDE  # latents to a side of what one visual token cover
 
 @dataclass(frozen=True)
 class SketchConfig:
-    """Widths: of what is known of a person, of the maps of their square at 8 × 8 and at 16 × 16, and of the picture's."""
+    """Widths: of what is known of a person, of the maps of their square at 8 × 8 and 16 × 16, of the ground, of the picture."""
 
     person: int = 192
-    tokens: int = 32  # what all visual tokens say to a person, and each to its own cell
     coarse: int = 64
     fine: int = 48
+    ground: int = 32
     picture: int = 64
 
 
@@ -44,9 +44,6 @@ class Sketch(nn.Module):
         config, faces = config or SketchConfig(), faces or FacesConfig()
         self.people = nn.Linear(sum(faces.values), config.person)
         self.squares = nn.Embedding(len(COMPOSITIONS) * PEOPLE, config.person)
-        self.tokens = nn.Sequential(
-            nn.Flatten(), nn.Linear(TOKENS * WIDTH, config.tokens), nn.GELU(), nn.Linear(config.tokens, config.person)
-        )
         self.person = nn.Sequential(
             nn.SiLU(),
             nn.Linear(config.person, config.coarse * 16),
@@ -57,8 +54,8 @@ class Sketch(nn.Module):
             nn.Conv2d(config.coarse, config.fine, 3, padding=1),
             ResidualBlock(config.fine),
         )
-        self.cells = nn.Linear(WIDTH, config.tokens * _CELL * _CELL)
-        self.join = nn.Conv2d(config.fine + config.tokens, config.picture, 3, padding=1)
+        self.ground = nn.Linear(WIDTH, config.ground * _CELL * _CELL)
+        self.join = nn.Conv2d(config.fine + config.ground, config.picture, 3, padding=1)
         self.composition = nn.Embedding(len(COMPOSITIONS), config.picture)
         self.picture = nn.Sequential(
             ResidualBlock(config.picture),
@@ -77,11 +74,10 @@ class Sketch(nn.Module):
         """Visual tokens (b, K, WIDTH) and the faces that were read to latents (b, 16, 16, 16), float32."""
         people, compositions = faces
         squares = self.squares(compositions[:, None] * PEOPLE + torch.arange(PEOPLE))
-        known = self.people(people) + squares + self.tokens(visual)[:, None]
-        drawn = self.person(known.flatten(0, 1)).float()
+        drawn = self.person((self.people(people) + squares).flatten(0, 1)).float()
         laid = nn.functional.grid_sample(drawn, self.grids[compositions].flatten(0, 1), align_corners=False)
         everybody = (laid.view(-1, PEOPLE, *laid.shape[1:]) * self.there[compositions]).sum(dim=1)
-        cells = self.cells(visual).transpose(1, 2).unflatten(2, (TOKENS_SIDE, TOKENS_SIDE))
+        cells = self.ground(visual).transpose(1, 2).unflatten(2, (TOKENS_SIDE, TOKENS_SIDE))
         ground = nn.functional.pixel_shuffle(cells, _CELL).to(everybody.dtype)
         joined = self.join(torch.cat([everybody, ground], dim=1))
         latents: Tensor = self.picture(joined + self.composition(compositions)[:, :, None, None]).float()
