@@ -6,9 +6,11 @@ It knows no platform.
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from benchmarks.measures import Bot, Figures
 from benchmarks.system import percentile
@@ -29,6 +31,17 @@ async def comes(condition: Callable[[], object]) -> bool:
 async def until(condition: Callable[[], object], what: str) -> None:
     if not await comes(condition):
         raise RuntimeError(f"not within {PATIENCE_SECONDS:.0f} s: {what}")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without full garbage collections of this process: it would stand still for a fifth of a second, and so would its clock."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def at_a_rate(per_second: int, seconds: float, act: Callable[[int], Awaitable[None]]) -> list[float]:

@@ -24,6 +24,12 @@ async def test_whoever_comes_meanwhile_waits_and_finds_it_done(services: Service
     assert done == [True, False, False]
 
 
+async def test_however_many_come_at_once_one_of_them_is_the_first(services: Services) -> None:
+    once = Once(services.broker)
+    came = await asyncio.gather(*(once.first("a signature", 60) for _ in range(300)))
+    assert came.count(True) == 1
+
+
 async def test_what_failed_is_done_by_the_next(services: Services) -> None:
     with pytest.raises(ZeroDivisionError):
         async with Once(services.broker).doing("undo", 60):
