@@ -16,6 +16,7 @@ from benchmarks.measures import Bot, Figures
 from benchmarks.system import percentile
 
 PATIENCE_SECONDS = 60.0
+SETTLE_SECONDS = 0.03  # before each reply: what is left of the one before, noting it above all, is no part of this one
 WARM = 20  # replies before those that count
 
 
@@ -61,12 +62,16 @@ async def beside_bare(
 ) -> tuple[list[float], list[float]]:
     """Seconds of replies on a platform, and in turn with them of the same turns received and delivered without it."""
 
+    async def settled(reply: Callable[[int], Awaitable[float]], number: int) -> float:
+        await asyncio.sleep(SETTLE_SECONDS)
+        return await reply(number)
+
     async def without(number: int) -> float:
         start = time.perf_counter()
         receipt = await bare.say(f"turn {number}", f"thread {number % threads}")
         return await bare.watch.wait(receipt.turn_id) - start
 
-    taken = [(await reply(number), await without(number)) for number in range(WARM + count)][WARM:]
+    taken = [(await settled(reply, number), await settled(without, number)) for number in range(WARM + count)][WARM:]
     return [one for one, _ in taken], [one for _, one in taken]
 
 
