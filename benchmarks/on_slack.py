@@ -2,7 +2,8 @@
 
 The bot is a process of its own, reached over signed HTTP. The Slack, whoever writes on it and the clock are in the process of
 the benchmark, as in `benchmarks.on_discord`. An event is timed from before it is signed and sent until its answer is read: what
-that takes here is in the figure, and so is all for which this process was busy with something else.
+that takes here is in the figure, and so is all for which this process was busy with something else. A reply is timed from
+then until Slack has taken its picture in.
 """
 
 from __future__ import annotations
@@ -151,10 +152,10 @@ def reply_latency(target: System, count: int) -> Figures:
 
             async def on_slack(number: int) -> float:
                 channel, thread = here.threads[number % THREADS]
-                shown, start = here.slack.expect(thread), time.perf_counter()
+                shown, sent = here.slack.expect(thread), len(here.slack.wire.deliveries)
                 await here.slack.write(channel, here.people[0], f"<@{here.me}> turn {number}", thread=thread)
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    return await shown - start
+                    return await shown - here.slack.wire.deliveries[sent].sent_at
 
             return await beside_bare(bare, on_slack, threads=THREADS, count=count)
 

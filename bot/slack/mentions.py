@@ -6,7 +6,6 @@ channel and its timestamp. Two that arrive at the same time are taken in togethe
 
 from __future__ import annotations
 
-import asyncio
 import html
 import re
 from typing import TYPE_CHECKING
@@ -51,9 +50,8 @@ async def hear(bot: SlackBot, event: Payload, team: str, me: str) -> None:
 
 async def _take(bot: SlackBot, event: Payload, team: str, me: str, source_id: str) -> None:
     place = await place_of(bot, team, event)
-    author, problem = await asyncio.gather(
-        bot.people.person(team, event["user"]), bot.channels.problem(team, place.channel)
-    )
+    author = await bot.people.person(team, event["user"])
+    problem = await bot.channels.problem(team, place.channel)
     if problem is not None:
         async with bot.once.doing(f"problem:{team}:{source_id}", ONCE_SECONDS) as first:
             if first:
