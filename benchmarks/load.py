@@ -6,14 +6,17 @@ It knows no platform.
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from benchmarks.measures import Bot, Figures
 from benchmarks.system import percentile
 
 PATIENCE_SECONDS = 60.0
+SETTLE_SECONDS = 0.03  # before each reply: what is left of the one before, noting it above all, is no part of this one
 WARM = 20  # replies before those that count
 
 
@@ -29,6 +32,17 @@ async def comes(condition: Callable[[], object]) -> bool:
 async def until(condition: Callable[[], object], what: str) -> None:
     if not await comes(condition):
         raise RuntimeError(f"not within {PATIENCE_SECONDS:.0f} s: {what}")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without full garbage collections of this process: it would stand still for a fifth of a second, and so would its clock."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def at_a_rate(per_second: int, seconds: float, act: Callable[[int], Awaitable[None]]) -> list[float]:
@@ -48,12 +62,16 @@ async def beside_bare(
 ) -> tuple[list[float], list[float]]:
     """Seconds of replies on a platform, and in turn with them of the same turns received and delivered without it."""
 
+    async def settled(reply: Callable[[int], Awaitable[float]], number: int) -> float:
+        await asyncio.sleep(SETTLE_SECONDS)
+        return await reply(number)
+
     async def without(number: int) -> float:
         start = time.perf_counter()
         receipt = await bare.say(f"turn {number}", f"thread {number % threads}")
         return await bare.watch.wait(receipt.turn_id) - start
 
-    taken = [(await reply(number), await without(number)) for number in range(WARM + count)][WARM:]
+    taken = [(await settled(reply, number), await settled(without, number)) for number in range(WARM + count)][WARM:]
     return [one for one, _ in taken], [one for _, one in taken]
 
 

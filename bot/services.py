@@ -15,6 +15,8 @@ from storage.database import Database
 from storage.settings import Settings
 from storage.tickets import Bell, bell
 
+BROKER_CONNECTIONS = 10  # of one process; whoever comes while all are busy waits for one
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -34,7 +36,11 @@ class Services:
             database=Database(settings.database_url, pool_size=settings.database_pool),
             blobs=blobs_of(settings),
             bell=bell(settings.broker_url),
-            broker=redis.asyncio.Redis.from_url(settings.broker_url, socket_connect_timeout=2),
+            broker=redis.asyncio.Redis.from_pool(
+                redis.asyncio.BlockingConnectionPool.from_url(
+                    settings.broker_url, max_connections=BROKER_CONNECTIONS, socket_connect_timeout=2
+                )
+            ),
         )
 
     def warm(self) -> None:

@@ -16,8 +16,13 @@ QUALITIES = (92, 80, 65, 50)  # of a JPEG, until it fits the upload limit
 def fitting(picture: DuePicture, data: bytes, limit: int) -> tuple[bytes, str]:
     """A picture's bytes and the suffix of its name: as a JPEG where the picture itself is over the upload limit. Blocks."""
     if len(data) <= limit:
-        return data, picture.blob_key.rpartition(".")[2]
+        return data, suffix_of(picture)
     return _smaller(data, limit), "jpg"
+
+
+def suffix_of(picture: DuePicture) -> str:
+    """The suffix of a picture that is sent as it is."""
+    return picture.blob_key.rpartition(".")[2]
 
 
 def described(picture: DuePicture, number: int, of: int, most: int, language: str) -> str:

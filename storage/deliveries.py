@@ -30,6 +30,7 @@ class DuePicture:
     width: int
     height: int
     alt_text: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ _LEASE = text(
            t.options ->> 'language' AS language,
            t.deleted_at IS NOT NULL AS deleted, t.kind = 'variations' AND t.picked_at IS NULL AS unpicked,
            leased.message_id, leased.attempts, leased.files, leased.shown,
-           (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text) ORDER BY p.position)
-            FROM pictures p WHERE p.turn_id = t.id AND (p.chosen OR t.picked_at IS NULL)) AS pictures,
+           (SELECT jsonb_agg(jsonb_build_array(p.blob_key, p.width, p.height, p.alt_text, b.bytes) ORDER BY p.position)
+            FROM pictures p JOIN blobs b ON b.workspace_id = p.workspace_id AND b.key = p.blob_key
+            WHERE p.turn_id = t.id AND (p.chosen OR t.picked_at IS NULL)) AS pictures,
            EXISTS (SELECT FROM pictures p WHERE p.turn_id = t.id AND p.configuration <> '') AS compares
     FROM leased JOIN turns t ON t.id = leased.turn_id JOIN conversations c ON c.id = t.conversation_id
     JOIN workspaces w ON w.id = t.workspace_id

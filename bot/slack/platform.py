@@ -32,7 +32,7 @@ from bot.slack import render
 from bot.slack.places import PLATFORM, Payload, Place, is_direct, message_id, ts_of
 from bot.slack.sentences import ARCHIVED, NOT_HERE
 from bot.slack.teams import NotInstalled
-from bot.uploads import described, fitting
+from bot.uploads import described, fitting, suffix_of
 from bot.waiting import NotShown, worth_showing
 from storage import deliveries, turns
 from storage.deliveries import Due, DuePicture
@@ -52,6 +52,9 @@ STREAMS_AT_ONCE = 10
 KNOWN = 1000  # streams that one process remembers
 PREVIEW = "preview:"  # how files of a delivery are noted that are not the reply's
 PAGE = 200
+
+Address = tuple[str, str]
+"""A link for the bytes of a file, and the id that it will have."""
 
 NOT_FRESH = frozenset({"invalid_blocks", "slack_file_not_found", "file_not_found"})
 TOO_LARGE = frozenset({"file_upload_size_restricted", "file_too_large", "storage_limit_reached"})
@@ -221,30 +224,49 @@ class SlackPlatform:
         self, client: AsyncWebClient, turn_id: UUID, picture: DuePicture, number: int, alt_text: str
     ) -> str:
         for limit in (UPLOAD_LIMIT, SURELY_ALLOWED):
-            data, suffix = await asyncio.to_thread(self._read, picture, limit)
             try:
-                return await self._upload_noted(
-                    client, turn_id, data, f"likeness-{number}.{suffix}", alt_text, picture.blob_key
-                )
+                data, filename, address = await self._ready(client, picture, number, alt_text, limit)
+                return await self._bring_noted(client, turn_id, address, data, filename, picture.blob_key)
             except SlackApiError as error:
                 if error.response["error"] not in TOO_LARGE or limit == SURELY_ALLOWED:
                     raise
         raise AssertionError("the last limit raises")
 
+    async def _ready(
+        self, client: AsyncWebClient, picture: DuePicture, number: int, alt_text: str, limit: int
+    ) -> tuple[bytes, str, Address]:
+        """A picture in so many bytes at most, the name of its file, and where Slack wants it.
+
+        One that is sent as it is needs only its length for an address, so that is asked for while it is read.
+        """
+        reading = asyncio.to_thread(self._read, picture, limit)
+        if picture.size <= limit:
+            name = f"likeness-{number}.{suffix_of(picture)}"
+            address, (data, _) = await asyncio.gather(self._address(client, picture.size, name, alt_text), reading)
+            return data, name, address
+        data, suffix = await reading
+        name = f"likeness-{number}.{suffix}"
+        return data, name, await self._address(client, len(data), name, alt_text)
+
     def _read(self, picture: DuePicture, limit: int) -> tuple[bytes, str]:
         """A picture in so many bytes at most, and the suffix of its name. Blocks."""
         return fitting(picture, self._services.blobs.get(picture.blob_key), limit)
 
-    async def _upload_noted(
-        self, client: AsyncWebClient, turn_id: UUID, data: bytes, filename: str, alt_text: str, what: str = ""
+    async def _bring_noted(
+        self, client: AsyncWebClient, turn_id: UUID, address: Address, data: bytes, filename: str, what: str = ""
     ) -> str:
-        """Upload a file of a turn's reply, and note it while that goes on: it is found again from its first byte.
+        """Upload a file of a turn's reply, and note it while that goes on.
 
         `what` it shows; nothing for a preview. Returns its id.
         """
-        link, file_id = await self._address(client, data, filename, alt_text)
+        link, file_id = address
         what = what or PREVIEW + file_id
-        noting = asyncio.create_task(self._keep(turn_id, what, file_id))
+
+        async def note() -> None:
+            await asyncio.sleep(0)  # the bytes are sent first: a thread that begins to work holds this one up
+            await self._keep(turn_id, what, file_id)
+
+        noting = asyncio.create_task(note())
         try:
             await self._bring(client, link, file_id, data, filename)
         except Exception:  # whatever it was, nobody can show this file
@@ -258,14 +280,14 @@ class SlackPlatform:
         self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str = "", where: Place | None = None
     ) -> str:
         """Upload a file, and return its id. Nobody sees it yet, unless it is for a place at once, described by its alt text."""
-        link, file_id = await self._address(client, data, filename, alt_text)
+        link, file_id = await self._address(client, len(data), filename, alt_text)
         await self._bring(client, link, file_id, data, filename, where, alt_text)
         return file_id
 
-    async def _address(self, client: AsyncWebClient, data: bytes, filename: str, alt_text: str) -> tuple[str, str]:
-        """Where Slack wants a file, and the id that it will have."""
+    async def _address(self, client: AsyncWebClient, size: int, filename: str, alt_text: str) -> Address:
+        """Where Slack wants a file of so many bytes, and the id that it will have."""
         about = {"alt_txt": alt_text[:ALT_TEXT]} if alt_text else {}
-        told = await client.files_getUploadURLExternal(filename=filename, length=len(data), **about)
+        told = await client.files_getUploadURLExternal(filename=filename, length=size, **about)
         link, file_id = str(told["upload_url"]), str(told["file_id"])
         if not self._bot.files.is_ours(link):
             raise aiohttp.ClientError("Slack told of an upload elsewhere")
@@ -357,8 +379,9 @@ class SlackPlatform:
         """The file of a preview, if there is one, and those that it stands in for."""
         if update.progress is None or not update.progress.preview:
             return None, {}
-        alt_text = told(PREVIEW_ALT_TEXT, update.place.language)
-        file_id = await self._upload_noted(client, turn_id, update.progress.preview, "preview.jpg", alt_text)
+        data, filename = update.progress.preview, "preview.jpg"
+        address = await self._address(client, len(data), filename, told(PREVIEW_ALT_TEXT, update.place.language))
+        file_id = await self._bring_noted(client, turn_id, address, data, filename)
         # Once more: the reply may have come meanwhile, and have let go of what was not there yet.
         noted = await self._keep(turn_id, PREVIEW + file_id, file_id)
         return file_id, {what: one for what, one in _previews(noted).items() if one != file_id}

@@ -30,7 +30,7 @@ def test_the_countdown_runs_in_the_readers_client() -> None:
 def test_a_picture_over_the_upload_limit_is_made_to_fit_and_keeps_its_alt_text() -> None:
     data = png(size=900)
     limit = len(data) // 2
-    file = render.picture_file(DuePicture("pictures/w/a.png", 900, 900, "Olivia" * 500), data, 1, limit)
+    file = render.picture_file(DuePicture("pictures/w/a.png", 900, 900, "Olivia" * 500, len(data)), data, 1, limit)
     assert file.filename == "likeness-1.jpg"
     assert len(file.fp.read()) <= limit
     assert file.description is not None

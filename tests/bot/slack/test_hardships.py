@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from uuid import UUID
 
 import pytest
 from PIL import Image
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import replies
 from bot.slack import render
@@ -62,10 +64,30 @@ async def test_a_file_is_uploaded_nowhere_and_noted_before_the_one_post_that_sho
     assert "channel_id" not in completed
     (asked,) = town.slack.called("files.getUploadURLExternal")
     assert asked["alt_txt"] == "Olivia on the beach."
+    assert int(asked["length"]) == len(png())
     assert town.picture(shown) == png()
     assert render.marked(shown) == (turn_id, True)
     tried = len(town.slack.called("chat.update")) + len(town.slack.called("chat.postMessage"))
     assert tried > 2, "it was too fresh at first"
+
+
+async def test_slack_is_asked_where_a_picture_goes_while_it_is_read(
+    town: Town, bot: SlackBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, get = threading.Event(), bot.services.blobs.get
+    address = bot.platform._address
+
+    async def heard(client: AsyncWebClient, size: int, filename: str, alt_text: str) -> tuple[str, str]:
+        asked.set()
+        return await address(client, size, filename, alt_text)
+
+    def read(key: str) -> bytes:
+        assert asked.wait(2), "it was read first"
+        return get(key)
+
+    monkeypatch.setattr(bot.platform, "_address", heard)
+    monkeypatch.setattr(bot.services.blobs, "get", read)
+    await town.first_picture()
 
 
 async def test_a_reply_that_was_posted_but_not_noted_is_found_and_not_posted_again(town: Town) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
 from bot.services import Services
 from bot.slack import once
 from bot.slack.once import Once, UnderWay
+from storage.settings import Settings
 
 
 async def test_whoever_comes_meanwhile_waits_and_finds_it_done(services: Services) -> None:
@@ -22,6 +24,26 @@ async def test_whoever_comes_meanwhile_waits_and_finds_it_done(services: Service
 
     await asyncio.gather(*(do() for _ in range(3)))
     assert done == [True, False, False]
+
+
+async def test_however_many_come_at_once_one_of_them_is_the_first(services: Services) -> None:
+    once = Once(services.broker)
+    came = await asyncio.gather(*(once.first("a signature", 60) for _ in range(300)))
+    assert came.count(True) == 1
+
+
+async def test_a_broker_that_hangs_holds_nobody_up_however_many_come(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "PATIENCE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        hanging = Services.open(settings.model_copy(update={"broker_url": address}))
+        asking = Once(hanging.broker)
+        async with asyncio.timeout(2):
+            assert all(await asyncio.gather(*(asking.first(f"signature {number}", 60) for number in range(100))))
+            assert await asking.first("a signature", 60), "no connection was lost over it"
+        await hanging.close()
 
 
 async def test_what_failed_is_done_by_the_next(services: Services) -> None:
