@@ -119,7 +119,7 @@ VIEWS: dict[str, Json] = {
 
 
 def due(text: str, pictures: int = 1, status: Status = Status.DONE, **more: Any) -> Due:  # Any: fields of what is due
-    shown = tuple(DuePicture(f"pictures/{number}.png", 1024, 1024, "Olivia.") for number in range(pictures))
+    shown = tuple(DuePicture(f"pictures/{number}.png", 1024, 1024, "Olivia.", 4096) for number in range(pictures))
     return Due(TURN, TURN, TURN, "T1", "C1", "1.2", "message:C1:1.2", status, text, shown, None, 0, **more)
 
 
