@@ -438,7 +438,7 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = nn.ModuleDict({"sketch": channels_last(Sketch())})
     legible, weights = legible_latents(folder, latents, ready), weights_of_cells(HEADS_COUNT)
-    grounds = _Grounds(ready)
+    grounds = Grounds(ready)
     pictures = [(int(number), turn) for number in ready for turn in range(TURNS)]
     by_count = [[one for one in pictures if len(story(one[0]).turns[one[1]].scene.cast) == count] for count in (1, 2)]
     rng = np.random.default_rng()
@@ -460,7 +460,7 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     return Trainer(folder, "sketch", modules, loss, minutes, rate=2e-3).run()
 
 
-class _Grounds:
+class Grounds:
     """Which pictures are of the same place, time and composition: so alike that only their people differ."""
 
     def __init__(self, ready: NDArray[np.int64]) -> None:
@@ -502,7 +502,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
     tokens = Tokens(folder, cache)
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)
-    easel, grounds = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes), _Grounds(ready)
+    easel, grounds = Easel(modules["dit"], legible_latents(folder, latents, ready), minutes), Grounds(ready)
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:

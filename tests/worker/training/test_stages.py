@@ -27,7 +27,7 @@ from worker.training.dialogues import Teller
 from worker.training.packing import collate, pack
 from worker.training.run import STAGES, begin_from, draw_curve, export, train
 from worker.training.scenes import PLACES, draw_shot
-from worker.training.stages import text_tokenizer
+from worker.training.stages import Grounds, text_tokenizer
 from worker.training.stories import story
 from worker.training.trainer import Trainer
 from worker.training.views import FAMILY
@@ -137,6 +137,18 @@ def test_another_machine_goes_on_from_exported_weights(trained: Path, tmp_path: 
     )
     train(tmp_path, "multi_round", minutes=0.0005, stories=3)
     assert torch.load(tmp_path / "multi_round.pt", weights_only=True)["steps"] > 0
+
+
+def test_strange_pictures_are_of_the_same_place_and_composition() -> None:
+    def ground(number: int, turn: int) -> tuple[object, ...]:
+        scene = story(number).turns[turn].scene
+        return scene.place, scene.night, scene.framing, len(scene.cast)
+
+    pictures = [(number, turn) for number in range(60) for turn in range(12)]
+    stories, turns = Grounds(np.arange(60)).strange(np.random.default_rng(0), pictures)
+    found = list(zip(stories.tolist(), turns.tolist(), strict=True))
+    assert [ground(*one) for one in found] == [ground(*one) for one in pictures]
+    assert 0.3 < np.mean([one != other for one, other in zip(found, pictures, strict=True)]) < 0.6
 
 
 def test_what_the_reserved_positions_hold_is_seen_by_nothing_else(trained: Path) -> None:
