@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
-from worker.engines.preview.dit import BEGIN, LATENT_SIDE, DiT
+from worker.engines.preview.dit import LATENT_SIDE, DiT
 from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
@@ -51,6 +51,7 @@ FACES = 0.3  # weight of what faces show
 RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
+SKETCHED = 0.6  # the most noise on what is painted from a sketch: twice as much as serving begins from
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
 UNDRAWN = 10**6  # stories from this number on are never drawn
@@ -214,7 +215,7 @@ class Easel:
         Times beyond the middle come more often (logit-normal), and with a sketch only those that are met from there. Where
         the noise is strong, nobody can be named.
         """
-        time = torch.sigmoid(NOISY + torch.randn(len(clean))) * (1.0 if sketch is None else BEGIN)
+        time = torch.sigmoid(NOISY + torch.randn(len(clean))) * (1.0 if sketch is None else SKETCHED)
         noise = torch.randn_like(clean)
         part = time[:, None, None, None]
         noisy = (1 - part) * clean + part * noise

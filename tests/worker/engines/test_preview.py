@@ -163,7 +163,7 @@ def test_progress_counts_the_steps_and_a_caller_can_stop_between_them(tiny_weigh
     reading = engine.read(History((), SALT), ChatMessage(DIALOGUE[0].message))
     steps: list[Step] = []
     engine.draw(reading, turn_id=uuid4(), seed=1, on_step=steps.append)
-    assert [step.step for step in steps] == list(range(1, 6))
+    assert [step.step for step in steps] == list(range(1, 9))
     assert [step.step for step in steps if step.preview is not None] == [4]
     assert steps[3].preview is not None
     assert steps[3].preview.size == (128, 128)

@@ -76,20 +76,6 @@ def test_a_sketch_is_looked_at_and_seeds_still_differ() -> None:
     assert not torch.allclose(painted(dit, visual, one), painted(dit, visual, one, seed=1))
 
 
-def test_from_a_sketch_there_are_fewer_steps_and_all_are_told() -> None:
-    told: list[tuple[int, int]] = []
-    for drawn in (None, torch.zeros(1, 16, 16, 16)):
-        sample(
-            a_dit(),
-            torch.zeros(1, TOKENS, WIDTH),
-            sketch=drawn,
-            steps=16,
-            generator=torch.Generator().manual_seed(0),
-            on_estimate=lambda step, steps, _: told.append((step, steps)),
-        )
-    assert told == [(step, 16) for step in range(1, 17)] + [(step, 10) for step in range(1, 11)]
-
-
 def test_the_painter_sketches_whom_it_reads_with_the_references() -> None:
     parts, sketch, dit = replace(TINY, faces=CONFIG).build(), a_sketch(), a_dit()
     read: list[Faces] = []

@@ -26,7 +26,7 @@ PATCH = 2
 _SIDE = LATENT_SIDE // PATCH
 _CELL = _SIDE // TOKENS_SIDE  # patches to a side of what one visual token covers
 _TIMES = 32  # numbers that are enough to say what a time changes in all blocks
-BEGIN = 0.6  # the part of noise on a sketch that a picture begins from: its lines are kept, its blur is not
+BEGIN = 0.3  # the part of noise on a sketch that a picture begins from: its lines are kept, its blur is not
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,10 @@ def sample(
 ) -> Tensor:
     """Draw latents (b, 16, 16, 16) for visual tokens (b, 16, 64). Equal generators give equal latents.
 
-    `steps` are those from noise alone; from a sketch (b, 16, 16, 16) there are less, since there is less noise.
-    `references` are what the model is told of them.
+    It begins from noise alone, or from a `sketch` (b, 16, 16, 16) with some noise on it. `references` are what the model is
+    told of them.
     """
     begin = 1.0 if sketch is None else BEGIN
-    steps = math.ceil(begin * steps)
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=[begin * (1 - step / steps) for step in range(steps)])
     sigmas = scheduler.sigmas
