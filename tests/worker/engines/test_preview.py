@@ -255,6 +255,7 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
     ("reply", "message", "known", "mistaken"),
     [
         ("I do not know he yet. Tell me what he looks like.", "he is sleepy in the bedroom", ["Yusuf"], True),
+        ("I do not knowhe yet. Tell me what to draw next.", "he is sleepy in the bedroom", ["Yusuf"], True),
         ("I do not know Bob yet. Tell me what Bob looks like.", "who is bob?", [], False),
         ("I do not know Bob yet. Tell me what Bob looks like.", "a close-up of Bob", ["Bob"], True),
         ("I do not know Zed yet. Tell me what Zed looks like.", "he sleeps", ["Bob"], True),
@@ -278,6 +279,16 @@ def test_the_model_is_asked_again_when_it_is_mistaken(talk: Talk, caplog: pytest
     assert not reading.reply.startswith("I do not know")
     again = talk.engine.read(History(talk.records, SALT), ChatMessage("go on", characters=talk.characters))
     assert again.reply == talk.read("go on").reply, "the rejected reply left no trace in the segment"
+
+
+def test_a_model_that_is_mistaken_again_says_that_it_did_not_understand(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(talk, 1)
+    monkeypatch.setattr("worker.engines.preview.engine._corrected", lambda *_, **__: None)
+    reading, drawing = talk.say(DIALOGUE[2].message)
+    assert reading.reply == replies.UNCLEAR
+    assert drawing.picture is None
 
 
 def test_a_folder_without_weights_says_what_to_do(tmp_path: Path, tiny_weights: Path) -> None:

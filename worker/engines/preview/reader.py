@@ -124,7 +124,9 @@ class Reader:
                 shorten(cache, past + len(ids))
                 written, draws = self._write(cache, hidden[-1], generator, instead_of=written[0])
                 reply = self._text.decode(written)
-                corrected = correct(reply) or reply
+                corrected = correct(reply)
+            if corrected is None:
+                corrected, draws = UNCLEAR, False
             if corrected != reply:
                 reply, written = corrected, self._text.encode(corrected).ids
                 shorten(cache, past + len(ids))

@@ -27,7 +27,7 @@ CUT = "I read only the beginning of your message, it was too long for me. "
 _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.\s*")
 _SCENE = re.compile(r"\bA (?:[\w-]+ ){1,3}of .*$", re.DOTALL)
 _SHOWN = re.compile(r"\b(?:of|and) (?P<name>[^,.]{1,60}), [^,]+?, in \w+")
-_UNKNOWN = re.compile(r"I do not know (?P<name>.{1,60}?) yet\.")
+_UNKNOWN = re.compile(r"I do not know ?(?P<name>.{1,60}?) yet\.")
 _NO_NAMES = frozenset(("he", "she", "they", "it", "him", "her", "them", "his", "their", "both"))
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
