@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import redis
 import redis.asyncio
@@ -24,6 +25,8 @@ PATIENCE_SECONDS = 0.5  # Slack waits for three seconds in all
 WAIT_SECONDS, LOOKS = 2.0, 40
 DIED_SECONDS = 30  # after which whoever does it is taken for dead
 DOING, DONE = b"doing", b"done"
+
+_ANSWER = TypeVar("_ANSWER")
 
 
 class UnderWay(Exception):
@@ -48,8 +51,7 @@ class Once:
     async def first(self, what: str, seconds: int) -> bool:
         """Whether nobody came with it before, or not for so long."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                return bool(await self._broker.set(_key(what), 1, nx=True, ex=seconds))
+            return bool(await _within_patience(self._broker.set(_key(what), 1, nx=True, ex=seconds)))
         except (redis.RedisError, OSError, TimeoutError) as error:
             log.warning("whether something is new cannot be told: %r", error)
             return True
@@ -80,28 +82,44 @@ class Once:
     async def _begin(self, what: str) -> bytes | None:
         """What others have made of it; None when it is ours to do."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                if await self._broker.set(_key(what), DOING, nx=True, ex=DIED_SECONDS):
-                    return None
-                return DONE if await self._broker.get(_key(what)) == DONE else DOING
+            return await _within_patience(self._taken(what))
         except (redis.RedisError, OSError, TimeoutError) as error:
             log.warning("whether something is done cannot be told: %r", error)
             return None
 
+    async def _taken(self, what: str) -> bytes | None:
+        if await self._broker.set(_key(what), DOING, nx=True, ex=DIED_SECONDS):
+            return None
+        return DONE if await self._broker.get(_key(what)) == DONE else DOING
+
     async def _note(self, what: str, state: bytes, seconds: int) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._broker.set(_key(what), state, ex=seconds)
+            await _within_patience(self._broker.set(_key(what), state, ex=seconds))
         except (redis.RedisError, OSError, TimeoutError) as error:
             log.warning("that something is done cannot be noted: %r", error)
 
     async def again(self, what: str) -> None:
         """It came to nothing: whoever comes next with it is the first."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._broker.delete(_key(what))
+            await _within_patience(self._broker.delete(_key(what)))
         except (redis.RedisError, OSError, TimeoutError) as error:
             log.warning("something stays taken for done: %r", error)
+
+
+async def _within_patience(asked: Awaitable[_ANSWER]) -> _ANSWER:
+    """What Valkey answers. Raises `TimeoutError` when its time is up.
+
+    The client may lose a cancellation while it connects, and then goes on for seconds: so nobody waits for it to end.
+    """
+    task = asyncio.ensure_future(asked)
+    task.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody else may be there to hear of it
+    try:
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+    finally:
+        task.cancel()
+    if not done:
+        raise TimeoutError
+    return task.result()
 
 
 def _key(what: str) -> str:

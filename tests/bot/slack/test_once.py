@@ -46,6 +46,24 @@ async def test_a_broker_that_hangs_holds_nobody_up_however_many_come(
         await hanging.close()
 
 
+async def test_a_client_that_loses_a_cancellation_is_not_waited_for(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = asyncio.Event()
+
+    async def deaf(*_: object, **__: object) -> None:
+        try:
+            await end.wait()
+        except asyncio.CancelledError:
+            await end.wait()
+
+    monkeypatch.setattr(once, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(services.broker, "set", deaf)
+    async with asyncio.timeout(5):
+        assert await Once(services.broker).first("a signature", 60)
+    end.set()
+
+
 async def test_what_failed_is_done_by_the_next(services: Services) -> None:
     with pytest.raises(ZeroDivisionError):
         async with Once(services.broker).doing("undo", 60):
