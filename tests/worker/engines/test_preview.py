@@ -249,6 +249,10 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
         mended == "Olivia has a red bun. A portrait of Olivia, calm, in red and Max, sad, in blue, in the park by day."
     )
     assert replies.understood(mended).shown == ("Olivia", "Max")
+    reply = "A portrait of Can, calm, in red, in the park by day."
+    assert replies.with_true_names(reply, "next: can we have him in red?", ["Hans"]) == reply.replace("Can", "Hans")
+    assert replies.with_true_names(reply, "next: can we have him in red?", []) == reply
+    assert replies.with_true_names(reply, "this is can, in red", ["Hans"], attached=True) == reply
 
 
 @pytest.mark.parametrize(
@@ -285,10 +289,64 @@ def test_a_model_that_is_mistaken_again_says_that_it_did_not_understand(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(talk, 1)
-    monkeypatch.setattr("worker.engines.preview.engine._corrected", lambda *_, **__: None)
+    monkeypatch.setattr(PreviewEngine, "_corrected", lambda *_, **__: None)
     reading, drawing = talk.say(DIALOGUE[2].message)
     assert reading.reply == replies.UNCLEAR
     assert drawing.picture is None
+
+
+OLIVIA = "A portrait of Olivia, smiling, in blue, on the beach by day."
+MAX = "A wide shot of Max, calm, in green, in a café by night."
+BOTH = "A portrait of Olivia, angry, in red and Max, calm, in green, in the park by day."
+
+
+@pytest.mark.parametrize(
+    ("reply", "pictures", "seen", "doubtful"),
+    [
+        ("A close-up of Olivia, calm, in green, in space by day.", [OLIVIA, MAX], 2, {"Olivia": (True, True)}),
+        ("A close-up of Olivia, smiling, in green, in space by day.", [OLIVIA, MAX], 2, {"Olivia": (False, True)}),
+        ("A close-up of Olivia, smiling, in blue, on the beach by day.", [OLIVIA, BOTH], 2, {"Olivia": (False, False)}),
+        ("A close-up of Max, sad, in red, in the park by day.", [BOTH], 1, {"Max": (False, True)}),
+        ("A portrait of Olivia, sad, in red, in space by day.", [OLIVIA], 1, {"Olivia": (False, False)}),
+        (BOTH.replace("angry", "calm"), [BOTH], 1, {"Olivia": (True, False), "Max": (False, False)}),
+        ("A portrait of Olivia, sad, in blue, in space by day.", [OLIVIA, MAX, MAX], 2, {"Olivia": (True, False)}),
+        ("A portrait of Kim, calm, in green, in space by day.", [OLIVIA, MAX], 2, {}),
+        ("I did not understand that.", [OLIVIA], 1, {}),
+    ],
+)
+def test_a_look_is_in_doubt_where_it_may_be_anothers(
+    reply: str, pictures: list[str], seen: int, doubtful: dict[str, tuple[bool, bool]]
+) -> None:
+    found = replies.doubts(replies.understood(reply), [replies.understood(one) for one in pictures], seen)
+    assert {name: doubt.parts for name, doubt in found.items()} == doubtful
+
+
+def test_whom_a_conversation_comes_back_to_keeps_their_own_look(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(talk, 3)
+    said = ("A portrait of Max, angry, in red, in space by day.", DIALOGUE[1].reply, OLIVIA.replace("smiling", "calm"))
+    talk.records = tuple(replace(one, reply=reply) for one, reply in zip(talk.records, said, strict=True))
+    asked: list[tuple[str, ...]] = []
+
+    def again(_: object, *words: str) -> str:
+        asked.append(words)
+        return "A close-up of Max, calm, in red, on the beach by night."
+
+    assert talk.read(DIALOGUE[3].message).reply == "A close-up of Max, angry, in red, on the beach by night."
+    monkeypatch.setattr("worker.engines.preview.reader.Reader.reply_after", again)
+    reading = talk.read(DIALOGUE[3].message)
+    assert asked == [("Max", "A portrait of Max, angry, in red, on the beach by day.", DIALOGUE[3].message)]
+    assert reading.reply == "A close-up of Max, calm, in red, on the beach by night."
+    assert reading.draws
+
+
+def test_a_message_is_read_after_the_words_of_one_turn_as_after_a_turn_without_its_picture(talk: Talk) -> None:
+    tell(talk, 1)
+    (record,) = talk.records
+    ids = [int(one) for one in record.token_ids if one != Special.VISUAL]
+    words = replace(record, token_ids=np.array(ids, np.int32), visual_tokens=record.visual_tokens[:0])
+    for message in (DIALOGUE[1].message, DIALOGUE[3].message):
+        after = talk.engine.reader.reply_after(DIALOGUE[0].message, record.reply, message)
+        assert after == Talk(talk.engine, None, (words,)).read(message).reply
 
 
 def test_a_folder_without_weights_says_what_to_do(tmp_path: Path, tiny_weights: Path) -> None:

@@ -40,10 +40,11 @@ def test_a_square_is_laid_where_somebody_stands() -> None:
     for number, (framing, count) in enumerate(COMPOSITIONS):
         for side, (left, top, width) in enumerate(boxes(framing, count)):
             inside = (grids[number, side].abs() <= 1).all(dim=-1)
-            for cell in range(256):
-                y, x = (16 * one + 8 for one in divmod(cell, 16))
+            points = grids.shape[2]
+            for point in range(points**2):
+                y, x = ((one + 0.5) * 256 / points for one in divmod(point, points))
                 there = left <= x <= left + width and top <= y <= top + width
-                assert bool(inside[cell // 16, cell % 16]) == there, (framing, count, cell)
+                assert bool(inside[point // points, point % points]) == there, (framing, count, point)
 
 
 def test_where_one_stands_alone_nobody_else_is_sketched() -> None:

@@ -224,7 +224,14 @@ class PreviewEngine:
             records,
             text,
             pictures,
-            partial(_corrected, message=text, known=[one.name for one in message.characters if one not in unseen]),
+            partial(
+                self._corrected,
+                message=text,
+                known=[one.name for one in message.characters if one not in unseen],
+                own=own,
+                kept=records,
+                attached=bool(pictures),
+            ),
             partial(self._references, own=own, characters=message.characters),
             seed=message.seed,
             reply=canned,
@@ -313,6 +320,43 @@ class PreviewEngine:
                 pictures = [seen[0]] if seen is not None else []
         return text, pictures
 
+    def _corrected(
+        self,
+        reply: str,
+        message: str,
+        known: Sequence[str],
+        own: Sequence[Record],
+        kept: Sequence[Record],
+        *,
+        attached: bool,
+    ) -> str | None:
+        if replies.mistaken(reply, message, known):
+            return None
+        named = replies.with_true_names(reply, message, known, attached=attached)
+        return self._with_own_looks(named, message, own, kept)
+
+    def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
+        """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
+
+        Over many turns a small model gives whom a conversation comes back to the look of whom it comes from. What is in
+        doubt, it reads again after one picture only, in which everybody is as they last were.
+        """
+        pictures = [(record, said) for record in own if (said := replies.understood(record.reply)).shown]
+        seen = sum(any(record is one for one in kept) for record, _ in pictures)
+        said = replies.understood(reply)
+        doubts = replies.doubts(said, [picture for _, picture in pictures], seen)
+        if not any(any(doubt.parts) for doubt in doubts.values()):
+            return reply
+        last = {name: doubt.last for name, doubt in doubts.items()}
+        again = self.reader.reply_after(" and ".join(last), replies.with_people(pictures[-1][1], last), message)
+        sure = last | replies.understood(again).looks
+        for name, doubt in doubts.items():
+            parts = zip(said.looks[name], sure[name], doubt.parts, strict=True)
+            reply = replies.with_look(
+                reply, name, replies.Look(*(new if doubtful else now for now, new, doubtful in parts))
+            )
+        return reply
+
     def _references(self, reply: str, own: Sequence[Record], characters: Sequence[Character]) -> tuple[Reference, ...]:
         """References of the known people whom a reply shows, from left to right."""
         found = []
@@ -394,10 +438,6 @@ def _mention(character: Character, text: str) -> re.Match[str] | None:
 
 def _named(name: str, characters: Sequence[Character]) -> Character | None:
     return next((one for one in characters if one.name.lower() == name.lower()), None)
-
-
-def _corrected(reply: str, message: str, known: Sequence[str]) -> str | None:
-    return None if replies.mistaken(reply, message, known) else replies.with_true_names(reply, message, known)
 
 
 def _resolved(names: Sequence[str], characters: Sequence[Character]) -> list[Character | None]:

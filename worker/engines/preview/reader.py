@@ -165,6 +165,19 @@ class Reader:
             reused,
         )
 
+    @torch.inference_mode()
+    def reply_after(self, before: str, reply: str, message: str) -> str:
+        """The likeliest reply to a message after one other message and its reply, whose picture is not looked at."""
+        ids = [
+            *self.ids_of(before, 0, reply)[0][:-1],
+            int(Special.IMAGE),
+            int(Special.END),
+            *self.ids_of(message, 0)[0],
+        ]
+        cache = DynamicCache(config=self._mllm.llama.config)
+        last = self._feed(cache, ids, np.zeros((0, WIDTH), np.float32))[-1]
+        return self._text.decode(self._write(cache, last, torch.Generator().manual_seed(0))[0]).strip()
+
     def segment(self, read: Read, record: Record) -> Segment:
         """The segment that spares reading this turn again."""
         return Segment(next_key(read.parent_key, record), self._fingerprint, read.keys, read.values)
