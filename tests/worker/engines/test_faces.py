@@ -60,6 +60,16 @@ def test_a_doubtful_reference_changes_nobody() -> None:
     assert values(faces, 0) == (1, 0)
 
 
+def test_what_several_pictures_show_of_somebody_counts_for_more_than_one() -> None:
+    before = tokens((0, 1), sure=1.5).repeat(2, 1, 1)
+    for count, head in ((1, 0), (2, 1)):
+        alone = torch.full((1, count), ALONE)
+        assert values(Literal(CONFIG).read(tokens((1, 0), sure=2.0), before[None, :count], alone, alone), 0) == (
+            1,
+            head,
+        )
+
+
 def test_the_numbers_are_those_of_the_attributes_that_training_names() -> None:
     config = FacesConfig()
     assert config.values == tuple(len(LABELS[name]) for name in OF_PEOPLE)

@@ -222,7 +222,7 @@ def test_an_uploaded_reference_is_seen_by_reader_and_painter(talk: Talk) -> None
     ada = Character(uuid4(), "Ada", 1, references=(picture,))
     _, pictures = talk.engine._newcomers("draw Ada", [], ChatMessage("", characters=(ada,)), (), ())
     assert len(pictures) == 1
-    references = talk.engine._references("A portrait of Ada, calm, in red, in the park by day.", (), [ada])
+    references = talk.engine._shown_before("A portrait of Ada, calm, in red, in the park by day.", (), [ada], 9)
     assert np.array_equal(references[0].visual, pictures[0])
     reading = talk.engine.read(History((), SALT), ChatMessage("draw Ada", characters=(ada,)))
     assert (reading.plan.read.token_ids == Special.PICTURE).sum() == 1  # type: ignore[attr-defined]
@@ -232,7 +232,7 @@ def test_who_is_named_is_looked_at_before_the_next_picture_is_regressed(talk: Ta
     """The reference is that of the first picture, and another face there gives another next picture."""
     tell(talk, 3)
     reading = talk.read(DIALOGUE[3].message)
-    (reference,) = reading.plan.references  # type: ignore[attr-defined]
+    (reference,) = reading.plan.read.references  # type: ignore[attr-defined]
     assert (reference.stands, reference.stood) == (ALONE, RIGHT)
     assert np.array_equal(reference.visual, talk.records[2].visual_tokens[-TOKENS:])
     other = in_this_art(2)
@@ -240,6 +240,20 @@ def test_who_is_named_is_looked_at_before_the_next_picture_is_regressed(talk: Ta
     changed = talk.read(DIALOGUE[3].message)
     assert changed.reply == reading.reply
     assert not np.allclose(changed.plan.read.picture, reading.plan.read.picture, atol=0.01)  # type: ignore[attr-defined]
+
+
+def test_every_picture_of_somebody_has_a_say_in_who_they_are(talk: Talk) -> None:
+    tell(talk)
+    picture = in_this_art(2)
+    drawn = [(picture_tokens(talk.records[number]), stood) for number, stood in ((2, RIGHT), (3, ALONE))]
+    for uploaded, wanted in ((), drawn), ((picture,), [(talk.engine._painter.tokens_of(picture), ALONE), *drawn]):
+        known = [replace(one, references=uploaded) for one in talk.characters]
+        for most in (1, 9):
+            found = talk.engine._shown_before(DIALOGUE[3].reply, talk.records, known, most)
+            assert [(one.stood, one.stands) for one in found] == [(stood, ALONE) for _, stood in wanted[:most]]
+            assert all(np.array_equal(one.visual, seen) for one, (seen, _) in zip(found, wanted, strict=False))
+    plan = Talk(talk.engine, None, talk.records[:3], talk.characters).read(DIALOGUE[3].message).plan
+    assert [one.stood for one in plan.sightings] == [RIGHT]  # type: ignore[attr-defined]
 
 
 def test_names_are_spelt_as_the_person_spelt_them() -> None:

@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -60,6 +61,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent / "weights"
 LAYOUT = "2"  # of turns and caches: raised when the same weights would read the same records otherwise
 CHARACTERS_PER_PICTURE = 2
+SIGHTINGS = 16  # earlier pictures that have a say in who somebody is
 
 _ANY = TypeVar("_ANY")
 
@@ -122,7 +124,7 @@ class Plan:
     text: str
     characters: tuple[UUID, ...]
     versions: tuple[int, ...]
-    references: tuple[Reference, ...]
+    sightings: tuple[Reference, ...]
     history: History
 
 
@@ -232,7 +234,7 @@ class PreviewEngine:
                 kept=records,
                 attached=bool(pictures),
             ),
-            partial(self._references, own=own, characters=message.characters),
+            partial(self._shown_before, own=own, characters=message.characters, most=1),
             seed=message.seed,
             reply=canned,
         )
@@ -261,7 +263,7 @@ class PreviewEngine:
                 text=message.text,
                 characters=tuple(character.id for character in characters),
                 versions=tuple(character.version for character in characters),
-                references=read.references,
+                sightings=self._shown_before(read.reply, own, message.characters, SIGHTINGS),
                 history=history,
             ),
         )
@@ -357,31 +359,36 @@ class PreviewEngine:
             )
         return reply
 
-    def _references(self, reply: str, own: Sequence[Record], characters: Sequence[Character]) -> tuple[Reference, ...]:
-        """References of the known people whom a reply shows, from left to right."""
-        found = []
+    def _shown_before(
+        self, reply: str, own: Sequence[Record], characters: Sequence[Character], most: int
+    ) -> tuple[Reference, ...]:
+        """How earlier pictures, `most` at most, show each known person whom a reply shows, from left to right."""
+        if not self._personalized:
+            return ()
         shown = _resolved(replies.understood(reply).shown, characters)
-        for number, character in enumerate(shown):
-            seen = self._appearance(character, own) if character is not None and self._personalized else None
-            if seen is not None:
-                visual, stood = seen
-                found.append(Reference(visual, _stands(number, len(shown)), stood))
-        return tuple(found)
+        return tuple(
+            Reference(visual, _stands(number, len(shown)), stood)
+            for number, character in enumerate(shown)
+            if character is not None
+            for visual, stood in islice(self._appearances(character, own), most)
+        )
 
     def _appearance(self, character: Character, own: Sequence[Record]) -> tuple[NDArray[np.float32], int] | None:
-        """Visual tokens that show a character, and where they stand there: an uploaded picture, else their first one."""
+        return next(self._appearances(character, own), None)
+
+    def _appearances(self, character: Character, own: Sequence[Record]) -> Iterator[tuple[NDArray[np.float32], int]]:
+        """Visual tokens that show a character, and where they stand there: an uploaded picture, then drawn ones."""
         if character.references and not self._is_foreign(character.references[0]):
-            return self._painter.tokens_of(character.references[0]), ALONE
+            yield self._painter.tokens_of(character.references[0]), ALONE
         for record in own:
             picture = picture_tokens(record)
             if picture is None or not _shows(record, character):
                 continue
             names = [name.lower() for name in replies.understood(record.reply).shown]
             if len(names) < 2:
-                return picture, ALONE
-            if character.name.lower() in names:
-                return picture, _stands(names.index(character.name.lower()), len(names))
-        return None
+                yield picture, ALONE
+            elif character.name.lower() in names:
+                yield picture, _stands(names.index(character.name.lower()), len(names))
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -395,7 +402,8 @@ class PreviewEngine:
         if plan.read.picture is not None:
             picture, latents = self._painter.paint(
                 plan.read.picture,
-                plan.references,
+                plan.read.references,
+                plan.sightings,
                 seed=seed,
                 on_preview=lambda step, steps, preview: on_step(Step(step, steps, preview)),
             )

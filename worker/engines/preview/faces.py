@@ -74,8 +74,8 @@ class FaceReader(nn.Module):
     ) -> Faces:
         """The likeliest faces of visual tokens (b, K, WIDTH).
 
-        Of what stays with a person, their reference has a say as well: `references` (b, people, K, WIDTH) with `stands` and
-        `stood`, (b, people) of ALONE, LEFT, RIGHT.
+        Of what stays with a person, every reference of theirs has a say as well: `references` (b, n, K, WIDTH) with `stands`
+        and `stood`, (b, n) of ALONE, LEFT, RIGHT.
         """
         people, compositions = self(visual)
         people = self._sure(people)

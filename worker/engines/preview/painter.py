@@ -64,21 +64,23 @@ class Painter:
         return tokens
 
     def paint(
-        self, visual: NDArray[np.float32], references: Sequence[Reference], *, seed: int, on_preview: OnPreview
+        self,
+        visual: NDArray[np.float32],
+        references: Sequence[Reference],
+        sightings: Sequence[Reference],
+        *,
+        seed: int,
+        on_preview: OnPreview,
     ) -> tuple[Image.Image, NDArray[np.float32]]:
-        """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16)."""
+        """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16).
+
+        The DiT looks at `references`, one of each known person. Who they are is read off all `sightings` of them as well.
+        """
         tokens = torch.from_numpy(visual)[None]
-        seen: dict[str, Tensor] = {}
-        if references:
-            seen = {
-                "references": torch.from_numpy(np.stack([one.visual for one in references]))[None],
-                "stands": torch.tensor([[one.stands for one in references]]),
-                "stood": torch.tensor([[one.stood for one in references]]),
-            }
         sketch = None
         if self._faces is not None:
             with torch.inference_mode():
-                sketch = self._sketch(tokens, self._faces.read(tokens, **seen))
+                sketch = self._sketch(tokens, self._faces.read(tokens, **_stacked(sightings)))
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % PREVIEW_EVERY == 0 and step != steps
@@ -87,7 +89,7 @@ class Painter:
         latents = sample(
             self._dit,
             tokens,
-            **seen,
+            **_stacked(references),
             sketch=sketch,
             steps=self._steps,
             generator=torch.Generator().manual_seed(seed % 2**63),
@@ -98,3 +100,14 @@ class Painter:
     @torch.inference_mode()
     def _picture(self, latents: Tensor) -> Image.Image:
         return Image.fromarray(to_bytes(self._autoencoder.decode(latents))[0].numpy())
+
+
+def _stacked(references: Sequence[Reference]) -> dict[str, Tensor]:
+    """What models are told of references: nothing, or each with a first dimension of one picture."""
+    if not references:
+        return {}
+    return {
+        "references": torch.from_numpy(np.stack([one.visual for one in references]))[None],
+        "stands": torch.tensor([[one.stands for one in references]]),
+        "stood": torch.tensor([[one.stood for one in references]]),
+    }
