@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.system import System, commit_seconds, percentile, trip_seconds
 from bot.replies import Found, Replies
-from bot.services import Services
+from bot.services import Services, run
 from bot.turns import Turns
 from storage import turns
 from storage.deliveries import Due
@@ -125,7 +125,7 @@ def overhead(target: System, count: int) -> Figures:
             return taken, (after - before - idle) / count
 
     with target.workers(), target.without_housekeeping():
-        taken, commits = asyncio.run(measure())
+        taken, commits = run(measure())
     p50, p95 = statistics.median(taken), percentile(taken, 0.95)
     return {
         "commit_ms": commit * 1e3,
@@ -163,7 +163,7 @@ def throughput(target: System, count: int) -> Figures:
             return count / (last - start)
 
     with target.workers(2):
-        rate = asyncio.run(measure())
+        rate = run(measure())
     wrong = target.database.run(lambda session: session.scalar(_OUT_OF_ORDER))
     return {"turns_per_s": rate, "turns_out_of_order": wrong}
 
@@ -195,7 +195,7 @@ def flood(target: System, count: int) -> Figures:
             return percentile(calm, 0.95), percentile(flooded, 0.95)
 
     with target.workers(2):
-        calm, flooded = asyncio.run(measure())
+        calm, flooded = run(measure())
     return {"wait_ms_p95": calm * 1e3, "wait_ms_p95_flooded": flooded * 1e3, "flood_ratio": flooded / calm}
 
 
@@ -297,14 +297,14 @@ def preview(target: System, count: int) -> Figures:
             return taken[2:]
 
     with target.workers():
-        taken = asyncio.run(measure())
+        taken = run(measure())
     return {"preview_seconds_p50": statistics.median(taken), "preview_seconds_p95": percentile(taken, 0.95)}
 
 
 _IDLE_BOT = """
 import asyncio, resource, sys
 from bot.replies import Found, Pulled, Replies
-from bot.services import Services
+from bot.services import Services, run
 from bot.sweeper import Sweeper
 from bot.turns import Turns
 from storage.settings import settings
@@ -318,7 +318,7 @@ async def main():
         if line.startswith("VmRSS"):
             print(int(line.split()[1]) / 1024)
 
-asyncio.run(main())
+run(main())
 """
 
 

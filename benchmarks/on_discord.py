@@ -24,6 +24,7 @@ from benchmarks.measures import Figures, bot
 from benchmarks.system import System, percentile
 from bot.buttons import custom_id
 from bot.discord.client import ALIVE
+from bot.services import run
 from ops.local.discord import BOT_ID, EVERYTHING, TOKEN, LocalDiscord, Payload, role
 from ops.processes import Process
 
@@ -220,7 +221,7 @@ def reply_latency(target: System, count: int) -> Figures:
             return await beside_bare(bare, on_discord, threads=THREADS, count=count)
 
     with target.workers():
-        return latencies("discord", *asyncio.run(measure()))
+        return latencies("discord", *run(measure()))
 
 
 def many_guilds(target: System, guilds: int) -> Figures:

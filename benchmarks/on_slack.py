@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks.load import PATIENCE_SECONDS, at_a_rate, beside_bare, comes, latencies, uncollected, until
 from benchmarks.measures import Figures, bot
 from benchmarks.system import System, percentile
+from bot.services import run
 from bot.slack.app import ALIVE
 from bot.slack.manifest import EVENTS_PATH, manifest
 from ops.local.slack import LocalSlack
@@ -160,4 +161,4 @@ def reply_latency(target: System, count: int) -> Figures:
             return await beside_bare(bare, on_slack, threads=THREADS, count=count)
 
     with target.workers():
-        return latencies("slack", *asyncio.run(measure()))
+        return latencies("slack", *run(measure()))

@@ -97,17 +97,16 @@ def studio(
 @app.command()
 def discord() -> None:
     """Be on Discord, with the token that LIKENESS_DISCORD_TOKEN names. Any number of these may run."""
-    import asyncio
     import logging
 
-    from bot.discord.client import run
-    from bot.services import Services
+    from bot.discord import client
+    from bot.services import Services, run
 
     settings = _settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     services = Services.open(settings)
     services.warm()
-    asyncio.run(run(services))
+    run(client.run(services))
 
 
 slack = typer.Typer(invoke_without_command=True)
@@ -119,17 +118,16 @@ def run_slack(context: typer.Context) -> None:
     """Be on Slack, over HTTP or Socket Mode as LIKENESS_SLACK_MODE says. Any number of these may run."""
     if context.invoked_subcommand is not None:
         return
-    import asyncio
     import logging
 
-    from bot.services import Services
-    from bot.slack.app import run
+    from bot.services import Services, run
+    from bot.slack import app as bot
 
     settings = _settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     services = Services.open(settings)
     services.warm()
-    asyncio.run(run(services))
+    run(bot.run(services))
 
 
 @slack.command("manifest")
