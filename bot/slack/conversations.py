@@ -13,6 +13,7 @@ from datetime import datetime
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.sentences import NOTHING_YET, SHEET
 from bot.slack import characters, faces, menu, preferences
 from bot.slack.blocks import (
     Here,
@@ -32,6 +33,7 @@ from bot.slack.render import escaped, picture
 from bot.slack.rooms import Visit
 from storage import conversations
 from storage.conversations import TakenPart
+from storage.sentences import told
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +41,11 @@ LISTED = 20
 LOOKED_AT = 60  # of the latest, since some may be closed to them now
 TITLE = 80  # characters of a title
 NONE_YET = "You have drawn nothing yet. Mention me in a channel, or write to me in our messages."
-SHEET = "Framed pictures lead to where the conversation is now."
 SHEET_ALT_TEXT = "The pictures of this conversation, oldest first."
 EXPORT = "All pictures, and what was said, as JSON."
 SENT = "I sent it to you in our messages."
 FOUND = ("history", "Pictures"), ("export", "Export"), ("characters", "Characters"), ("settings", "Settings")
 DOES = "room:conversations:do"
-NOTHING_YET = "Nothing was drawn in this thread yet."
 NOT_YOURS = "Here you see only conversations that you took part in, in channels that you can still open."
 
 
@@ -96,15 +96,16 @@ async def _history(visit: Visit) -> Json:
     workspace_id, conversation_id = await visit.scope()
     data = conversation_id and await visit.bot.albums.sheet(workspace_id, conversation_id)
     if not data:
-        return await _listed(visit, NOTHING_YET)
-    return sheet(await faces.passing(visit, workspace_id, "history.png", data, SHEET_ALT_TEXT), visit.here)
+        return await _listed(visit, told(NOTHING_YET, visit.person.language))
+    shown = await faces.passing(visit, workspace_id, "history.png", data, SHEET_ALT_TEXT)
+    return sheet(shown, visit.here, visit.person.language)
 
 
 async def _export(visit: Visit) -> Json:
     workspace_id, conversation_id = await visit.scope()
     data = conversation_id and await visit.bot.albums.archive(workspace_id, conversation_id)
     if not data:
-        return await _listed(visit, NOTHING_YET)
+        return await _listed(visit, told(NOTHING_YET, visit.person.language))
     await faces.send(visit, "conversation.zip", data, EXPORT)
     return await _listed(visit, SENT)
 
@@ -135,9 +136,9 @@ def view(known: Sequence[TakenPart], links: Sequence[str], here: Here, sentence:
     return modal("Your conversations", [*said(sentence), *blocks, actions(menu.back())], carries=here.written())
 
 
-def sheet(file_id: str, here: Here) -> Json:
-    """All pictures of a conversation on one sheet."""
-    blocks = [picture(file_id, SHEET_ALT_TEXT), context(plain(SHEET))]
+def sheet(file_id: str, here: Here, language: str = "en") -> Json:
+    """All pictures of a conversation on one sheet. In the person's language, by BCP 47 tag."""
+    blocks = [picture(file_id, SHEET_ALT_TEXT), context(plain(told(SHEET, language)))]
     return modal("Pictures", [*blocks, actions(menu.back())], carries=here.written())
 
 

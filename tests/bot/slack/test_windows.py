@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from bot.admin import NOT_ADMIN, NOT_OPERATOR
-from bot.sentences import AWAY, NO_PICTURES, NOT_OURS
+from bot.sentences import AWAY, NO_PICTURES, NOT_OURS, NOTHING_YET, SHEET
 from bot.services import Services
 from bot.slack import (
     admin,
@@ -35,7 +35,7 @@ from storage import conversations as conversations_kept
 from storage import reports, turns
 from storage.characters import CONSENT
 from storage.database import DatabaseUnavailable
-from storage.sentences import BLOCKED
+from storage.sentences import BLOCKED, told
 from storage.settings import Settings
 from storage.tables import Copy, Status, Worker
 from storage.turns import Receipt, Request
@@ -379,10 +379,11 @@ async def test_home_shows_what_is_somebodys_own_and_follows_changes(town: Town) 
 
 
 async def test_a_conversation_is_looked_at_and_taken_away_by_whoever_took_part(town: Town) -> None:
+    town.ben["locale"] = "de-DE"
     said, _ = await town.first_picture()
     one = f"{town.general['id']}:{said['ts']}"
     await opened(town, town.ada, "/likeness history", "|Olivia>")
-    await pressed(town, town.ada, conversations.DOES, conversations.SHEET, f"history:{one}")
+    await pressed(town, town.ada, conversations.DOES, SHEET, f"history:{one}")
     await until(lambda: '"image"' in words(town.slack.view_of(town.ada)))
     await pressed(town, town.ada, opens("menu"), "Forget me")
     await pressed(town, town.ada, opens("conversations"), "|Olivia>")
@@ -392,6 +393,12 @@ async def test_a_conversation_is_looked_at_and_taken_away_by_whoever_took_part(t
     view = await opened(town, town.ben, "/likeness history", conversations.NONE_YET)
     view["blocks"].append(_forged(conversations.DOES, f"history:{one}"))
     await pressed(town, town.ben, conversations.DOES, conversations.NOT_YOURS)
+    said = await town.say("Max", by=town.ben)
+    await town.queued()
+    await opened(town, town.ben, "/likeness history", "|Max>")
+    await pressed(
+        town, town.ben, conversations.DOES, told(NOTHING_YET, "de"), f"history:{town.general['id']}:{said['ts']}"
+    )
 
 
 async def test_whoever_left_a_private_channel_sees_nothing_of_it_any_more(town: Town, bot: SlackBot) -> None:
