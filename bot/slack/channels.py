@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -23,6 +24,8 @@ SEEN_SECONDS = 60.0  # for which somebody is believed to be in a channel, or not
 PAGE = 1000  # members
 MOST = 10_000  # channels that one process remembers
 NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
+
+_Answer = TypeVar("_Answer")
 
 
 class Channels:
@@ -55,7 +58,7 @@ class Channels:
         return None
 
     async def join(self, team: str, channel: str) -> bool:
-        """Join a public channel. False: that cannot be done."""
+        """Forget what was believed of a channel, and join it. False: that cannot be done; it is not public."""
         self._open.pop((team, channel), None)
         try:
             await (await self._client_of(team)).conversations_join(channel=channel)
@@ -63,6 +66,15 @@ class Channels:
             log.info("channel %s of %s cannot be joined: %s", channel, team, error)
             return False
         return True
+
+    async def as_member(self, team: str, channel: str, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Do something in a channel; once more where the bot was removed from it and joins it again. Raises Slack's error."""
+        try:
+            return await call()
+        except SlackApiError as error:
+            if error.response["error"] != "not_in_channel" or not await self.join(team, channel):
+                raise
+        return await call()
 
     async def open_to(self, team: str, channel: str, user: str) -> bool:
         """Whether somebody can look into a channel now: it is public, or they are in it. What Slack does not tell is no."""

@@ -79,7 +79,8 @@ async def draw(
     said: str | None = ""
     try:
         words = cut(f"<@{visit.person.id}>: {escaped(text)}", STARTER)
-        told = await visit.client.chat_postMessage(channel=place.channel, text=words, unfurl_links=False)
+        post = partial(visit.client.chat_postMessage, channel=place.channel, text=words, unfurl_links=False)
+        told = await bot.channels.as_member(visit.team, place.channel, post)
         said = await received(replace(place, thread=str(told["ts"])))
     finally:
         if said is not None:  # nothing came of it, and the form may be sent again

@@ -22,7 +22,6 @@ from uuid import UUID
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.pace import Throttle
 from bot.progress import Update
@@ -306,12 +305,12 @@ class SlackPlatform:
         """The bytes of a file, and that these are all; with words for a place where it is to be seen at once."""
         async with self._bot.session.post(link, data=data, allow_redirects=False) as answer:
             answer.raise_for_status()
-        await client.files_completeUploadExternal(
-            files=[{"id": file_id, "title": filename}],
-            channel_id=where.channel if where is not None else None,
-            thread_ts=(where.thread or None) if where is not None else None,
-            initial_comment=words if where is not None else None,
-        )
+        complete = partial(client.files_completeUploadExternal, files=[{"id": file_id, "title": filename}])
+        if where is None:
+            await complete()
+            return
+        share = partial(complete, channel_id=where.channel, thread_ts=where.thread or None, initial_comment=words)
+        await self._bot.channels.as_member(where.workspace, where.channel, share)
 
     # -- while a turn waits --------------------------------------------------------------------------------------------
 
@@ -478,7 +477,7 @@ class SlackPlatform:
         What answers a message that was deleted meanwhile, Slack mostly puts beside the thread that is gone: it is taken back.
         """
         await self._bot.pace.post(team, channel)
-        posted = await self._as_member(
+        posted = await self._bot.channels.as_member(
             team,
             channel,
             lambda: client.chat_postMessage(
@@ -496,17 +495,6 @@ class SlackPlatform:
             raise ThreadGone("the message that it answers was deleted")
         return str(posted["ts"])
 
-    async def _as_member(
-        self, team: str, channel: str, call: Callable[[], Awaitable[AsyncSlackResponse]]
-    ) -> AsyncSlackResponse:
-        """Do something in a channel, which is joined where the bot was removed from it."""
-        try:
-            return await call()
-        except SlackApiError as error:
-            if error.response["error"] != "not_in_channel" or not await self._bot.channels.join(team, channel):
-                raise
-        return await call()
-
     async def _thread(self, client: AsyncWebClient, due: Due) -> AsyncIterator[Payload]:
         """All messages of a thread since a minute before the turn was received, oldest first."""
         born = datetime.fromtimestamp((due.turn_id.int >> 80) / 1000, UTC)
@@ -519,7 +507,9 @@ class SlackPlatform:
                 cursor=cursor or None,
                 include_all_metadata=True,
             )
-            told = await self._as_member(due.workspace, due.channel, partial(page, channel=due.channel, ts=due.thread))
+            told = await self._bot.channels.as_member(
+                due.workspace, due.channel, partial(page, channel=due.channel, ts=due.thread)
+            )
             for message in told["messages"]:
                 yield message
             cursor = (told.get("response_metadata") or {}).get("next_cursor") or ""

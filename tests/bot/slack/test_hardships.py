@@ -216,6 +216,19 @@ async def test_a_public_channel_that_the_bot_was_removed_from_is_joined_again(to
     assert town.team["bot"]["id"] in town.general["members"]
 
 
+async def test_whatever_is_asked_for_right_after_the_bot_was_removed_makes_it_join_again(town: Town) -> None:
+    said, _ = await town.first_picture()
+    await town.say("history", said)
+    town.slack.kick(town.general)  # before anybody has heard of it
+    await until(lambda: [one for one in town.told(said) if one.get("files")])
+    await town.say("help", said)
+    await town.sentences(said)
+    town.slack.kick(town.general)
+    await town.slack.slash("/imagine", "Max", town.ada, town.general)
+    await town.queued()
+    assert town.team["bot"]["id"] in town.general["members"]
+
+
 async def test_a_private_channel_that_the_bot_was_removed_from_is_given_up_and_told_of(town: Town) -> None:
     secret = town.slack.channel(town.team, "secret", private=True)
     said = await town.slack.write(secret, town.ada, f"{town.me} Olivia")
