@@ -186,15 +186,14 @@ def local_discord(
     engine: Engine = None,
 ) -> None:
     """Try the Discord bot without an account: a Discord of this machine, with a page to write and press."""
-    import asyncio
-
     from rich.console import Console
 
+    from bot import services
     from ops.local import run
     from ops.one_machine import one_machine, stop_on_signals
 
     with stop_on_signals(), one_machine(_settings(engine=engine)) as machine:
-        asyncio.run(run.discord(machine, port, Console(highlight=False)))
+        services.run(run.discord(machine, port, Console(highlight=False)))
 
 
 @app.command("local-slack")
@@ -207,15 +206,14 @@ def local_slack(
     engine: Engine = None,
 ) -> None:
     """Try the Slack bot without an account: a Slack of this machine, with a page to write and press."""
-    import asyncio
-
     from rich.console import Console
 
+    from bot import services
     from ops.local import run
     from ops.one_machine import one_machine, stop_on_signals
 
     with stop_on_signals(), one_machine(_settings(engine=engine, slack_mode=mode)) as machine:
-        asyncio.run(run.slack(machine, port, Console(highlight=False)))
+        services.run(run.slack(machine, port, Console(highlight=False)))
 
 
 @app.command()
