@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 from pydantic import SecretStr
 
 from bot.services import Services
@@ -20,6 +22,11 @@ from storage.settings import Settings
 from storage.tables import Status
 from tests.bot.helpers import InPlaceOfAWorker, until
 from tests.factory import Factory
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the bot runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @dataclass
