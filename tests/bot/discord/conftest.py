@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 
 from bot.discord.client import LikenessClient, point_at
 from bot.services import Services
@@ -17,6 +18,11 @@ from tests.bot.helpers import InPlaceOfAWorker, until
 from tests.factory import Factory
 
 ME = "<@100>"
+
+
+def pytest_asyncio_loop_factories(item: pytest.Function) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the bot runs on; simcord looks into asyncio's own, and takes no other."""
+    return {"loop": asyncio.new_event_loop if "simcord_env" in item.fixturenames else uvloop.new_event_loop}
 
 
 @dataclass
