@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
-from worker.engines.preview.dit import LATENT_SIDE, DiT
+from worker.engines.preview.dit import LATENT_SIDE, DiT, beginning
 from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
@@ -51,7 +51,6 @@ FACES = 0.3  # weight of what faces show
 RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
-SKETCHED = 0.6  # the most noise on what is painted from a sketch: twice as much as serving begins from
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
 UNDRAWN = 10**6  # stories from this number on are never drawn
@@ -212,18 +211,19 @@ class Easel:
     ) -> tuple[Tensor, Tensor]:
         """The flow-matching loss, heads counting more, and the mean cross-entropy of what faces show in the estimates.
 
-        Times beyond the middle come more often (logit-normal), and with a sketch only those that are met from there. Where
-        the noise is strong, nobody can be named.
+        It begins where serving does: in noise, or in a sketch with some noise on it, whose errors are then to be mended as
+        well. Times beyond the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
         """
-        time = torch.sigmoid(NOISY + torch.randn(len(clean))) * (1.0 if sketch is None else SKETCHED)
-        noise = torch.randn_like(clean)
+        begin, first = beginning(sketch, torch.randn_like(clean))
+        time = torch.sigmoid(NOISY + torch.randn(len(clean))) * begin
         part = time[:, None, None, None]
-        noisy = (1 - part) * clean + part * noise
-        velocity: Tensor = self._dit(noisy, time, tokens, *references, sketch=sketch)
+        wanted = (first - clean) / begin
+        there = clean + part * wanted
+        velocity: Tensor = self._dit(there, time, tokens, *references, sketch=sketch)
         compositions, shown = compositions_of(pictures), shown_in(pictures)
-        flow = (self._weights[compositions] * (velocity - (noise - clean)) ** 2).mean()
+        flow = (self._weights[compositions] * (velocity - wanted) ** 2).mean()
         shown[time > CLEAR] = NOBODY
-        faces = missed(self._legible(noisy - part * velocity, compositions), shown)
+        faces = missed(self._legible(there - part * velocity, compositions), shown)
         return flow, torch.stack(list(faces.values())).mean()
 
 
@@ -445,7 +445,7 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        some = [by_count[count][rng.integers(len(by_count[count]))] for count in rng.choice(2, 48, p=(0.4, 0.6))]
+        some = [by_count[count][rng.integers(len(by_count[count]))] for count in rng.choice(2, 24, p=(0.4, 0.6))]
         stories, turns = (np.array(one) for one in zip(*some, strict=True))
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         own = rng.random((len(some), 1, 1)) < OWN
@@ -458,7 +458,7 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         error = (weights[compositions] * (drawn - clean) ** 2).mean()
         return error + 0.1 * legibly, {"error": float(error.detach()), "faces": float(legibly.detach())}
 
-    return Trainer(folder, "sketch", modules, loss, minutes, rate=2e-3).run()
+    return Trainer(folder, "sketch", modules, loss, minutes, rate=1e-2).run()
 
 
 class Grounds:

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops
 from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
 from worker.engines.contract import Character, ChatMessage, Step, no_progress
 from worker.engines.preview import NoWeights, PreviewEngine, replies
-from worker.engines.preview.engine import picture_tokens
+from worker.engines.preview.engine import APPEARANCES, picture_tokens
 from worker.engines.preview.mllm import Special
 from worker.engines.preview.references import ALONE, RIGHT
 from worker.engines.preview.tokenizer import TOKENS
@@ -245,15 +245,39 @@ def test_who_is_named_is_looked_at_before_the_next_picture_is_regressed(talk: Ta
 def test_every_picture_of_somebody_has_a_say_in_who_they_are(talk: Talk) -> None:
     tell(talk)
     picture = in_this_art(2)
-    drawn = [(picture_tokens(talk.records[number]), stood) for number, stood in ((2, RIGHT), (3, ALONE))]
-    for uploaded, wanted in ((), drawn), ((picture,), [(talk.engine._painter.tokens_of(picture), ALONE), *drawn]):
+    drawn = [(talk.records[number].visual_tokens[-TOKENS:], stood) for number, stood in ((2, RIGHT), (3, ALONE))]
+    for uploaded, wanted in ((), drawn), ((picture,), [(talk.engine._painter.tokens_of(picture), ALONE), drawn[1]]):
         known = [replace(one, references=uploaded) for one in talk.characters]
         for most in (1, 9):
             found = talk.engine._shown_before(DIALOGUE[3].reply, talk.records, known, most)
             assert [(one.stood, one.stands) for one in found] == [(stood, ALONE) for _, stood in wanted[:most]]
             assert all(np.array_equal(one.visual, seen) for one, (seen, _) in zip(found, wanted, strict=False))
-    plan = Talk(talk.engine, None, talk.records[:3], talk.characters).read(DIALOGUE[3].message).plan
-    assert [one.stood for one in plan.sightings] == [RIGHT]  # type: ignore[attr-defined]
+    elsewhere = [talk.records[2], replace(talk.records[3], latents=None)]  # which another engine drew
+    assert len(talk.engine._shown_before(DIALOGUE[3].reply, elsewhere, talk.characters, 9)) == 1
+    anew = [replace(one, version=2, references=(picture,)) for one in talk.characters]
+    assert len(talk.engine._shown_before(DIALOGUE[3].reply, talk.records, anew, 9)) == 1, (
+        "a new likeness is the only one"
+    )
+
+
+def test_the_painter_is_given_the_first_appearance_to_look_at_and_all_to_read(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(talk, 3)
+    reading = talk.read(DIALOGUE[3].message)
+    plan = reading.plan
+    asked: list[int] = []
+    monkeypatch.setattr(PreviewEngine, "_shown_before", lambda *_, most, **__: asked.append(most) or ())
+    talk.read(DIALOGUE[3].message)
+    assert asked == [1, APPEARANCES]
+    given: list[tuple[object, ...]] = []
+    paint = talk.engine._painter.paint
+    monkeypatch.setattr(
+        talk.engine._painter, "paint", lambda *seen, **options: given.append(seen) or paint(*seen, **options)
+    )
+    twice = replace(plan, appearances=plan.appearances * 2)  # type: ignore[type-var,attr-defined]
+    talk.engine.draw(replace(reading, plan=twice), turn_id=uuid4(), seed=1, on_step=no_progress)
+    assert given == [(plan.read.picture, plan.read.references, twice.appearances)]  # type: ignore[attr-defined]
 
 
 def test_names_are_spelt_as_the_person_spelt_them() -> None:
@@ -267,6 +291,15 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
     assert replies.with_true_names(reply, "next: can we have him in red?", ["Hans"]) == reply.replace("Can", "Hans")
     assert replies.with_true_names(reply, "next: can we have him in red?", []) == reply
     assert replies.with_true_names(reply, "this is can, in red", ["Hans"], attached=True) == reply
+    for near, message, known in (
+        ("Anna", "draw anna in red", ["Hannah"]),
+        ("Can", "can Hans be in red?", ["Hans", "Can"]),
+    ):
+        named = reply.replace("Can", near)
+        assert replies.with_true_names(named, message, known) == named
+    assert replies.with_true_names(reply.replace("Can", "Hans's"), "hans's in red", ["Hans"]) == reply.replace(
+        "Can", "Hans"
+    )
 
 
 @pytest.mark.parametrize(
@@ -310,47 +343,89 @@ def test_a_model_that_is_mistaken_again_says_that_it_did_not_understand(
 
 
 OLIVIA = "A portrait of Olivia, smiling, in blue, on the beach by day."
-MAX = "A wide shot of Max, calm, in green, in a café by night."
+MAX = "A wide shot of Max, calm, in green, with sunglasses, in a café by night."
 BOTH = "A portrait of Olivia, angry, in red and Max, calm, in green, in the park by day."
+NONE, LOOK, ALL = (False, False, False), (True, True, False), (True, True, True)
 
 
 @pytest.mark.parametrize(
     ("reply", "pictures", "seen", "doubtful"),
     [
-        ("A close-up of Olivia, calm, in green, in space by day.", [OLIVIA, MAX], 2, {"Olivia": (True, True)}),
-        ("A close-up of Olivia, smiling, in green, in space by day.", [OLIVIA, MAX], 2, {"Olivia": (False, True)}),
-        ("A close-up of Olivia, smiling, in blue, on the beach by day.", [OLIVIA, BOTH], 2, {"Olivia": (False, False)}),
-        ("A close-up of Max, sad, in red, in the park by day.", [BOTH], 1, {"Max": (False, True)}),
-        ("A portrait of Olivia, sad, in red, in space by day.", [OLIVIA], 1, {"Olivia": (False, False)}),
-        (BOTH.replace("angry", "calm"), [BOTH], 1, {"Olivia": (True, False), "Max": (False, False)}),
-        ("A portrait of Olivia, sad, in blue, in space by day.", [OLIVIA, MAX, MAX], 2, {"Olivia": (True, False)}),
+        ("A close-up of Olivia, calm, in green, with sunglasses, in space by day.", [OLIVIA, MAX], 2, {"Olivia": ALL}),
+        (
+            "A close-up of Olivia, smiling, in green, in space by day.",
+            [OLIVIA, MAX],
+            2,
+            {"Olivia": (False, True, False)},
+        ),
+        ("A portrait of Olivia, smiling, in blue, on the beach by night.", [OLIVIA, BOTH, MAX], 3, {"Olivia": NONE}),
+        ("A portrait of Olivia, smiling, in blue, in space by day.", [OLIVIA, BOTH, MAX], 3, {"Olivia": NONE}),
+        ("A wide shot of Olivia, smiling, in blue, in space by night.", [OLIVIA, BOTH, MAX], 3, {"Olivia": LOOK}),
+        ("A close-up of Max, sad, in red, in the park by day.", [BOTH], 1, {"Max": (False, True, False)}),
+        ("A portrait of Olivia, sad, in red, in space by day.", [OLIVIA], 1, {"Olivia": NONE}),
+        (BOTH.replace("angry", "calm"), [BOTH], 1, {"Olivia": (True, False, False), "Max": NONE}),
+        ("A portrait of Olivia, sad, in blue, in space by day.", [OLIVIA, MAX], 1, {"Olivia": (True, False, False)}),
+        (f"Olivia has a bun. {OLIVIA.replace('blue', 'red')}", [OLIVIA, MAX], 2, {}),
         ("A portrait of Kim, calm, in green, in space by day.", [OLIVIA, MAX], 2, {}),
+        ("A portrait of Max, sad, in red and Max, calm, in blue, in space by day.", [OLIVIA, MAX], 2, {}),
         ("I did not understand that.", [OLIVIA], 1, {}),
     ],
 )
 def test_a_look_is_in_doubt_where_it_may_be_anothers(
-    reply: str, pictures: list[str], seen: int, doubtful: dict[str, tuple[bool, bool]]
+    reply: str, pictures: list[str], seen: int, doubtful: dict[str, tuple[bool, bool, bool]]
 ) -> None:
     found = replies.doubts(replies.understood(reply), [replies.understood(one) for one in pictures], seen)
     assert {name: doubt.parts for name, doubt in found.items()} == doubtful
 
 
-def test_whom_a_conversation_comes_back_to_keeps_their_own_look(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_take_others_places_with_all_they_wear() -> None:
+    (look,) = replies.understood(MAX).looks
+    assert look == ("calm", "green", ", with sunglasses")
+    assert replies.understood(MAX).setting == ("A wide shot", "in a café", "night.")
+    assert replies.with_people(f"Kim has a bun. {BOTH}", [("Kim", look)]) == (
+        "Kim has a bun. A portrait of Kim, calm, in green, with sunglasses, in the park by day."
+    )
+    assert replies.understood(BOTH.replace("green,", "green, without glasses,")).looks[1].glasses == ", without glasses"
+    assert replies.understood("A portrait of  , calm, in red, in the park by day.").shown == ()
+
+
+@pytest.mark.parametrize(
+    ("again", "message", "reply"),
+    [
+        ("A close-up of Max, calm, in red, in a café by day.", "a close-up of Max at night", "Max, calm, in red"),
+        ("A close-up of Mex, angry, in red, in a café by day.", "a close-up of Max at night", "Max, angry, in red"),
+        ("A close-up of Sam, angry, in red, in a café by day.", "a close-up of Max at night", "Max, angry, in red"),
+        ("I did not understand that.", "a close-up of Max at night", "Max, calm, in green"),
+        ("A close-up of Max, angry, in red, in a café by day.", "a close-up of Max as Olivia", "Max, calm, in green"),
+    ],
+)
+def test_whom_a_conversation_comes_back_to_keeps_their_own_look(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, again: str, message: str, reply: str
+) -> None:
     tell(talk, 3)
-    said = ("A portrait of Max, angry, in red, in space by day.", DIALOGUE[1].reply, OLIVIA.replace("smiling", "calm"))
-    talk.records = tuple(replace(one, reply=reply) for one, reply in zip(talk.records, said, strict=True))
+    said = ("A portrait of Max, angry, in red, in space by day.", DIALOGUE[1].reply, OLIVIA.replace("blue", "green"))
+    own = tuple(replace(one, reply=reply) for one, reply in zip(talk.records, said, strict=True))
     asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(talk.engine.reader, "reply_after", lambda *words: asked.append(words) or again)
+    written = "A close-up of Max, calm, in green, on the beach by night."
+    corrected = talk.engine._corrected(written, message, ["Max", "Olivia"], own, own, attached=False)
+    assert corrected == written.replace("Max, calm, in green", reply)
+    seen = ("Max", "A portrait of Max, angry, in red, on the beach by day.", message)
+    assert asked == [seen] * (message == "a close-up of Max at night")
 
-    def again(_: object, *words: str) -> str:
-        asked.append(words)
-        return "A close-up of Max, calm, in red, on the beach by night."
 
-    assert talk.read(DIALOGUE[3].message).reply == "A close-up of Max, angry, in red, on the beach by night."
-    monkeypatch.setattr("worker.engines.preview.reader.Reader.reply_after", again)
-    reading = talk.read(DIALOGUE[3].message)
-    assert asked == [("Max", "A portrait of Max, angry, in red, on the beach by day.", DIALOGUE[3].message)]
-    assert reading.reply == "A close-up of Max, calm, in red, on the beach by night."
-    assert reading.draws
+def test_a_corrected_look_is_what_is_said_and_drawn(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(talk, 3)
+    talk.segments = None
+    plain = talk.read(DIALOGUE[3].message)
+    doubt = replies.Doubt(replies.Look("calm", "red", ""), (True, True, True))
+    monkeypatch.setattr(replies, "doubts", lambda *_: {"Max": doubt})
+    monkeypatch.setattr(talk.engine.reader, "reply_after", lambda *_: plain.reply.replace("green", "red"))
+    changed = talk.read(DIALOGUE[3].message)
+    assert changed.reply == "A close-up of Max, calm, in red, on the beach by night."
+    assert changed.draws
+    assert not np.allclose(changed.plan.read.picture, plain.plan.read.picture, atol=0.01)  # type: ignore[attr-defined]
+    assert changed.tokens_read > plain.tokens_read, "what was written first was computed as well"
 
 
 def test_a_message_is_read_after_the_words_of_one_turn_as_after_a_turn_without_its_picture(talk: Talk) -> None:

@@ -77,7 +77,7 @@ def test_a_sketch_is_looked_at_and_seeds_still_differ() -> None:
     assert not torch.allclose(painted(dit, visual, one), painted(dit, visual, one, seed=1))
 
 
-def test_the_painter_sketches_whom_it_reads_with_all_sightings() -> None:
+def test_the_painter_sketches_whom_it_reads_with_all_appearances() -> None:
     parts, sketch, dit = replace(TINY, faces=CONFIG).build(), a_sketch(), a_dit()
     read: list[Faces] = []
     sketched: list[bool] = []
@@ -97,10 +97,10 @@ def test_the_painter_sketches_whom_it_reads_with_all_sightings() -> None:
         (Literal(CONFIG), []),
         (None, [seen]),
     ]
-    for faces, sightings in ways:
+    for faces, appearances in ways:
         painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, sketch, dit, steps=1)  # type: ignore[arg-type]  # ModuleDict forgets the types
-        painter.paint(visual, (), sightings, seed=1, on_preview=lambda *_: None)
-    with_sighting, without = read
-    assert (values(with_sighting, 0), values(without, 0)) == ((1, 2), (1, 0))
-    assert with_sighting.compositions.tolist() == [1]
+        painter.paint(visual, (), appearances, seed=1, on_preview=lambda *_: None)
+    with_appearance, without = read
+    assert (values(with_appearance, 0), values(without, 0)) == ((1, 2), (1, 0))
+    assert with_appearance.compositions.tolist() == [1]
     assert sketched == [True, True, False]

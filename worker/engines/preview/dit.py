@@ -5,7 +5,8 @@ Its sequence is the 64 patches of the latents, the 16 visual tokens of the pictu
 nothing of words: the MLLM has put them into visual tokens.
 
 Sources: Peebles and Xie, "Scalable Diffusion Models with Transformers" (adaLN); Chen et al., "PixArt-α" (one adaLN for all
-blocks); Lipman et al., "Flow Matching for Generative Modeling"; Meng et al., "SDEdit" (from a sketch with noise on it).
+blocks); Lipman et al., "Flow Matching for Generative Modeling"; Meng et al., "SDEdit" (from a sketch with noise on it); Albergo
+et al., "Stochastic interpolants with data-dependent couplings" (the flow leads from there to the picture).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PATCH = 2
 _SIDE = LATENT_SIDE // PATCH
 _CELL = _SIDE // TOKENS_SIDE  # patches to a side of what one visual token covers
 _TIMES = 32  # numbers that are enough to say what a time changes in all blocks
-BEGIN = 0.3  # the part of noise on a sketch that a picture begins from: its lines are kept, its blur is not
+BEGIN = 0.2  # the part of noise on a sketch that a picture begins from
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,11 @@ OnEstimate = Callable[[int, int, Tensor], None]
 """Called after each step with its number from 1, the count of steps, and the estimate of the clean latents."""
 
 
+def beginning(sketch: Tensor | None, noise: Tensor) -> tuple[float, Tensor]:
+    """The part of noise that a picture begins from, and the latents there (b, 16, 16, 16): noise, or a sketch with some on it."""
+    return (1.0, noise) if sketch is None else (BEGIN, (1 - BEGIN) * sketch + BEGIN * noise)
+
+
 def sample(
     model: DiT,
     visual: Tensor,
@@ -177,13 +183,11 @@ def sample(
     It begins from noise alone, or from a `sketch` (b, 16, 16, 16) with some noise on it. `references` are what the model is
     told of them.
     """
-    begin = 1.0 if sketch is None else BEGIN
+    noise = torch.randn((visual.shape[0], CHANNELS, LATENT_SIDE, LATENT_SIDE), generator=generator)
+    begin, latents = beginning(sketch, noise)
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=[begin * (1 - step / steps) for step in range(steps)])
     sigmas = scheduler.sigmas
-    latents = torch.randn((visual.shape[0], CHANNELS, LATENT_SIDE, LATENT_SIDE), generator=generator)
-    if sketch is not None:
-        latents = (1 - begin) * sketch + begin * latents
     for number, timestep in enumerate(scheduler.timesteps):
         sigma = sigmas[number]
         with torch.inference_mode():

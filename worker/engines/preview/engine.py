@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent / "weights"
 LAYOUT = "2"  # of turns and caches: raised when the same weights would read the same records otherwise
 CHARACTERS_PER_PICTURE = 2
-SIGHTINGS = 16  # earlier pictures that have a say in who somebody is
+APPEARANCES = 16  # of somebody in pictures, the first ones, that have a say in who they are
 
 _ANY = TypeVar("_ANY")
 
@@ -124,7 +124,7 @@ class Plan:
     text: str
     characters: tuple[UUID, ...]
     versions: tuple[int, ...]
-    sightings: tuple[Reference, ...]
+    appearances: tuple[Reference, ...]
     history: History
 
 
@@ -263,7 +263,7 @@ class PreviewEngine:
                 text=message.text,
                 characters=tuple(character.id for character in characters),
                 versions=tuple(character.version for character in characters),
-                sightings=self._shown_before(read.reply, own, message.characters, SIGHTINGS),
+                appearances=self._shown_before(read.reply, own, message.characters, most=APPEARANCES),
                 history=history,
             ),
         )
@@ -278,7 +278,7 @@ class PreviewEngine:
             character
             for character in characters
             if character.references
-            and _mention(character, text) is not None
+            and _mention(character.name, text) is not None
             and self._appearance(character, own) is None
         ]
 
@@ -312,7 +312,7 @@ class PreviewEngine:
     ) -> tuple[str, list[NDArray[np.float32]]]:
         """The message with what the MLLM cannot know yet: what a character looks like whom its context has not shown."""
         for character in message.characters:
-            mention = _mention(character, text)
+            mention = _mention(character.name, text)
             if mention is None or any(_shows(record, character) for record in kept):
                 continue
             if character.description:
@@ -341,28 +341,32 @@ class PreviewEngine:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
 
         Over many turns a small model gives whom a conversation comes back to the look of whom it comes from. What is in
-        doubt, it reads again after one picture only, in which everybody is as they last were.
+        doubt, it reads again after one picture only, in which everybody is as they last were. Where it then says no more of
+        somebody, or the message names others to look like, the reply stays as it is.
         """
-        pictures = [(record, said) for record in own if (said := replies.understood(record.reply)).shown]
-        seen = sum(any(record is one for one in kept) for record, _ in pictures)
         said = replies.understood(reply)
+        pictures = [(record, picture) for record in own if (picture := replies.understood(record.reply)).shown]
+        seen = sum(any(record is one for one in kept) for record, _ in pictures)
         doubts = replies.doubts(said, [picture for _, picture in pictures], seen)
-        if not any(any(doubt.parts) for doubt in doubts.values()):
+        others = {name for _, picture in pictures for name in picture.shown if name not in said.shown}
+        if not any(any(doubt.parts) for doubt in doubts.values()) or any(_mention(one, message) for one in others):
             return reply
-        last = {name: doubt.last for name, doubt in doubts.items()}
-        again = self.reader.reply_after(" and ".join(last), replies.with_people(pictures[-1][1], last), message)
-        sure = last | replies.understood(again).looks
+        last = [(name, doubt.last) for name, doubt in doubts.items()]
+        again = self.reader.reply_after(" and ".join(doubts), replies.with_people(pictures[-1][1].scene, last), message)
+        sure = replies.understood(replies.with_true_names(again, message, doubts))
+        by_place = dict(zip(doubts, sure.looks, strict=True)) if len(doubts) == len(sure.looks) else {}
+        looks = dict(zip(said.shown, said.looks, strict=True))
         for name, doubt in doubts.items():
-            parts = zip(said.looks[name], sure[name], doubt.parts, strict=True)
-            reply = replies.with_look(
-                reply, name, replies.Look(*(new if doubtful else now for now, new, doubtful in parts))
-            )
-        return reply
+            new = sure.look_of(name) or by_place.get(name)
+            if new is not None:
+                parts = zip(looks[name], new, doubt.parts, strict=True)
+                looks[name] = replies.Look(*(other if doubtful else now for now, other, doubtful in parts))
+        return replies.with_people(reply, [(name, looks[name]) for name in said.shown])
 
     def _shown_before(
         self, reply: str, own: Sequence[Record], characters: Sequence[Character], most: int
     ) -> tuple[Reference, ...]:
-        """How earlier pictures, `most` at most, show each known person whom a reply shows, from left to right."""
+        """How pictures, `most` of each at most, show the known people whom a reply shows, from left to right."""
         if not self._personalized:
             return ()
         shown = _resolved(replies.understood(reply).shown, characters)
@@ -377,18 +381,24 @@ class PreviewEngine:
         return next(self._appearances(character, own), None)
 
     def _appearances(self, character: Character, own: Sequence[Record]) -> Iterator[tuple[NDArray[np.float32], int]]:
-        """Visual tokens that show a character, and where they stand there: an uploaded picture, then drawn ones."""
-        if character.references and not self._is_foreign(character.references[0]):
+        """Visual tokens that show a character, and where they stand there: an uploaded picture, then drawn ones.
+
+        Of those that another engine drew, only the first is any, and only if no picture was uploaded: they are in another style.
+        """
+        uploaded = bool(character.references) and not self._is_foreign(character.references[0])
+        if uploaded:
             yield self._painter.tokens_of(character.references[0]), ALONE
+        found = uploaded
         for record in own:
             picture = picture_tokens(record)
-            if picture is None or not _shows(record, character):
+            shows = _shows_version(record, character) if uploaded else _shows(record, character)
+            if picture is None or not shows or (found and record.latents is None):
                 continue
             names = [name.lower() for name in replies.understood(record.reply).shown]
-            if len(names) < 2:
-                yield picture, ALONE
-            elif character.name.lower() in names:
-                yield picture, _stands(names.index(character.name.lower()), len(names))
+            if len(names) < 2 or character.name.lower() in names:
+                found = True
+                stood = ALONE if len(names) < 2 else _stands(names.index(character.name.lower()), len(names))
+                yield picture, stood
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -403,7 +413,7 @@ class PreviewEngine:
             picture, latents = self._painter.paint(
                 plan.read.picture,
                 plan.read.references,
-                plan.sightings,
+                plan.appearances,
                 seed=seed,
                 on_preview=lambda step, steps, preview: on_step(Step(step, steps, preview)),
             )
@@ -435,13 +445,15 @@ def picture_tokens(record: Record) -> NDArray[np.float32] | None:
 
 def _shows(record: Record, character: Character) -> bool:
     """Whether a turn's picture shows a character of this very version, or introduced them."""
-    if record.turn_id == character.turn_id:
-        return True
+    return record.turn_id == character.turn_id or _shows_version(record, character)
+
+
+def _shows_version(record: Record, character: Character) -> bool:
     return (character.id, character.version) in zip(record.characters, record.versions, strict=True)
 
 
-def _mention(character: Character, text: str) -> re.Match[str] | None:
-    return re.search(rf"\b{re.escape(character.name)}\b", text, re.IGNORECASE)
+def _mention(name: str, text: str) -> re.Match[str] | None:
+    return re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)
 
 
 def _named(name: str, characters: Sequence[Character]) -> Character | None:

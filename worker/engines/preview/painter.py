@@ -67,20 +67,20 @@ class Painter:
         self,
         visual: NDArray[np.float32],
         references: Sequence[Reference],
-        sightings: Sequence[Reference],
+        appearances: Sequence[Reference],
         *,
         seed: int,
         on_preview: OnPreview,
     ) -> tuple[Image.Image, NDArray[np.float32]]:
         """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16).
 
-        The DiT looks at `references`, one of each known person. Who they are is read off all `sightings` of them as well.
+        The DiT looks at `references`, one of each known person. Who they are is read off all their `appearances` as well.
         """
         tokens = torch.from_numpy(visual)[None]
         sketch = None
         if self._faces is not None:
             with torch.inference_mode():
-                sketch = self._sketch(tokens, self._faces.read(tokens, **_stacked(sightings)))
+                sketch = self._sketch(tokens, self._faces.read(tokens, **_stacked(appearances)))
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % PREVIEW_EVERY == 0 and step != steps

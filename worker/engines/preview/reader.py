@@ -71,6 +71,7 @@ class Reader:
         self._text = text
         self._fingerprint = fingerprint
         self._pace = Pace()
+        self._computed = 0  # positions, ever
 
     def ids_of(
         self, message: str, pictures: int, reply: str | None = None, *, drawn: bool = False
@@ -109,7 +110,8 @@ class Reader:
         `seed` chooses among words that are nearly as likely. `reply` is given where there is nothing to decide; then
         nothing is drawn.
         """
-        cache, parent, computed, reused = self.remember(history, records)
+        before = self._computed
+        cache, parent, _, reused = self.remember(history, records)
         past = cache.get_seq_length()
         ids, cut = self.ids_of(message, len(pictures))
         given = np.concatenate(pictures) if pictures else np.zeros((0, WIDTH), np.float32)
@@ -135,7 +137,6 @@ class Reader:
             written, draws = self._text.encode(reply).ids, False
             self._feed(cache, written, given[:0])
         ids += written
-        computed += len(ids)
         picture, references = None, tuple[Reference, ...]()
         if draws:
             self._feed(cache, [int(Special.IMAGE)], given[:0])
@@ -145,11 +146,9 @@ class Reader:
             self._feed(cache, end, picture)
             ids += [int(Special.IMAGE), *end]
             given = np.concatenate([given, picture])
-            computed += 1 + TOKENS * (1 + len(references)) + len(end)
         else:
             self._feed(cache, [int(Special.END)], given[:0])
             ids.append(int(Special.END))
-            computed += 1
         keys, values = layers(cache, past, past + len(ids))
         return Read(
             reply.strip(),
@@ -161,13 +160,13 @@ class Reader:
             values,
             parent,
             cut,
-            computed,
+            self._computed - before,
             reused,
         )
 
     @torch.inference_mode()
     def reply_after(self, before: str, reply: str, message: str) -> str:
-        """The likeliest reply to a message after one other message and its reply, whose picture is not looked at."""
+        """What is replied to a message after the words of one turn, with its picture left out. Always the same."""
         ids = [
             *self.ids_of(before, 0, reply)[0][:-1],
             int(Special.IMAGE),
@@ -219,12 +218,14 @@ class Reader:
                     np.zeros((0, WIDTH), np.float32),
                 )
                 self._pace.seconds = (time.perf_counter() - began) / 256
+                self._computed -= 256  # which were of no turn
         assert self._pace.seconds is not None
         return self._pace.seconds
 
     def _feed(self, cache: DynamicCache, ids: Sequence[int], visual: NDArray[np.float32]) -> Tensor:
         """Read positions after what the cache holds. Their hidden states, (n, width)."""
         start = cache.get_seq_length()
+        self._computed += len(ids)
         embedded = self._mllm.embed(torch.tensor([ids]), torch.from_numpy(np.ascontiguousarray(visual)))
         positions = torch.arange(start, start + len(ids))[None]
         hidden: Tensor = self._mllm(embedded, positions, cache=cache)[0]
@@ -269,6 +270,7 @@ class Reader:
                 torch.tensor([one.stood for one in references]),
             )
             reserved = torch.cat([shown, reserved])
+        self._computed += len(reserved)
         positions = torch.arange(start, start + len(reserved))[None]
         everything = torch.ones(1, 1, len(reserved), start + len(reserved), dtype=torch.bool)
         hidden = self._mllm(reserved[None], positions, everything, cache)[:, -TOKENS:]

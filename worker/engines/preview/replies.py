@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,17 +27,27 @@ CUT = "I read only the beginning of your message, it was too long for me. "
 
 _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.\s*")
 _SCENE = re.compile(r"\bA (?:[\w-]+ ){1,3}of .*$", re.DOTALL)
-_SHOWN = re.compile(r"\b(?:of|and) (?P<name>[^,.]{1,60}), (?P<expression>[^,]+?), in (?P<clothes>\w+)")
+_SHOWN = re.compile(
+    r"\b(?:of|and) (?P<name>[^\s,.][^,.]{0,59}), (?P<expression>[^,]+?), in (?P<clothes>\w+)"
+    r"(?P<glasses>, with(?:out)? [\w -]+?(?= and |[,.]))?"
+)
 _UNKNOWN = re.compile(r"I do not know ?(?P<name>.{1,60}?) yet\.")
-_NO_NAMES = frozenset(("he", "she", "they", "it", "him", "her", "them", "his", "their", "both"))
+_PRONOUNS = ("he", "she", "they", "it", "him", "her", "them", "his", "their", "both")
+_NO_NAMES = frozenset(
+    (*_PRONOUNS, "can", "could", "would", "should", "let", "make", "put", "show", "now", "please", "again")
+)
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
 class Look(NamedTuple):
-    """What somebody does and wears in one picture, in the reply's words."""
+    """What somebody does and wears in one picture, in the reply's words; of glasses only where they are not the usual ones."""
 
     expression: str
     clothes: str
+    glasses: str
+
+    def __str__(self) -> str:
+        return f"{self.expression}, in {self.clothes}{self.glasses}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +56,41 @@ class Said:
 
     introduced: tuple[tuple[str, str], ...]
     shown: tuple[str, ...]
-    looks: dict[str, Look]  # of those shown
+    looks: tuple[Look, ...]  # of those shown
     scene: str
 
     @property
-    def ground(self) -> str:
-        """Where and when it is, as the scene ends."""
-        return self.scene[_people(self.scene)[-1].end() :]
+    def setting(self) -> tuple[str, str, str]:
+        """The framing, the place and the time of a scene, in its words."""
+        framing, _, rest = self.scene.partition(" of ")
+        place, _, time = rest.rpartition(", ")[2].rpartition(" by ")
+        return framing, place, time
+
+    def look_of(self, name: str) -> Look | None:
+        """The look of somebody who is shown once."""
+        return self.looks[self.shown.index(name)] if self.shown.count(name) == 1 else None
 
 
 def understood(reply: str) -> Said:
     """Read a reply back. A reply without a picture introduces and shows nobody."""
     scene = _SCENE.search(reply)
     if scene is None:
-        return Said((), (), {}, "")
+        return Said((), (), (), "")
     before = reply[: scene.start()]
     introduced = tuple((match["name"].strip(), match["looks"].strip()) for match in _INTRODUCTION.finditer(before))
-    people = _people(scene.group())
+    people = list(_SHOWN.finditer(scene.group()))
     shown = tuple(match["name"].strip() for match in people)
-    looks = {match["name"].strip(): Look(match["expression"], match["clothes"]) for match in people}
+    looks = tuple(Look(match["expression"], match["clothes"], match["glasses"] or "") for match in people)
     return Said(introduced, shown, looks, scene.group())
 
 
-def with_look(reply: str, name: str, look: Look) -> str:
-    """The reply with another look of a person."""
-    match = next(one for one in _people(reply) if one["name"].strip() == name)
-    return f"{reply[: match.start('expression')]}{look.expression}, in {look.clothes}{reply[match.end() :]}"
-
-
-def with_people(scene: Said, looks: Mapping[str, Look]) -> str:
-    """A scene with these people in the place of its own."""
-    people = _people(scene.scene)
-    cast = " and ".join(f"{name}, {look.expression}, in {look.clothes}" for name, look in looks.items())
-    return f"{scene.scene[: people[0].start('name')]}{cast}{scene.scene[people[-1].end() :]}"
+def with_people(reply: str, people: Sequence[tuple[str, Look]]) -> str:
+    """A reply that shows somebody, with these people in the place of those whom it shows."""
+    scene = _SCENE.search(reply)
+    assert scene is not None
+    shown = list(_SHOWN.finditer(reply, scene.start()))
+    cast = " and ".join(f"{name}, {look}" for name, look in people)
+    return f"{reply[: shown[0].start('name')]}{cast}{reply[shown[-1].end() :]}"
 
 
 class Doubt(NamedTuple):
@@ -91,36 +103,38 @@ class Doubt(NamedTuple):
 def doubts(said: Said, pictures: Sequence[Said], seen: int) -> dict[str, Doubt]:
     """Of everybody whom earlier pictures show: what of their look is neither as in their last one nor surely meant.
 
-    The MLLM saw the last `seen` of the pictures. Nothing is in doubt of somebody as they were when it was there, where the
-    conversation goes back to.
+    The MLLM saw the last `seen` of the pictures; of somebody in none of these, all is in doubt that is not as it last was. Else
+    nothing is that they did or wore in a picture whose setting is more like the new one than the last picture's: the
+    conversation goes back to it.
     """
     found = {}
-    for name, look in said.looks.items():
-        theirs = [number for number, one in enumerate(pictures) if name in one.looks]
-        if not theirs:
+    described = {name for name, _ in said.introduced}
+    for name in said.shown:
+        look = said.look_of(name)
+        theirs = [(number, own) for number, one in enumerate(pictures) if (own := one.look_of(name)) is not None]
+        if look is None or name in described or not theirs:
             continue
-        last = pictures[theirs[-1]].looks[name]
-        unseen = theirs[-1] < len(pictures) - seen
-        alone = theirs[-1] < len(pictures) - 1
-        back = [pictures[number].looks[name] for number in theirs if pictures[number].ground == said.ground]
-        others = [one for other, one in (*pictures[-1].looks.items(), *said.looks.items()) if other != name]
-        found[name] = Doubt(
-            last,
-            tuple(
-                now != before and (unseen or (now not in then and (alone or now in theirs_now)))
-                for now, before, then, theirs_now in zip(look, last, _parts(back), _parts(others), strict=True)
-            ),
+        number, last = theirs[-1]
+        unseen, elsewhere = number < len(pictures) - seen, number < len(pictures) - 1
+        back = [own for number, own in theirs if 2 <= _alike(said, pictures[number]) > _alike(said, pictures[-1])]
+        others = [
+            other
+            for one in (pictures[-1], said)
+            for whose, other in zip(one.shown, one.looks, strict=True)
+            if whose != name
+        ]
+        parts = tuple(
+            now != before
+            and (unseen or elsewhere or now in [other[part] for other in others])
+            and (unseen or now not in [own[part] for own in back])
+            for part, (now, before) in enumerate(zip(look, last, strict=True))
         )
+        found[name] = Doubt(last, parts)
     return found
 
 
-def _parts(looks: Sequence[Look]) -> Iterable[tuple[str, ...]]:
-    return zip(*looks, strict=True) if looks else ((),) * len(Look._fields)
-
-
-def _people(reply: str) -> list[re.Match[str]]:
-    scene = _SCENE.search(reply)
-    return list(_SHOWN.finditer(reply, scene.start())) if scene is not None else []
+def _alike(said: Said, other: Said) -> int:
+    return sum(one == another for one, another in zip(said.setting, other.setting, strict=True))
 
 
 def with_true_names(reply: str, message: str, known: Iterable[str], *, attached: bool = False) -> str:
@@ -132,10 +146,13 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
     described = {name for name, _ in said.introduced}
     by_lower = {name.lower(): name for name in known}
     words = {word.lower(): word for word in _WORD.findall(message)}
-    for name in dict.fromkeys([*(name for name, _ in said.introduced), *said.shown]):
-        if name.lower() in by_lower:
-            true: str | None = by_lower[name.lower()]
-        elif not attached and name not in described and (near := _nearest(name, by_lower)):
+    for name in dict.fromkeys([*described, *said.shown]):
+        bare = name.lower().removesuffix("'s")
+        others = [lower for lower, one in by_lower.items() if one not in said.shown]
+        new = attached or name in described or (bare in words and bare not in _NO_NAMES)
+        if bare in by_lower:
+            true: str | None = by_lower[bare]
+        elif not new and (near := _nearest(name, others)):
             true = by_lower[near]
         elif all(part.lower() in words for part in name.split()):
             true = name[0].upper() + name[1:]
