@@ -246,7 +246,7 @@ def test_every_picture_of_somebody_has_a_say_in_who_they_are(talk: Talk) -> None
     tell(talk)
     picture = in_this_art(2)
     drawn = [(talk.records[number].visual_tokens[-TOKENS:], stood) for number, stood in ((2, RIGHT), (3, ALONE))]
-    for uploaded, wanted in ((), drawn), ((picture,), [(talk.engine._painter.tokens_of(picture), ALONE), drawn[1]]):
+    for uploaded, wanted in ((), drawn), ((picture,), [(talk.engine.painter.tokens_of(picture), ALONE), drawn[1]]):
         known = [replace(one, references=uploaded) for one in talk.characters]
         for most in (1, 9):
             found = talk.engine._shown_before(DIALOGUE[3].reply, talk.records, known, most)
@@ -271,9 +271,9 @@ def test_the_painter_is_given_the_first_appearance_to_look_at_and_all_to_read(
     talk.read(DIALOGUE[3].message)
     assert asked == [1, APPEARANCES]
     given: list[tuple[object, ...]] = []
-    paint = talk.engine._painter.paint
+    paint = talk.engine.painter.paint
     monkeypatch.setattr(
-        talk.engine._painter, "paint", lambda *seen, **options: given.append(seen) or paint(*seen, **options)
+        talk.engine.painter, "paint", lambda *seen, **options: given.append(seen) or paint(*seen, **options)
     )
     twice = replace(plan, appearances=plan.appearances * 2)  # type: ignore[type-var,attr-defined]
     talk.engine.draw(replace(reading, plan=twice), turn_id=uuid4(), seed=1, on_step=no_progress)

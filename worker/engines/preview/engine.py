@@ -141,7 +141,7 @@ class PreviewEngine:
         art: CompositionReader | None = None,
     ) -> None:
         self.reader = reader
-        self._painter = painter
+        self.painter = painter
         self._art = art
         self._personalized = personalized
         self.fingerprint = fingerprint
@@ -216,7 +216,7 @@ class PreviewEngine:
         own = tuple(self._own(history, record) for record in history.records)
         records = self.reader.kept(own)
         text = " ".join(message.text.split())
-        pictures = [self._painter.tokens_of(one) for one in message.references[:1] if not self._is_foreign(one)]
+        pictures = [self.painter.tokens_of(one) for one in message.references[:1] if not self._is_foreign(one)]
         unseen = self._unseen(text, message.characters, own)
         before = replies.NOT_MY_ART if unseen or len(pictures) < len(message.references[:1]) else ""
         canned = replies.without_words(text) if not pictures else None
@@ -293,7 +293,7 @@ class PreviewEngine:
             "words are" if picture is None else "words and picture are",
         )
         ids, _ = self.reader.ids_of(" ".join(record.text.split()), 0, record.reply, drawn=picture is not None)
-        visual = self._painter.tokens_of(picture) if picture is not None else np.zeros((0, WIDTH), np.float32)
+        visual = self.painter.tokens_of(picture) if picture is not None else np.zeros((0, WIDTH), np.float32)
         return replace(
             record,
             fingerprint=self.fingerprint,
@@ -387,7 +387,7 @@ class PreviewEngine:
         """
         uploaded = bool(character.references) and not self._is_foreign(character.references[0])
         if uploaded:
-            yield self._painter.tokens_of(character.references[0]), ALONE
+            yield self.painter.tokens_of(character.references[0]), ALONE
         found = uploaded
         for record in own:
             picture = picture_tokens(record)
@@ -410,7 +410,7 @@ class PreviewEngine:
         picture: Image.Image | None = None
         latents: NDArray[np.float32] | None = None
         if plan.read.picture is not None:
-            picture, latents = self._painter.paint(
+            picture, latents = self.painter.paint(
                 plan.read.picture,
                 plan.read.references,
                 plan.appearances,

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
-from worker.engines.preview.faces import FaceReader
+from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.references import Reference
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
@@ -76,29 +76,35 @@ class Painter:
 
         The DiT looks at `references`, one of each known person. Who they are is read off all their `appearances` as well.
         """
-        tokens = torch.from_numpy(visual)[None]
-        sketch = None
-        if self._faces is not None:
-            with torch.inference_mode():
-                sketch = self._sketch(tokens, self._faces.read(tokens, **_stacked(appearances)))
+        sketched = self.sketched(visual, appearances)
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % PREVIEW_EVERY == 0 and step != steps
-            on_preview(step, steps, self._picture(latents).resize((PREVIEW, PREVIEW)) if shown else None)
+            on_preview(step, steps, self.picture(latents).resize((PREVIEW, PREVIEW)) if shown else None)
 
         latents = sample(
             self._dit,
-            tokens,
+            torch.from_numpy(visual)[None],
             **_stacked(references),
-            sketch=sketch,
+            sketch=sketched[1] if sketched is not None else None,
             steps=self._steps,
             generator=torch.Generator().manual_seed(seed % 2**63),
             on_estimate=on_estimate,
         )
-        return self._picture(latents), latents[0].numpy()
+        return self.picture(latents), latents[0].numpy()
 
     @torch.inference_mode()
-    def _picture(self, latents: Tensor) -> Image.Image:
+    def sketched(self, visual: NDArray[np.float32], appearances: Sequence[Reference]) -> tuple[Faces, Tensor] | None:
+        """Who is to be seen, and latents (1, 16, 16, 16) of the sketch that a picture begins from, where it begins from one."""
+        if self._faces is None:
+            return None
+        tokens = torch.from_numpy(visual)[None]
+        faces = self._faces.read(tokens, **_stacked(appearances))
+        return faces, self._sketch(tokens, faces)
+
+    @torch.inference_mode()
+    def picture(self, latents: Tensor) -> Image.Image:
+        """The picture of latents (1, 16, 16, 16)."""
         return Image.fromarray(to_bytes(self._autoencoder.decode(latents))[0].numpy())
 
 

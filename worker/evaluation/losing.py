@@ -1,0 +1,114 @@
+"""Where somebody is lost on the way to a picture of the preview engine: in words, in visual tokens, in the sketch, by the DiT.
+
+    python -m worker.evaluation.losing 10
+
+Ten dialogues of the validation split, which training never saw and on which its choices are made; each step is looked at by
+the reader of attributes, or compared with the labels.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from worker.engines.contract import Drawing, OnStep, Reading
+from worker.engines.preview.engine import Plan, PreviewEngine
+from worker.evaluation.measures import SCRIPT, Judges, judged
+from worker.evaluation.suite import judges
+from worker.evaluation.talk import Talk
+from worker.history.segments import SegmentStore
+from worker.identity.drawn import OF_PEOPLE
+from worker.training.dialogues import Teller
+from worker.training.scenes import draw_shot
+from worker.training.stories import scripted
+from worker.training.views import LABELS, NOBODY, labels_of
+
+SPLIT = "validation"
+STEPS = ("tokens", "sketch", "picture")
+
+
+@dataclass
+class Losses:
+    """Whether replies are the expected ones, and attributes right: by attribute, people in the picture, and step."""
+
+    replies: list[bool] = field(default_factory=list)
+    people: dict[tuple[str, int, str], list[bool]] = field(default_factory=dict)
+
+    def note(self, attribute: str, people: int, step: str, right: Sequence[bool]) -> None:
+        """At a step, an attribute of so many people was right or not."""
+        self.people.setdefault((attribute, people, step), []).extend(right)
+
+
+class _Noting(PreviewEngine):
+    """The same engine, which remembers what it drew last."""
+
+    plan: Plan | None = None
+
+    def draw(self, reading: Reading, *, turn_id: UUID, seed: int, on_step: OnStep) -> Drawing:
+        assert isinstance(reading.plan, Plan)
+        self.plan = reading.plan
+        return super().draw(reading, turn_id=turn_id, seed=seed, on_step=on_step)
+
+
+def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) -> Losses:
+    """Have the dialogues of the seeds, and look at each step of each picture."""
+    found = Losses()
+    noting = _Noting(engine.reader, engine.painter, engine.fingerprint)
+    for seed in seeds:
+        story = scripted(seed, SPLIT, SCRIPT)
+        talk = Talk(noting, seed=seed, segments=SegmentStore(memory_bytes=2**28))
+        for said in Teller(story, seed, SPLIT, thorough=True).tell():
+            pictures = [] if said.attached_from is None else [draw_shot(story.shot(said.attached_from))]
+            drawn = talk.say(said.message, pictures)
+            if said.turn is None:
+                continue
+            found.replies.append(drawn.reply == said.reply.strip())
+            plan, shot = noting.plan, story.shot(said.turn)
+            if drawn.picture is None or plan is None or plan.read.picture is None:
+                continue
+            sketched = noting.painter.sketched(plan.read.picture, plan.appearances)
+            assert sketched is not None, "this engine looks at references"
+            (people, _), sketch = sketched
+            read = [one.argmax(dim=-1)[0] for one in people.split([len(LABELS[name]) for name in OF_PEOPLE], dim=-1)]
+            seen = {
+                "sketch": judged(looked_at_by.reader.read(noting.painter.picture(sketch)), shot),
+                "picture": judged(looked_at_by.reader.read(drawn.picture), shot),
+            }
+            for attribute, labels, values in zip(OF_PEOPLE, zip(*labels_of(shot)[1], strict=True), read, strict=True):
+                told = [
+                    int(value) == label
+                    for value, label in zip(values[: len(labels)], labels, strict=True)
+                    if label != NOBODY
+                ]
+                found.note(attribute, len(labels), "tokens", told)
+                for step, right in seen.items():
+                    found.note(
+                        attribute,
+                        len(labels),
+                        step,
+                        right.get(attribute, []) if all(right["count"]) else [False] * len(told),
+                    )
+    return found
+
+
+def main() -> None:
+    """Print how often each attribute is right at each step."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    found = losses(PreviewEngine.from_pretrained(), judges(), range(count))
+    table = Table("attribute", *(f"{people} {step}" for people in ("one:", "two:") for step in STEPS))
+    for attribute in OF_PEOPLE:
+        shares = (mean(found.people[attribute, people, step]) for people in (1, 2) for step in STEPS)
+        table.add_row(attribute, *(f"{share:.0%}" for share in shares))
+    console = Console()
+    console.print(table)
+    console.print(f"{mean(found.replies):.0%} of {len(found.replies)} replies are word for word the expected ones.")
+
+
+if __name__ == "__main__":
+    main()
