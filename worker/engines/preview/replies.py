@@ -143,7 +143,7 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
     Whom it shows and does not describe is one of the known, unless a picture is `attached` to the message.
     """
     said = understood(reply)
-    described = {name for name, _ in said.introduced}
+    described = [name for name, _ in said.introduced]
     by_lower = {name.lower(): name for name in known}
     words = {word.lower(): word for word in _WORD.findall(message)}
     for name in dict.fromkeys([*described, *said.shown]):
