@@ -75,7 +75,10 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
             sketched = noting.painter.sketched(plan.read.picture, plan.appearances)
             assert sketched is not None, "this engine looks at references"
             (people, _), sketch = sketched
-            read = [one.argmax(dim=-1)[0] for one in people.split([len(LABELS[name]) for name in OF_PEOPLE], dim=-1)]
+            read = [
+                one.argmax(dim=-1)[0]
+                for one in people.split_with_sizes([len(LABELS[name]) for name in OF_PEOPLE], dim=-1)
+            ]
             seen = {
                 "sketch": judged(looked_at_by.reader.read(noting.painter.picture(sketch)), shot),
                 "picture": judged(looked_at_by.reader.read(drawn.picture), shot),

@@ -340,28 +340,22 @@ class PreviewEngine:
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
 
-        Over many turns a small model gives whom a conversation comes back to the look of whom it comes from. What is in
-        doubt, it reads again after one picture only, in which everybody is as they last were. Where it then says no more of
-        somebody, or the message names others to look like, the reply stays as it is.
+        Over many turns a small model gives whom a conversation comes back to the look of whom it comes from. For each part of
+        a look that is in doubt it is asked which is likelier, after one picture in which everybody is as they last were. Where
+        the message names others to look like, the reply stays as it is.
         """
         said = replies.understood(reply)
         pictures = [(record, picture) for record in own if (picture := replies.understood(record.reply)).shown]
         seen = sum(any(record is one for one in kept) for record, _ in pictures)
         doubts = replies.doubts(said, [picture for _, picture in pictures], seen)
         others = {name for _, picture in pictures for name in picture.shown if name not in said.shown}
-        if not any(any(doubt.parts) for doubt in doubts.values()) or any(_mention(one, message) for one in others):
+        ways = replies.ways(said, doubts)
+        if len(ways) < 2 or any(_mention(one, message) for one in others):
             return reply
         last = [(name, doubt.last) for name, doubt in doubts.items()]
-        again = self.reader.reply_after(" and ".join(doubts), replies.with_people(pictures[-1][1].scene, last), message)
-        sure = replies.understood(replies.with_true_names(again, message, doubts))
-        by_place = dict(zip(doubts, sure.looks, strict=True)) if len(doubts) == len(sure.looks) else {}
-        looks = dict(zip(said.shown, said.looks, strict=True))
-        for name, doubt in doubts.items():
-            new = sure.look_of(name) or by_place.get(name)
-            if new is not None:
-                parts = zip(looks[name], new, doubt.parts, strict=True)
-                looks[name] = replies.Look(*(other if doubtful else now for now, other, doubtful in parts))
-        return replies.with_people(reply, [(name, looks[name]) for name in said.shown])
+        scene = replies.with_people(pictures[-1][1].scene, last)
+        answers = [replies.with_people(reply, people) for people in ways]
+        return answers[self.reader.likeliest(" and ".join(doubts), scene, message, answers)]
 
     def _shown_before(
         self, reply: str, own: Sequence[Record], characters: Sequence[Character], most: int

@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 UNKNOWN = "I do not know {name} yet. Tell me what {name} looks like, and I will draw them."
@@ -131,6 +132,24 @@ def doubts(said: Said, pictures: Sequence[Said], seen: int) -> dict[str, Doubt]:
         )
         found[name] = Doubt(last, parts)
     return found
+
+
+def ways(said: Said, doubts: Mapping[str, Doubt]) -> list[list[tuple[str, Look]]]:
+    """The people of a reply in every way in which what is in doubt may be meant: as it says, or as it last was."""
+    each = [
+        [(name, Look(*parts)) for parts in product(*_options(look, doubts.get(name)))]
+        for name, look in zip(said.shown, said.looks, strict=True)
+    ]
+    return [list(people) for people in product(*each)]
+
+
+def _options(look: Look, doubt: Doubt | None) -> list[tuple[str, ...]]:
+    if doubt is None:
+        return [(now,) for now in look]
+    return [
+        (now, before) if doubtful else (now,)
+        for now, before, doubtful in zip(look, doubt.last, doubt.parts, strict=True)
+    ]
 
 
 def _alike(said: Said, other: Said) -> int:
