@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from worker.engines.contract import Drawing, OnStep, Reading
 from worker.engines.preview.engine import Plan, PreviewEngine
-from worker.evaluation.measures import SCRIPT, Judges, judged
+from worker.evaluation.measures import SCRIPT, Judges, gallery, judged
 from worker.evaluation.suite import judges
 from worker.evaluation.talk import Talk
 from worker.history.segments import SegmentStore
@@ -31,13 +31,18 @@ from worker.training.views import LABELS, NOBODY, labels_of
 
 SPLIT = "validation"
 STEPS = ("tokens", "sketch", "picture")
+WHO = ("real", "sketch", "picture")  # what the meter looks at: a real picture of what was asked for, and two steps
 
 
 @dataclass
 class Losses:
-    """Whether replies are the expected ones, and attributes right: by attribute, people in the picture, and step."""
+    """Whether replies are the expected ones, and attributes right: by attribute, people in the picture, and step.
+
+    And whether the meter finds the right person in their gallery, as in `measures`: by people in the picture, and step.
+    """
 
     replies: list[bool] = field(default_factory=list)
+    right: dict[tuple[int, str], list[bool]] = field(default_factory=dict)
     people: dict[tuple[str, int, str], list[bool]] = field(default_factory=dict)
 
     def note(self, attribute: str, people: int, step: str, right: Sequence[bool]) -> None:
@@ -79,10 +84,15 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
                 one.argmax(dim=-1)[0]
                 for one in people.split_with_sizes([len(LABELS[name]) for name in OF_PEOPLE], dim=-1)
             ]
-            seen = {
-                "sketch": judged(looked_at_by.reader.read(noting.painter.picture(sketch)), shot),
-                "picture": judged(looked_at_by.reader.read(drawn.picture), shot),
-            }
+            seen_at = {"sketch": noting.painter.picture(sketch), "picture": drawn.picture}
+            seen = {step: judged(looked_at_by.reader.read(picture), shot) for step, picture in seen_at.items()}
+            cast = story.turns[said.turn].scene.cast
+            for step, picture in {"real": draw_shot(replace(shot, seed=shot.seed + 1)), **seen_at}.items():
+                embedded = looked_at_by.meter.embed(picture, shot.framing, len(cast))
+                found.right.setdefault((len(cast), step), []).extend(
+                    int((gallery(looked_at_by, story.people[who], seed, SPLIT) @ one).argmax()) == 0
+                    for who, one in zip(cast, embedded, strict=True)
+                )
             for attribute, labels, values in zip(OF_PEOPLE, zip(*labels_of(shot)[1], strict=True), read, strict=True):
                 told = [
                     int(value) == label
@@ -108,8 +118,12 @@ def main() -> None:
     for attribute in OF_PEOPLE:
         shares = (mean(found.people[attribute, people, step]) for people in (1, 2) for step in STEPS)
         table.add_row(attribute, *(f"{share:.0%}" for share in shares))
+    shares = (mean(found.right[people, step]) for people in (1, 2) for step in WHO)
+    table.add_section()
+    table.add_row("of 100 people", *(f"{share:.0%}" for share in shares))
     console = Console()
     console.print(table)
+    console.print("In the last row the first column of each is of real pictures.")
     console.print(f"{mean(found.replies):.0%} of {len(found.replies)} replies are word for word the expected ones.")
 
 

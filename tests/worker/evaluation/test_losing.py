@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import mean
 
 from worker.engines.preview import PreviewEngine
-from worker.evaluation.losing import STEPS, losses
+from worker.evaluation.losing import STEPS, WHO, losses
 from worker.evaluation.measures import SCRIPT
 from worker.evaluation.suite import judges
 from worker.identity.drawn import OF_PEOPLE
@@ -15,6 +15,9 @@ def test_each_attribute_is_looked_at_in_tokens_sketch_and_picture() -> None:
     found = losses(PreviewEngine.from_pretrained(steps=1), judges(), [0])
     assert len(found.replies) == len(SCRIPT)
     assert set(found.people) == {(name, people, step) for name in OF_PEOPLE for people in (1, 2) for step in STEPS}
+    for people in (1, 2):
+        assert mean(found.right[people, "real"]) > 0.7
+        assert len({len(found.right[people, step]) for step in WHO}) == 1
     for name in OF_PEOPLE:
         for people in (1, 2):
             counts = [len(found.people[name, people, step]) for step in STEPS]
