@@ -1,4 +1,4 @@
-"""The painter: a diffusion transformer (DiT) that turns noise into the latents of a picture, by flow matching.
+"""The painter: a diffusion transformer (DiT) that leads from noise, or a noisy sketch, to a picture's latents.
 
 Its sequence is the 64 patches of the latents, the 16 visual tokens of the picture to be, and for each character in it the
 16 visual tokens of a reference; the patches of a sketch, where there is one, are added to those of the latents. It knows
@@ -81,7 +81,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class DiT(nn.Module):
-    """Predicts the velocity from picture to noise."""
+    """Predicts the velocity from a picture to where it begins."""
 
     def __init__(self, config: DiTConfig | None = None) -> None:
         super().__init__()
@@ -123,7 +123,8 @@ class DiT(nn.Module):
     ) -> Tensor:
         """Velocity (b, 16, 16, 16), float32.
 
-        `latents` (b, 16, 16, 16) with noise, `sigma` (b,) from 0, clean, to 1, noise, `visual` (b, 16, 64). `references`
+        `latents` (b, 16, 16, 16) on the way, `sigma` (b,) from 0, the picture, to 1, noise, or to BEGIN, a sketch with noise
+        on it, `visual` (b, 16, 64). `references`
         (b, people, 16, 64) with `stands` and `stood`, (b, people) of ALONE, LEFT, RIGHT; without them, nobody's.
         `sketch` (b, 16, 16, 16), latents; without it, the visual tokens alone say what is to be seen.
         """
