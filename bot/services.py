@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import sys
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import redis.asyncio
+import uvloop
 
 from storage.blobs import Blobs, blobs_of
 from storage.database import Database
@@ -61,11 +61,7 @@ class Services:
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """`asyncio.run`, with uvloop's loop, which has less to do for each request; on Windows there is none."""
-    if sys.platform == "win32":
-        return asyncio.run(main)
-    import uvloop
-
+    """`asyncio.run` with uvloop's loop, which has less to do for each request."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 

@@ -25,7 +25,7 @@ PAGE = 1000  # members
 MOST = 10_000  # channels that one process remembers
 NOT_A_MEMBER = frozenset({"not_in_channel", "channel_not_found"})
 
-_Answer = TypeVar("_Answer")
+_ANSWER = TypeVar("_ANSWER")
 
 
 class Channels:
@@ -67,7 +67,7 @@ class Channels:
             return False
         return True
 
-    async def as_member(self, team: str, channel: str, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    async def as_member(self, team: str, channel: str, call: Callable[[], Awaitable[_ANSWER]]) -> _ANSWER:
         """Do something in a channel; once more where the bot was removed from it and joins it again. Raises Slack's error."""
         try:
             return await call()

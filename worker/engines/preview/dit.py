@@ -124,9 +124,9 @@ class DiT(nn.Module):
         """Velocity (b, 16, 16, 16), float32.
 
         `latents` (b, 16, 16, 16) on the way, `sigma` (b,) from 0, the picture, to 1, noise, or to BEGIN, a sketch with noise
-        on it, `visual` (b, 16, 64). `references`
-        (b, people, 16, 64) with `stands` and `stood`, (b, people) of ALONE, LEFT, RIGHT; without them, nobody's.
-        `sketch` (b, 16, 16, 16), latents; without it, the visual tokens alone say what is to be seen.
+        on it, `visual` (b, 16, 64). `references` (b, people, 16, 64) with `stands` and `stood`, (b, people) of ALONE, LEFT,
+        RIGHT; without them, nobody's. `sketch` (b, 16, 16, 16), latents; without it, the visual tokens alone say what is to be
+        seen.
         """
         batch = latents.shape[0]
         drawn = self.patches(_patches(latents)) + self.patch_places + self._spread(visual)
