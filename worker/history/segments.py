@@ -244,8 +244,14 @@ class SegmentStore:
         self._keep_on_disk(wanted.key, data)
         return found
 
-    def put(self, segment: Segment) -> bytes:
-        """Keep a segment in memory and on disk. Returns its bytes, for whoever keeps them in the blob store."""
+    def put(self, segment: Segment) -> None:
+        """Keep a segment in memory and on disk."""
+        self._keep_in_memory(segment)
+        if self._disk is not None:
+            self._keep_on_disk(segment.key, segment_to_bytes(segment))
+
+    def stored(self, segment: Segment) -> bytes:
+        """Keep a segment in memory and on disk, and return its bytes, for whoever keeps them in the blob store."""
         data = segment_to_bytes(segment)
         self._keep_in_memory(segment)
         self._keep_on_disk(segment.key, data)

@@ -20,6 +20,7 @@ from worker.engines.preview.dit import LATENT_SIDE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.identity.compositions import COMPOSITIONS, boxes
 from worker.identity.drawn import OF_PEOPLE
+from worker.training.scenes import shifts
 from worker.training.stories import TURNS, story
 from worker.training.views import LABELS, NOBODY, labels_of
 
@@ -53,6 +54,11 @@ def compositions_of(pictures: Pictures) -> Tensor:
     """Numbers of pictures' compositions (n,), in `COMPOSITIONS`."""
     scenes = [story(int(one)).turns[turn].scene for one, turn in pictures]
     return torch.tensor([COMPOSITIONS.index((scene.framing, len(scene.cast))) for scene in scenes])
+
+
+def shifts_of(pictures: Pictures) -> Tensor:
+    """Pixels to the right by which the people in pictures stand off their squares (n, 2)."""
+    return torch.tensor([[*shifts(story(int(one)).shot(turn)), 0][:2] for one, turn in pictures])
 
 
 class LegibleTokens(nn.Module):

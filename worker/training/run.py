@@ -41,7 +41,8 @@ ENGINE = {  # the stages of the preview engine, in order, each with its minutes 
     "single_round": (stages.single_round, 60.0),
     "multi_round": (stages.multi_round, 60.0),
     "faces": (stages.faces, 3.0),
-    "sketch": (stages.sketch, 20.0),
+    "sketch": (stages.sketch, 26.0),
+    "decoder": (stages.decoder, 22.0),
     "personalization": (stages.personalization, 45.0),
 }
 IDENTITY = {  # the stages of the models that look at its pictures

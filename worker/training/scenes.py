@@ -19,6 +19,7 @@ from worker.identity.compositions import boxes
 from worker.training.people import SPRITE, Look, Person, draw_person
 
 SIZE = 256  # pixels of a picture's side
+SHIFT = 4  # pixels at most by which people stand off their squares
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,19 @@ class Shot:
 def draw_shot(shot: Shot) -> Image.Image:
     """The picture, (SIZE, SIZE) RGB."""
     picture = background(shot.place, night=shot.night, variant=shot.seed % 8).copy()
-    jitter = random.Random(shot.seed)
     spots = boxes(shot.framing, len(shot.people))
-    for (person, look), (left, top, side) in zip(shot.people, spots, strict=True):
+    for (person, look), (left, top, side), shift in zip(shot.people, spots, shifts(shot), strict=True):
         sprite = draw_person(person, look).resize(
             (side, side), Image.Resampling.BOX if side < SPRITE else Image.Resampling.BICUBIC
         )
-        shift = jitter.randint(-4, 4)
         picture.paste(sprite, (left + shift, top), sprite)
     return picture
+
+
+def shifts(shot: Shot) -> list[int]:
+    """Pixels to the right by which each person stands off their square."""
+    jitter = random.Random(shot.seed)
+    return [jitter.randint(-SHIFT, SHIFT) for _ in shot.people]
 
 
 @lru_cache(maxsize=512)

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
+from worker.engines.preview.autoencoder import CHANNELS, STRIDE, Autoencoder, to_tensor
 from worker.engines.preview.dit import LATENT_SIDE, DiT, beginning
 from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
@@ -32,6 +32,7 @@ from worker.training.legible import (
     legible_latents,
     legible_tokens,
     missed,
+    shifts_of,
     shown_in,
     weights_of_cells,
 )
@@ -50,6 +51,7 @@ CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a 
 FACES = 0.3  # weight of what faces show
 RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
+SKETCHED = 0.7  # of pictures, the part that the decoder sees on the way to a sketch of them
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
@@ -67,10 +69,7 @@ def autoencoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleD
         crops = to_tensor(_crops(cache, rng, 24)).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             drawn = modules["autoencoder"](crops)
-        drawn = drawn.float()
-        pixels = (drawn - crops).abs()
-        lines = (_slopes(drawn) - _slopes(crops)).abs()
-        return pixels.mean() + (pixels**2).mean() + 0.5 * lines.mean(), {"l1": float(pixels.mean().detach())}
+        return _apart(drawn.float(), crops)
 
     return Trainer(folder, "autoencoder", modules, loss, minutes, rate=1.5e-3).run()
 
@@ -84,6 +83,13 @@ def _crops(cache: PictureCache, rng: np.random.Generator, count: int) -> Tensor:
         y, x = rng.integers(0, size - CROP + 1, 2)
         crops.append(picture[y : y + CROP, x : x + CROP])
     return torch.from_numpy(np.stack(crops))
+
+
+def _apart(drawn: Tensor, pictures: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """How far pictures are from what they ought to be, in pixels and in lines."""
+    pixels = (drawn - pictures).abs()
+    lines = (_slopes(drawn) - _slopes(pictures)).abs()
+    return pixels.mean() + (pixels**2).mean() + 0.5 * lines.mean(), {"l1": float(pixels.mean().detach())}
 
 
 def _slopes(pictures: Tensor) -> Tensor:
@@ -135,6 +141,7 @@ def untrained() -> dict[str, nn.ModuleDict]:
         "multi_round": nn.ModuleDict({"mllm": MLLM()}),
         "faces": nn.ModuleDict({"faces": FaceReader()}),
         "sketch": nn.ModuleDict({"sketch": Sketch()}),
+        "decoder": nn.ModuleDict({"autoencoder": Autoencoder()}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
@@ -453,12 +460,58 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         compositions, shown = compositions_of(some), shown_in(some)
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = modules["sketch"](said, Faces(_told(shown), compositions))
+            drawn = modules["sketch"](said, Faces(_told(shown), compositions), shifts_of(some))
             legibly = torch.stack(list(missed(legible(drawn, compositions), shown).values())).mean()
         error = (weights[compositions] * (drawn - clean) ** 2).mean()
         return error + 0.1 * legibly, {"error": float(error.detach()), "faces": float(legibly.detach())}
 
     return Trainer(folder, "sketch", modules, loss, minutes, rate=1e-2).run()
+
+
+def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
+    """Stage 7. The autoencoder's decoder goes on, with latents as they are painted: the picture's own, or near a sketch of it.
+
+    Latents stay what they are. Crops are chosen where heads are, mostly.
+    """
+    ready = cache.ready()[:RETOLD]
+    encode_regressed(folder, cache, ready)
+    tokens = Tokens(folder, cache)
+    latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
+    model, sketching = Autoencoder(), Sketch()
+    averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": channels_last(model)}))
+    averaged(folder, "sketch", nn.ModuleDict({"sketch": sketching}))
+    model.decoder.requires_grad_(True)
+    weights = weights_of_cells(HEADS_COUNT).flatten(1)
+    side = CROP // STRIDE
+    rng = np.random.default_rng()
+
+    def loss() -> tuple[Tensor, dict[str, float]]:
+        stories, turns = rng.choice(ready, 24), rng.integers(0, TURNS, 24)
+        some = list(zip(stories.tolist(), turns.tolist(), strict=True))
+        pictures = cache.pictures(stories, turns)
+        clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
+        own = rng.random((len(some), 1, 1)) < OWN
+        said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
+        compositions = compositions_of(some)
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            drawn = sketching(said, Faces(_told(shown_in(some)), compositions), shifts_of(some))
+        near = torch.rand(len(some), 1, 1, 1) * (torch.rand(len(some), 1, 1, 1) < SKETCHED)
+        painted = clean + near * (drawn - clean) + model.noise * torch.randn_like(clean)
+        middles = torch.multinomial(weights[compositions], 1)[:, 0]
+        corners = torch.stack([middles // LATENT_SIDE, middles % LATENT_SIDE], dim=1) - side // 2
+        corners = corners.clamp(0, LATENT_SIDE - side).tolist()
+        wanted = [
+            picture[y * STRIDE : y * STRIDE + CROP, x * STRIDE : x * STRIDE + CROP]
+            for picture, (y, x) in zip(pictures, corners, strict=True)
+        ]
+        given = torch.stack(
+            [one[:, y : y + side, x : x + side] for one, (y, x) in zip(painted, corners, strict=True)]
+        ).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            decoded = model.decode(given)
+        return _apart(decoded.float(), to_tensor(torch.from_numpy(np.stack(wanted))))
+
+    return Trainer(folder, "decoder", nn.ModuleDict({"autoencoder": model}), loss, minutes, rate=1e-3).run()
 
 
 class Grounds:
@@ -494,7 +547,7 @@ def _told(shown: Tensor) -> Tensor:
 
 
 def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 7. The DiT learns to paint what the MLLM says, with references, and to go on from a sketch."""
+    """Stage 8. The DiT learns to paint what the MLLM says, with references, and to go on from a sketch."""
     ready = cache.ready()[:RETOLD]
     encode_regressed(folder, cache, ready)
     reader, sketching = FaceReader(), Sketch()
@@ -531,7 +584,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
         with torch.autocast("cpu", torch.bfloat16):
             drawn = None
             if rng.random() > UNSKETCHED:
-                drawn = sketching(said, reader.read(said, *references))
+                drawn = sketching(said, reader.read(said, *references), shifts_of(pictures))
                 stories, turns = grounds.strange(rng, pictures)
                 said = torch.from_numpy(
                     np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32)

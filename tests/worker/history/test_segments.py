@@ -15,6 +15,7 @@ import torch
 
 from storage.blobs import BlobMissing
 from worker.engines.contract import Record
+from worker.history import segments
 from worker.history.segments import (
     FETCHES,
     DamagedSegment,
@@ -116,6 +117,23 @@ def test_another_process_finds_on_disk_what_this_one_kept(tmp_path: Path) -> Non
     other = SegmentStore(memory_bytes=2**20, disk_folder=tmp_path, disk_bytes=2**20)
     assert equal(got(other, segment(1).key), segment(1))
     assert other.is_warm(segment(1).key)
+
+
+def test_bytes_are_made_only_for_a_disk_and_for_who_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def counted(one: Segment) -> bytes:
+        made.append(one.key)
+        return segment_to_bytes(one)
+
+    monkeypatch.setattr(segments, "segment_to_bytes", counted)
+    memory = SegmentStore(memory_bytes=2**20)
+    memory.put(segment(1))
+    assert memory.is_warm(segment(1).key)
+    assert not made
+    assert equal(segment_from_bytes(memory.stored(segment(2)), segment(2).key, "engine"), segment(2))
+    SegmentStore(memory_bytes=0, disk_folder=tmp_path, disk_bytes=2**20).stored(segment(3))
+    assert made == [segment(2).key, segment(3).key]
 
 
 def test_the_disk_stays_within_its_bytes_and_keeps_what_was_used_last(tmp_path: Path) -> None:

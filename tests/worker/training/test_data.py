@@ -17,7 +17,7 @@ from worker.engines.preview.replies import understood
 from worker.training.cache import PictureCache
 from worker.training.dialogues import Teller, scene_in_words
 from worker.training.people import EXPRESSIONS, HEADS, Look, draw_person, some_person, split_of, worn
-from worker.training.scenes import PLACES, SIZE, draw_shot
+from worker.training.scenes import PLACES, SHIFT, SIZE, draw_shot, shifts
 from worker.training.stories import TURNS, Scene, story
 
 
@@ -42,6 +42,15 @@ def test_pictures_follow_place_and_time() -> None:
     shot = next(story(seed).shot(0) for seed in range(99) if len(story(seed).turns[0].scene.cast) == 1)
     shots = [replace(shot, place=place, night=night) for place in PLACES for night in (False, True)]
     assert len({np.asarray(draw_shot(one)).tobytes() for one in shots}) == 2 * len(PLACES)
+
+
+def test_people_stand_as_far_off_their_squares_as_is_told() -> None:
+    shot = next(story(seed).shot(0) for seed in range(99) if len(story(seed).turns[0].scene.cast) == 1)
+    shots = {shifts(one)[0]: one for one in (replace(shot, framing="close-up", seed=seed * 8) for seed in range(99))}
+    assert sorted(shots) == list(range(-SHIFT, SHIFT + 1))
+    middle = np.asarray(draw_shot(shots[0]))[120:160, 100:156]
+    for shift, one in shots.items():
+        assert np.array_equal(np.asarray(draw_shot(one))[120:160, 100 + shift : 156 + shift], middle)
 
 
 def test_nobody_is_in_two_splits() -> None:

@@ -32,11 +32,12 @@ BEGIN = 0.2  # the part of noise on a sketch that a picture begins from
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """Width of the stream, blocks, attention heads."""
+    """Width of the stream, blocks, attention heads, width within a perceptron."""
 
     width: int = 320
     blocks: int = 6
     heads: int = 5
+    feed_forward: int = 1216
 
 
 class Block(nn.Module):
@@ -52,7 +53,9 @@ class Block(nn.Module):
         self.key_norm = nn.RMSNorm(width // config.heads, eps=1e-6)
         self.mixed = nn.Linear(width, width)
         self.perceptron = nn.Sequential(
-            nn.Linear(width, width * 4), nn.GELU(approximate="tanh"), nn.Linear(width * 4, width)
+            nn.Linear(width, config.feed_forward),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(config.feed_forward, width),
         )
         self.table = nn.Parameter(torch.zeros(6, width))
 

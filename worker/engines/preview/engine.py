@@ -424,7 +424,7 @@ class PreviewEngine:
         )
         segment = None
         if plan.history.segments is not None:
-            segment = plan.history.segments.put(self.reader.segment(plan.read, record))
+            segment = plan.history.segments.stored(self.reader.segment(plan.read, record))
         return Drawing(picture=picture, alt_text=reading.alt_text, record=record, segment=segment)
 
     def draw_several(self, reading: Reading, *, turn_id: UUID, seeds: Sequence[int], on_step: OnStep) -> list[Drawing]:

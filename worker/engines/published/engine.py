@@ -386,7 +386,7 @@ class PublishedEngine:
         )
         segment = None
         if plan.history.segments is not None:
-            segment = plan.history.segments.put(self.reader.segment(plan.read, record, made_segment))
+            segment = plan.history.segments.stored(self.reader.segment(plan.read, record, made_segment))
         first = Drawing(painted[0].picture if painted else None, reading.alt_text, record, segment)
         return [first, *(replace(first, picture=one.picture, segment=None) for one in painted[1:])]
 
