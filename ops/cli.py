@@ -350,7 +350,10 @@ def train(
         raise typer.BadParameter(f"There is no stage {stage}. There are: {', '.join(training.STAGES)}.")
     folder = folder or settings.data_dir / "training"
     if begin_from is not None:
-        training.begin_from(begin_from, folder)
+        try:
+            training.begin_from(begin_from, folder)
+        except (FileNotFoundError, ValueError) as error:
+            raise typer.BadParameter(str(error), param_hint="--from") from error
     training.train(folder, stage, minutes)
 
 

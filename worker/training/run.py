@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from storage.settings import settings
-from worker.engines.preview.autoencoder import AutoencoderConfig
+from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiTConfig
 from worker.engines.preview.engine import Configuration
 from worker.engines.preview.faces import FacesConfig
@@ -42,7 +42,7 @@ ENGINE = {  # the stages of the preview engine, in order, each with its minutes 
     "multi_round": (stages.multi_round, 60.0),
     "faces": (stages.faces, 3.0),
     "sketch": (stages.sketch, 26.0),
-    "decoder": (stages.decoder, 22.0),
+    "decoder": (stages.decoder, 20.0),
     "personalization": (stages.personalization, 45.0),
 }
 IDENTITY = {  # the stages of the models that look at its pictures
@@ -127,6 +127,7 @@ def export(folder: Path, into: Path) -> None:
     parts: dict[str, nn.Module] = {}
     for stage, modules in stages.untrained().items():
         parts |= stages.averaged(folder, stage, modules).items()
+    parts["autoencoder"].decoder = parts.pop("decoder")
     into.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         save_weights(parts[name], into / f"{name}.safetensors")
@@ -144,14 +145,23 @@ def _export_records(folder: Path, names: Iterable[str], into: Path) -> None:
 
 
 def begin_from(weights: Path, folder: Path) -> None:
-    """Give exported weights to every stage that has not begun, to go on from. Raises `FileNotFoundError`."""
+    """Give exported weights to every stage that has not begun, to go on from.
+
+    Raises `FileNotFoundError`, and `ValueError` for weights that were made in other stages.
+    """
     records = {record["stage"]: record for record in json.loads((weights / "training.json").read_text())}
+    if missing := ENGINE.keys() - records.keys():
+        raise ValueError(f"The weights in {weights} are of a version without the stage {min(missing)}.")
     folder.mkdir(parents=True, exist_ok=True)
     for stage, modules in stages.untrained().items():
         if (folder / f"{stage}.pt").exists():
             continue
         for name in PARTS & modules.keys():
             modules[name].load_state_dict(load_file(weights / f"{name}.safetensors"))
+        if "decoder" in modules:  # which has no file of its own
+            coder = Autoencoder()
+            coder.load_state_dict(load_file(weights / "autoencoder.safetensors"))
+            modules["decoder"].load_state_dict(coder.decoder.state_dict())
         earlier = records[stage].pop("continued_from", [])
         (folder / f"{stage}.json").write_text(json.dumps({"continued_from": [*earlier, records[stage]]}))
         Trainer(folder, stage, modules, lambda: (torch.zeros(()), {}), 0.0, 0.0).save()

@@ -82,6 +82,8 @@ def stages(folder: Path, split: str = "validation", count: int = 8) -> Image.Ima
     real = torch.from_numpy(np.stack([np.asarray(draw_shot(shot)) for shot in shots]))
     coder, tokenizer, dit = Autoencoder(), VisualTokenizer(), DiT()
     averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": coder}))
+    if (folder / "decoder.pt").exists():
+        averaged(folder, "decoder", nn.ModuleDict({"decoder": coder.decoder}))
     latents = coder.encode(to_tensor(real))
     rows = [real, to_bytes(coder.decode(latents))]
     if (folder / "reconstruction.pt").exists():

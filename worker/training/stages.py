@@ -141,7 +141,7 @@ def untrained() -> dict[str, nn.ModuleDict]:
         "multi_round": nn.ModuleDict({"mllm": MLLM()}),
         "faces": nn.ModuleDict({"faces": FaceReader()}),
         "sketch": nn.ModuleDict({"sketch": Sketch()}),
-        "decoder": nn.ModuleDict({"autoencoder": Autoencoder()}),
+        "decoder": nn.ModuleDict({"decoder": Autoencoder().decoder}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
@@ -469,9 +469,10 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
 
 
 def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 7. The autoencoder's decoder goes on, with latents as they are painted: the picture's own, or near a sketch of it.
+    """Stage 7. The autoencoder's decoder goes on, with latents as they are painted: somewhere between a picture's own and its
+    sketch, with some noise.
 
-    Latents stay what they are. Crops are chosen where heads are, mostly.
+    The encoder stays as it is. Crops are rather of heads than of the ground.
     """
     ready = cache.ready()[:RETOLD]
     encode_regressed(folder, cache, ready)
@@ -481,6 +482,7 @@ def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": channels_last(model)}))
     averaged(folder, "sketch", nn.ModuleDict({"sketch": sketching}))
     model.decoder.requires_grad_(True)
+    modules = nn.ModuleDict({"decoder": model.decoder})
     weights = weights_of_cells(HEADS_COUNT).flatten(1)
     side = CROP // STRIDE
     rng = np.random.default_rng()
@@ -511,7 +513,7 @@ def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
             decoded = model.decode(given)
         return _apart(decoded.float(), to_tensor(torch.from_numpy(np.stack(wanted))))
 
-    return Trainer(folder, "decoder", nn.ModuleDict({"autoencoder": model}), loss, minutes, rate=1e-3).run()
+    return Trainer(folder, "decoder", modules, loss, minutes, rate=1e-3).run()
 
 
 class Grounds:

@@ -57,8 +57,8 @@ TINY = Configuration(
     TokenizerConfig(fine=16, coarse=24, layers=1, heads=2),
     MLLMConfig(vocabulary=512, width=64, layers=2, heads=4, key_value_heads=2, feed_forward=128, positions=2048),
     FacesConfig(values=(3, 2, 4), stays=(2,), reader=16),
-    SketchConfig(person=16, coarse=8, fine=8, ground=4, picture=8),
-    DiTConfig(width=32, blocks=1, heads=2),
+    SketchConfig(person=16, maps=4, coarse=8, fine=8, laid=4, ground=4, picture=8),
+    DiTConfig(width=32, blocks=1, heads=2, feed_forward=128),
 )
 
 

@@ -82,6 +82,19 @@ def test_all_stages_leave_weights_that_load_and_answer(trained: Path) -> None:
     assert sizes < 40e6
 
 
+def test_the_weights_have_the_encoder_of_its_stage_and_the_decoder_of_the_later_one(
+    trained: Path, tmp_path: Path
+) -> None:
+    begin_from(trained / "weights", tmp_path)
+    file = tmp_path / "autoencoder.pt"
+    other = torch.load(file, weights_only=True)
+    torch.save(other | {"average": {name: value + 1 for name, value in other["average"].items()}}, file)
+    export(tmp_path, tmp_path / "weights")
+    before, after = (load_file(folder / "weights" / "autoencoder.safetensors") for folder in (trained, tmp_path))
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"encoder", "normalise"}
+
+
 def test_the_models_of_identity_load_and_look(trained: Path) -> None:
     looks = judges(trained / "identity")
     shot = story(1).shot(0)
