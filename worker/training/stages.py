@@ -500,8 +500,8 @@ def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         near = torch.rand(len(some), 1, 1, 1) * (torch.rand(len(some), 1, 1, 1) < SKETCHED)
         painted = clean + near * (drawn - clean) + model.noise * torch.randn_like(clean)
         middles = torch.multinomial(weights[compositions], 1)[:, 0]
-        corners = torch.stack([middles // LATENT_SIDE, middles % LATENT_SIDE], dim=1) - side // 2
-        corners = corners.clamp(0, LATENT_SIDE - side).tolist()
+        around = torch.stack([middles // LATENT_SIDE, middles % LATENT_SIDE], dim=1)
+        corners = (around - side // 2).clamp(0, LATENT_SIDE - side).tolist()
         wanted = [
             picture[y * STRIDE : y * STRIDE + CROP, x * STRIDE : x * STRIDE + CROP]
             for picture, (y, x) in zip(pictures, corners, strict=True)

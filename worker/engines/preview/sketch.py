@@ -96,7 +96,7 @@ class Sketch(nn.Module):
             aside = 2 * shifts / self.sides[compositions]
             grids = grids - torch.stack([aside, torch.zeros_like(aside)], dim=-1)[:, :, None, None]
         laid = nn.functional.grid_sample(drawn, grids.flatten(0, 1), align_corners=False)
-        left, right = (laid.unflatten(0, (-1, PEOPLE)) * self.there[compositions]).unbind(1)
+        left, right = (laid.reshape(-1, PEOPLE, *laid.shape[1:]) * self.there[compositions]).unbind(1)
         everybody = left * (1 - right[:, -1:]) + right  # who is on the right stands in front
         cells = self.ground(visual).transpose(1, 2).unflatten(2, (TOKENS_SIDE, TOKENS_SIDE))
         ground = nn.functional.pixel_shuffle(cells, _CELL).to(everybody.dtype)
