@@ -247,7 +247,7 @@ class SegmentStore:
     def put(self, segment: Segment) -> None:
         """Keep a segment in memory and on disk."""
         self._keep_in_memory(segment)
-        if self._disk is not None:
+        if self._disk is not None and not self._on_disk(segment.key):
             self._keep_on_disk(segment.key, segment_to_bytes(segment))
 
     def stored(self, segment: Segment) -> bytes:

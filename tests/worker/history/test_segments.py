@@ -132,7 +132,8 @@ def test_bytes_are_made_only_for_a_disk_and_for_who_asks(monkeypatch: pytest.Mon
     assert memory.is_warm(segment(1).key)
     assert not made
     assert equal(segment_from_bytes(memory.stored(segment(2)), segment(2).key, "engine"), segment(2))
-    SegmentStore(memory_bytes=0, disk_folder=tmp_path, disk_bytes=2**20).stored(segment(3))
+    for _ in range(2):
+        SegmentStore(memory_bytes=0, disk_folder=tmp_path, disk_bytes=2**20).put(segment(3))
     assert made == [segment(2).key, segment(3).key]
 
 
