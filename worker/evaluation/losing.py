@@ -25,13 +25,15 @@ from worker.evaluation.talk import Talk
 from worker.history.segments import SegmentStore
 from worker.identity.drawn import OF_PEOPLE
 from worker.training.dialogues import Teller
+from worker.training.people import as_named
 from worker.training.scenes import draw_shot
 from worker.training.stories import scripted
 from worker.training.views import LABELS, NOBODY, labels_of
 
 SPLIT = "validation"
 STEPS = ("tokens", "sketch", "picture")
-WHO = ("real", "sketch", "picture")  # what the meter looks at: a real picture of what was asked for, and two steps
+WHO = ("real", "said", "sketch", "picture")
+"""What the meter looks at: real pictures of the people, and of people in the colours that words name; and two steps."""
 
 
 @dataclass
@@ -85,10 +87,14 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
                 for one in people.split_with_sizes([len(LABELS[name]) for name in OF_PEOPLE], dim=-1)
             ]
             seen_at = {"sketch": noting.painter.picture(sketch), "picture": drawn.picture}
-            seen = {step: judged(looked_at_by.reader.read(picture), shot) for step, picture in seen_at.items()}
+            looked = {step: looked_at_by.reader.read(picture) for step, picture in seen_at.items()}
+            seen = {step: judged(one, shot) for step, one in looked.items()}
             cast = story.turns[said.turn].scene.cast
-            for step, picture in {"real": draw_shot(replace(shot, seed=shot.seed + 1)), **seen_at}.items():
-                embedded = looked_at_by.meter.embed(picture, shot.framing, len(cast))
+            real = replace(shot, seed=shot.seed + 1)
+            named = replace(real, people=tuple((as_named(person), look) for person, look in real.people))
+            for step, picture in {"real": draw_shot(real), "said": draw_shot(named), **seen_at}.items():
+                framing = looked[step].framing if step in looked else shot.framing
+                embedded = looked_at_by.meter.embed(picture, framing, len(cast))
                 found.right.setdefault((len(cast), step), []).extend(
                     int((gallery(looked_at_by, story.people[who], seed, SPLIT) @ one).argmax()) == 0
                     for who, one in zip(cast, embedded, strict=True)
@@ -118,12 +124,11 @@ def main() -> None:
     for attribute in OF_PEOPLE:
         shares = (mean(found.people[attribute, people, step]) for people in (1, 2) for step in STEPS)
         table.add_row(attribute, *(f"{share:.0%}" for share in shares))
-    shares = (mean(found.right[people, step]) for people in (1, 2) for step in WHO)
-    table.add_section()
-    table.add_row("of 100 people", *(f"{share:.0%}" for share in shares))
+    who = Table("the right one of 100", *(f"{people} {step}" for people in ("one:", "two:") for step in WHO))
+    who.add_row("", *(f"{mean(found.right[people, step]):.0%}" for people in (1, 2) for step in WHO))
     console = Console()
     console.print(table)
-    console.print("In the last row the first column of each is of real pictures.")
+    console.print(who)
     console.print(f"{mean(found.replies):.0%} of {len(found.replies)} replies are word for word the expected ones.")
 
 

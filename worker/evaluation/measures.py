@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from worker.identity.compositions import FRAMINGS
 from worker.identity.drawn import AttributeReader, DrawnEmbedding, Seen
 from worker.identity.guard import Guard
 from worker.training.dialogues import PLACE_WORDS, Said, Teller
-from worker.training.people import Look, Person, one_apart, shows_hair, worn
+from worker.training.people import Look, Person, as_named, one_apart, shows_hair, worn
 from worker.training.scenes import PLACES, Shot, draw_shot
 from worker.training.stories import Story, scripted
 from worker.training.views import FAMILY, member, some_look, view
@@ -143,6 +143,7 @@ class Observed:
 
     right_person: dict[int, list[bool]] = field(default_factory=dict)
     similarity: dict[int, list[float]] = field(default_factory=dict)
+    said: list[bool] = field(default_factory=list)  # whether real pictures of what was said show the right person
     drift: list[tuple[float, float]] = field(default_factory=list)  # of each person: their first round, their last
     together: list[bool] = field(default_factory=list)  # of pictures of two: whether swapped, merged or one missing
     asked: dict[str, list[bool]] = field(default_factory=dict)
@@ -171,6 +172,7 @@ def dialogues(
         talk = Talk(engine, seed=seed, segments=SegmentStore(memory_bytes=2**28), guard=guard)
         last: dict[int, float] = {}
         first: dict[int, float] = {}
+        pictured: set[int] = set()
         row: list[tuple[Image.Image | None, str]] = []
         for said in teller.tell():
             if not remember:
@@ -182,12 +184,28 @@ def dialogues(
                 observed.seconds.append(drawn.seconds)
                 observed.drawings.append(drawn.drawings)
             if said.turn is not None:
+                pictured.update(story.turns[said.turn].new if said.attached else ())
+                observed.said += _of_words(judges, story, said.turn, pictured, galleries)
                 for who, similarity in _look(observed, judges, story, said, drawn, galleries).items():
                     first.setdefault(who, similarity)
                     last[who] = similarity
         observed.drift += [(first[who], last[who]) for who in first]
         observed.pictures.append(row)
     return observed
+
+
+def _of_words(
+    judges: Judges, story: Story, turn: int, pictured: set[int], galleries: list[NDArray[np.float32]]
+) -> list[bool]:
+    """Whether the right people are found in a real picture of a turn, in which those who are not known by a picture have the
+    colours that words name, and no shade of their own."""
+    shot, cast = story.shot(turn), story.turns[turn].scene.cast
+    people = tuple(
+        (person if who in pictured else as_named(person), look)
+        for who, (person, look) in zip(cast, shot.people, strict=True)
+    )
+    found = judges.meter.embed(draw_shot(replace(shot, people=people)), shot.framing, len(cast))
+    return [int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, found, strict=True)]
 
 
 def _look(

@@ -58,22 +58,22 @@ def remembering(engine: PreviewEngine, lengths: Sequence[int] = LENGTHS) -> Reme
         folder = Path(name)
         records, fetch = _conversation(engine, max(lengths), folder)
 
-        def remember(store: SegmentStore | None, some: Sequence[Record], pace: float | None, slow: float = 0) -> None:
+        def remember(store: SegmentStore | None, some: Sequence[Record], restore: bool, slow: float = 0) -> None:
             fetched = {one: partial(_slowly, get, slow) for one, get in fetch.items()} if slow >= 0 else {}
-            engine.reader.remember(History(tuple(some), SALT, store, fetched), some, computing=pace)
+            engine.reader.remember(History(tuple(some), SALT, store, fetched), some, restore=restore)
 
         for length in lengths:
             some = records[:length]
-            found.computed.append(_median(lambda: remember(None, some, None)))  # noqa: B023  (used at once)
+            found.computed.append(_median(lambda: remember(None, some, False)))  # noqa: B023  (used at once)
             stores = {
                 "memory": (SegmentStore(memory_bytes=2**30), -1.0),
                 "disk": (SegmentStore(memory_bytes=0, disk_folder=folder, disk_bytes=2**30), -1.0),
                 **{f"blobs, {one} ms": (SegmentStore(memory_bytes=0), one / 1000) for one in LATENCIES},
             }
-            remember(stores["memory"][0], some, 1e9, 0.0)  # takes up what it is to have in memory
+            remember(stores["memory"][0], some, True, 0.0)  # takes up what it is to have in memory
             for tier, (store, slow) in stores.items():
-                found.restored.setdefault(tier, []).append(_median(lambda: remember(store, some, 1e9, slow)))  # noqa: B023
-                found.chosen.setdefault(tier, []).append(_median(lambda: remember(store, some, None, slow)))  # noqa: B023
+                found.restored.setdefault(tier, []).append(_median(lambda: remember(store, some, True, slow)))  # noqa: B023
+                found.chosen.setdefault(tier, []).append(_median(lambda: remember(store, some, False, slow)))  # noqa: B023
     return found
 
 

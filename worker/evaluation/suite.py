@@ -279,6 +279,11 @@ def _of_dialogues(observed: Observed) -> list[Line]:
             "right person among 100, in all rounds",
             figures.share([right for rights in observed.right_person.values() for right in rights]),
         ),
+        Line(
+            "right_person_said",
+            "the same of real pictures in the colours that words name: more is not said of people",
+            figures.share(observed.said),
+        ),
         Line("drift", "similarity in a person's last round over their first", figures.ratio(last, first), least=0.97),
         Line("swap_rate", "two people swapped, merged or one missing", figures.share(observed.together), most=0.03),
         Line("rollback", "recalled pictures restored", figures.share(observed.rollback), least=0.95),

@@ -54,15 +54,14 @@ def remember(
     root: str,
     fingerprint: str,
     pace: Pace,
-    computing: Callable[[], float],
     compute: Compute,
     device: torch.device | None = None,
+    restore: bool = False,
 ) -> Remembered:
     """Put the records into the cache: restored where that is faster, else computed, neighbours in one go.
 
-    `root` is the key of what the cache holds already. `computing` says how many seconds it takes to compute a position,
-    and is asked where there is a choice; what it took is noted in `pace`. What was computed is kept as segments. `device`
-    is the model's.
+    `root` is the key of what the cache holds already. `pace` is that of computing, and what it took is noted there. What was
+    computed is kept as segments. `device` is the model's. With `restore`, all that can be is restored, however long that takes.
     """
     parent, keys = root, []
     for record in records:
@@ -74,7 +73,7 @@ def remember(
             Wanted(key, len(record.token_ids), history.fetch.get(record.turn_id))
             for key, record in zip(keys, records, strict=True)
         ]
-        restored = history.segments.restore(wanted, fingerprint, computing=computing())
+        restored = history.segments.restore(wanted, fingerprint, computing=None if restore else pace.expected)
         found = [
             one if one is not None and one.positions == these.positions else None
             for one, these in zip(restored, wanted, strict=True)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -33,10 +34,15 @@ from worker.engines.contract import Record
 log = logging.getLogger(__name__)
 
 _VERSION = "1"
+ATTEMPTS = (64, 256)  # positions to begin with, where nobody knows how long it takes
+MEASURED = 24  # times that are remembered of how long something took
 FETCHES = 8  # segments that are fetched from the blob store side by side
 
 Fetch = Callable[[], bytes]
 """Gets a segment's bytes from the blob store. May raise `storage.blobs.BlobError`."""
+
+Computing = Callable[[int], float | None]
+"""Seconds that it takes to compute so many positions, if anybody knows."""
 
 
 class DamagedSegment(Exception):
@@ -136,21 +142,42 @@ class Wanted:
     fetch: Fetch | None = None
 
 
-@dataclass
 class Pace:
-    """Seconds that one of something takes, as measured lately. Nobody knows before the first time."""
+    """How long it takes to do so many of something, by what was measured lately.
 
-    seconds: float | None = None
+    What is asked is answered from the measurements nearest in count, since few cost more apiece than many, and by their
+    median, since a single one may have been held up. Safe to use from many threads.
+    """
 
-    def note(self, seconds: float, count: float) -> None:
+    def __init__(self, attempt: Callable[[int], None] | None = None) -> None:
+        """An `attempt` does so many of it, to be measured before somebody asks for the first time."""
+        self._attempt = attempt
+        self._measured: tuple[tuple[int, float], ...] = ()  # counts, and seconds apiece; the latest first
+        self._faded = 1.0
+
+    def note(self, seconds: float, count: int) -> None:
         """It took so many seconds for so many."""
-        now = seconds / max(count, 1)
-        self.seconds = now if self.seconds is None else self.seconds + 0.3 * (now - self.seconds)
+        if count:
+            self._measured = ((count, seconds / count), *self._measured)[:MEASURED]
+            self._faded = 1.0
+
+    def expected(self, count: int) -> float | None:
+        """Seconds for so many. Nobody knows before the first time."""
+        if not self._measured and self._attempt is not None:
+            self._attempt(ATTEMPTS[-1])  # the first one warms up
+            for one in ATTEMPTS:
+                began = time.perf_counter()
+                self._attempt(one)
+                self.note(time.perf_counter() - began, one)
+        if not self._measured:
+            return None
+        nearest = sorted((abs(math.log2(one / count)), number) for number, (one, _) in enumerate(self._measured))[:5]
+        some = (self._measured[number][1] for far, number in nearest if far <= nearest[0][0] + 1)
+        return self._faded * count * median(some)
 
     def fade(self) -> None:
         """It was passed over: what was slow once is tried again some time."""
-        if self.seconds is not None:
-            self.seconds *= 0.97
+        self._faded *= 0.97
 
 
 class SegmentStore:
@@ -185,12 +212,11 @@ class SegmentStore:
             return key in self._memory
 
     def restore(
-        self, wanted: Sequence[Wanted], fingerprint: str, *, computing: float = math.inf
+        self, wanted: Sequence[Wanted], fingerprint: str, *, computing: Computing | None = None
     ) -> list[Segment | None]:
         """The segments that are wanted, each from the nearest tier that has it whole, or None: then compute it.
 
-        `computing` is how many seconds it takes to compute a position instead. A tier that lately took longer than that
-        for so much is passed over.
+        A tier that lately took longer than `computing` the same is passed over.
         """
         found = [self._from_memory(one.key, fingerprint) for one in wanted]
         missing = [
@@ -213,12 +239,13 @@ class SegmentStore:
             self._pace["blobs"].note(time.perf_counter() - began, waves)
         return found
 
-    def _worth(self, tier: str, count: int, missing: Sequence[Wanted], computing: float) -> bool:
+    def _worth(self, tier: str, count: int, missing: Sequence[Wanted], computing: Computing | None) -> bool:
         """Whether a tier gives what is missing at least as fast as computing would."""
-        pace = self._pace[tier]
-        if not missing or pace.seconds is None or math.isinf(computing):
+        if not missing or computing is None:
             return bool(missing)
-        if pace.seconds * count <= computing * sum(one.positions for one in missing):
+        pace = self._pace[tier]
+        restored, computed = pace.expected(count), computing(sum(one.positions for one in missing))
+        if restored is None or computed is None or restored <= computed:
             return True
         log.info("%d segments are computed, which is faster than to get them from %s", len(missing), tier)
         pace.fade()

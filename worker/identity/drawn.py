@@ -149,7 +149,7 @@ class DrawnMeter:
 
     def __init__(self, compositions: CompositionReader, embedding: DrawnEmbedding) -> None:
         self._compositions = compositions.eval()
-        self._embedding = embedding.eval()
+        self.embedding = embedding.eval()
 
     @classmethod
     def from_pretrained(cls, weights: Path = WEIGHTS) -> DrawnMeter:
@@ -168,7 +168,7 @@ class DrawnMeter:
         scale = whole / ART
         faces = []
         for (left, top, side), embedding in zip(
-            boxes(*composition), self._embedding.embed(art, *composition), strict=True
+            boxes(*composition), self.embedding.embed(art, *composition), strict=True
         ):
             x, y, width = (round(scale * number) for number in (left, top, side))
             faces.append(Face((first + x, second + y, first + x + width, second + y + width), embedding))

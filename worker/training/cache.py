@@ -18,7 +18,7 @@ from worker.training.stories import TURNS, story
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VERSION = "3"  # of the art and the stories: pictures of another version are rendered anew
+VERSION = "4"  # of the art and the stories: pictures of another version are rendered anew
 
 
 class PictureCache:

@@ -484,8 +484,9 @@ def place_in(cast: tuple[int, ...], who: int) -> int:
 class Teller:
     """Words of one dialogue; `names` are given anew each time, since pictures do not depend on them.
 
-    A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known. With `first` and
-    `rounds` it tells an excerpt of the story; turns keep the numbers that they have in the whole of it.
+    A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known. So many messages as
+    `mistyped` says have a slip. With `first` and `rounds` it tells an excerpt of the story; turns keep the numbers that they
+    have in the whole of it.
     """
 
     def __init__(
@@ -495,12 +496,14 @@ class Teller:
         split: str = "train",
         *,
         thorough: bool = False,
+        mistyped: float = 0.1,
         first: int = 0,
         rounds: int | None = None,
     ) -> None:
         self._whole, self._first = story, first
         self._story = story if rounds is None else excerpt(story, first, rounds)
         self._thorough = thorough
+        self._slips = mistyped
         self._rng = random.Random(f"words {story.seed} {seed} {split}")
         self._split = split
         names: set[str] = set()
@@ -1140,7 +1143,7 @@ class Teller:
         if self._rng.random() < 0.1:
             for long, short in SHORT:
                 words = words.replace(long, short)
-        if self._rng.random() < 0.1:
+        if self._rng.random() < self._slips:
             words = self._mistyped(words)
         if self._rng.random() < 0.15:
             words = words.lower()

@@ -2,7 +2,8 @@
 
 A face is a small part of a picture, and of the squared error of its latents or tokens. So two small readers name what can
 be seen of the people in it (expression, clothes, head, hair, skin, glasses, beard), and a stage is taught by what they miss.
-They are thrown away after the stage; the models in `worker.identity` are others, which no stage sees.
+They are thrown away after the stage. Pictures that are decoded have to be like the people in them, too, for which training
+looks through the guard's embedding. The models that judge in evaluation are others, which no stage sees.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 from worker.engines.preview.autoencoder import CHANNELS, STRIDE, ResidualBlock
 from worker.engines.preview.dit import LATENT_SIDE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
-from worker.identity.compositions import COMPOSITIONS, boxes
-from worker.identity.drawn import OF_PEOPLE
+from worker.identity.compositions import ART, COMPOSITIONS, Box, boxes
+from worker.identity.drawn import OF_PEOPLE, SIDE, DrawnMeter
 from worker.training.scenes import shifts
 from worker.training.stories import TURNS, story
 from worker.training.views import LABELS, NOBODY, labels_of
@@ -112,6 +113,36 @@ def _squares(framing: str, people: int) -> Tensor:
     found = []
     for left, top, width in (boxes(framing, people) * 2)[:2]:
         x, y = ((edge + cells * width) / side * 2 - 1 for edge in (left, top))
+        found.append(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
+    return torch.stack(found)
+
+
+class Likeness:
+    """How like themselves people are in what is decoded, by the embedding that the guard looks through."""
+
+    def __init__(self) -> None:
+        self._embedding = DrawnMeter.from_pretrained().embedding.requires_grad_(False)
+        self._squares = torch.stack([_square(*boxes(*one)) for one in COMPOSITIONS])
+
+    def lost(self, drawn: Tensor, pictures: Tensor, compositions: Tensor) -> Tensor:
+        """The mean cosine distance of the people in pictures (n, 3, 256, 256) of `compositions` (n,), drawn and as they are."""
+        one, another = (self._embedding(self._people(these, compositions)) for these in (drawn, pictures))
+        alike: Tensor = (one * another).sum(dim=1).float().mean()
+        return 1 - alike
+
+    def _people(self, pictures: Tensor, compositions: Tensor) -> Tensor:
+        """Everybody's square (2 n, 3, SIDE, SIDE); for who is not there, the other's again. Black beyond the picture."""
+        squares = self._squares[compositions].flatten(0, 1)
+        found = nn.functional.grid_sample(1 + pictures.repeat_interleave(2, 0), squares, align_corners=False)
+        return nn.functional.avg_pool2d(found, 2) - 1
+
+
+def _square(*people: Box) -> Tensor:
+    """Points of each person's square, four to a pixel of its crop, (2, 2 SIDE, 2 SIDE, 2), from -1 to 1."""
+    points = (torch.arange(2 * SIDE) + 0.5) / (2 * SIDE)
+    found = []
+    for left, top, width in (people * 2)[:2]:
+        x, y = ((edge + points * width) / ART * 2 - 1 for edge in (left, top))
         found.append(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
     return torch.stack(found)
 

@@ -235,6 +235,11 @@ def shade(rng: random.Random, colour: Colour, spread: int) -> Colour:
     return red, green, blue
 
 
+def as_named(person: Person) -> Person:
+    """Somebody in the very colours whose names are said of them: all that words can tell."""
+    return replace(person, hair_colour=HAIR_COLOURS[person.hair], skin_colour=SKINS[person.skin])
+
+
 def worn(person: Person, look: Look) -> str | None:
     """The glasses that are to be seen."""
     return person.glasses if look.glasses == OWN else look.glasses
@@ -311,10 +316,11 @@ def _box_of(mask: NDArray[np.float32]) -> Box:
 
 @lru_cache(maxsize=1024)
 def _hair_mask(head: str, beard: str | None) -> tuple[Box, NDArray[np.float32]]:
-    """Where thick ink of the head or the beard is: its box, and 0 to 1 within."""
+    """Where ink is hair: its box, and 0 to 1 within. Thick ink of head and beard is, where a colour is shown."""
     white = np.full((3, 3), 255, np.float32)
     pixels = np.zeros((SPRITE, SPRITE, 4), np.float32)
-    for layer in (_layer("head", head), *([_layer("facialHair", beard)] if beard else [])):
+    hairy = [] if beard is None and head in HAIRLESS | CLOTH else [_layer("head", head)]
+    for layer in (*hairy, *([_layer("facialHair", beard)] if beard else [])):
         layer.cover(pixels, white)
     dark = (pixels[..., :3].max(axis=2) < INK * pixels[..., 3]) & (pixels[..., 3] > 0.5)
     ink = Image.fromarray((dark * 255).astype(np.uint8))

@@ -14,8 +14,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-from worker.engines.preview.autoencoder import CHANNELS, STRIDE, Autoencoder, to_tensor
-from worker.engines.preview.dit import LATENT_SIDE, DiT, beginning
+from worker.engines.preview.autoencoder import CHANNELS, Autoencoder, to_tensor
+from worker.engines.preview.dit import LATENT_SIDE, TAUGHT, DiT, beginning
 from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
@@ -28,6 +28,7 @@ from worker.training.legible import (
     SIZES,
     LegibleLatents,
     LegibleTokens,
+    Likeness,
     compositions_of,
     legible_latents,
     legible_tokens,
@@ -37,7 +38,7 @@ from worker.training.legible import (
     weights_of_cells,
 )
 from worker.training.packing import Batch, collate, pack
-from worker.training.stories import TURNS, story
+from worker.training.stories import TURNS, restless, story
 from worker.training.trainer import Trainer, channels_last
 from worker.training.views import NOBODY
 
@@ -51,10 +52,13 @@ CLEAR = 0.75  # the part of noise below which the estimate of a picture shows a 
 FACES = 0.3  # weight of what faces show
 RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach those that look at what it regressed
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
+UNLIKE = 0.5  # weight of how unlike themselves people are in what is decoded
 SKETCHED = 0.7  # of pictures, the part that the decoder sees on the way to a sketch of them
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
+WORDED = 12  # dialogues in a step of words only
+SLIPS = 0.3  # of messages in words only, the part with a slip: three times as many as people make here
 UNDRAWN = 10**6  # stories from this number on are never drawn
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
 TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
@@ -141,7 +145,7 @@ def untrained() -> dict[str, nn.ModuleDict]:
         "multi_round": nn.ModuleDict({"mllm": MLLM()}),
         "faces": nn.ModuleDict({"faces": FaceReader()}),
         "sketch": nn.ModuleDict({"sketch": Sketch()}),
-        "decoder": nn.ModuleDict({"decoder": Autoencoder().decoder}),
+        "decoder": nn.ModuleDict({"decoder": Autoencoder().decoder, "sketch": Sketch()}),
         "personalization": nn.ModuleDict({"dit": DiT()}),
     }
 
@@ -221,7 +225,7 @@ class Easel:
         It begins where serving does: in noise, or in a sketch with some noise on it, whose errors are then to be mended as
         well. Times beyond the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
         """
-        begin, first = beginning(sketch, torch.randn_like(clean))
+        begin, first = beginning(sketch, torch.randn_like(clean), TAUGHT)
         time = torch.sigmoid(NOISY + torch.randn(len(clean))) * begin
         part = time[:, None, None, None]
         wanted = (first - clean) / begin
@@ -326,16 +330,17 @@ def _reader(
 
     def loss() -> tuple[Tensor, dict[str, float]]:
         if rng.random() < words:
-            numbers = UNDRAWN + rng.integers(2**31, size=16)
-            text = _of_words(mllm, tokenizer, [Teller(story(int(one)), 0) for one in numbers])
+            numbers = UNDRAWN + rng.integers(2**31, size=WORDED)
+            stories = [(restless if one % 2 else story)(int(one)) for one in numbers]
+            text = _of_words(mllm, tokenizer, [Teller(one, 0, mistyped=SLIPS) for one in stories])
             figures["words"] = float(text.detach())
             return 4.0 * text, figures
-        stories = rng.choice(ready, dialogues)
-        batch = collate([pack(tell(rng, int(one)).tell(), tokenizer) for one in stories])
+        drawn = rng.choice(ready, dialogues)
+        batch = collate([pack(tell(rng, int(one)).tell(), tokenizer) for one in drawn])
         with torch.autocast("cpu", torch.bfloat16):
-            text, wanted, regressed = read_batch(mllm, batch, visual, stories, noise=0.25, unseen=0.35)
+            text, wanted, regressed = read_batch(mllm, batch, visual, drawn, noise=0.25, unseen=0.35)
         regression = ((regressed - wanted) ** 2).mean()
-        asked = [(one, run.turn) for one, runs in zip(stories, batch.runs, strict=True) for run in runs if run.asks]
+        asked = [(one, run.turn) for one, runs in zip(drawn, batch.runs, strict=True) for run in runs if run.asks]
         people = missed(legible(regressed), shown_in(asked))
         figures.update(text=float(text.detach()), regression=float(regression.detach()))
         figures.update({name: float(value.detach()) for name, value in people.items()})
@@ -469,49 +474,43 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
 
 
 def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
-    """Stage 7. The autoencoder's decoder goes on, with latents as they are painted: somewhere between a picture's own and its
-    sketch, with some noise.
+    """Stage 7. The autoencoder's decoder and the sketch go on together, by the pictures that they make: near in pixels, and like
+    the people in them.
 
-    The encoder stays as it is. Crops are rather of heads than of the ground.
+    The decoder has latents as they are painted: somewhere between a picture's own and its sketch, with some noise. The encoder
+    stays as it is.
     """
     ready = cache.ready()[:RETOLD]
     encode_regressed(folder, cache, ready)
     tokens = Tokens(folder, cache)
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
-    model, sketching = Autoencoder(), Sketch()
+    model = Autoencoder()
     averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": channels_last(model)}))
-    averaged(folder, "sketch", nn.ModuleDict({"sketch": sketching}))
-    model.decoder.requires_grad_(True)
-    modules = nn.ModuleDict({"decoder": model.decoder})
-    weights = weights_of_cells(HEADS_COUNT).flatten(1)
-    side = CROP // STRIDE
+    sketching = averaged(folder, "sketch", nn.ModuleDict({"sketch": channels_last(Sketch())}))["sketch"]
+    modules = nn.ModuleDict({"decoder": model.decoder, "sketch": sketching}).requires_grad_(True)
+    grounds, likeness, weights = Grounds(ready), Likeness(), weights_of_cells(HEADS_COUNT)
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        stories, turns = rng.choice(ready, 24), rng.integers(0, TURNS, 24)
+        stories, turns = rng.choice(ready, 6), rng.integers(0, TURNS, 6)
         some = list(zip(stories.tolist(), turns.tolist(), strict=True))
-        pictures = cache.pictures(stories, turns)
+        wanted = to_tensor(torch.from_numpy(cache.pictures(stories, turns)))
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         own = rng.random((len(some), 1, 1)) < OWN
+        stories, turns = grounds.strange(rng, some)
         said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         compositions = compositions_of(some)
-        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
-            drawn = sketching(said, Faces(_told(shown_in(some)), compositions), shifts_of(some))
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = modules["sketch"](said, Faces(_told(shown_in(some)), compositions), shifts_of(some))
+        error = (weights[compositions] * (drawn - clean) ** 2).mean()
         near = torch.rand(len(some), 1, 1, 1) * (torch.rand(len(some), 1, 1, 1) < SKETCHED)
         painted = clean + near * (drawn - clean) + model.noise * torch.randn_like(clean)
-        middles = torch.multinomial(weights[compositions], 1)[:, 0]
-        around = torch.stack([middles // LATENT_SIDE, middles % LATENT_SIDE], dim=1)
-        corners = (around - side // 2).clamp(0, LATENT_SIDE - side).tolist()
-        wanted = [
-            picture[y * STRIDE : y * STRIDE + CROP, x * STRIDE : x * STRIDE + CROP]
-            for picture, (y, x) in zip(pictures, corners, strict=True)
-        ]
-        given = torch.stack(
-            [one[:, y : y + side, x : x + side] for one, (y, x) in zip(painted, corners, strict=True)]
-        ).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            decoded = model.decode(given)
-        return _apart(decoded.float(), to_tensor(torch.from_numpy(np.stack(wanted))))
+            decoded = model.decode(painted.contiguous(memory_format=torch.channels_last)).float()
+            unlike = likeness.lost(decoded, wanted, compositions)
+        apart, figures = _apart(decoded, wanted)
+        figures |= {"error": float(error.detach()), "unlike": float(unlike.detach())}
+        return apart + UNLIKE * unlike + 0.3 * error, figures
 
     return Trainer(folder, "decoder", modules, loss, minutes, rate=1e-3).run()
 
@@ -554,7 +553,7 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
     encode_regressed(folder, cache, ready)
     reader, sketching = FaceReader(), Sketch()
     averaged(folder, "faces", nn.ModuleDict({"faces": reader}))
-    averaged(folder, "sketch", nn.ModuleDict({"sketch": sketching}))
+    averaged(folder, "decoder", nn.ModuleDict({"sketch": sketching}))
     tokens = Tokens(folder, cache)
     latents, visual, regressed = tokens.latents, tokens.visual, tokens.regressed
     modules = averaged(folder, "reconstruction", nn.ModuleDict({"dit": DiT()})).requires_grad_(True)

@@ -153,6 +153,26 @@ def scripted(seed: int, split: str, kinds: Sequence[str]) -> Story:
     return Story(seed, people, tuple(rng.sample(NAMES, 2)), tuple(turns))
 
 
+def restless(seed: int, split: str = "train") -> Story:
+    """A story in which people come, go and are called back, and pictures are gone back to, more than in `story`."""
+    rng = random.Random(f"restless {split} {seed}")
+    people = tuple(_person_of(rng, split) for _ in range(2))
+    turns: list[Turn] = []
+    while len(turns) < TURNS:
+        turns.append(_scripted(rng, turns, rng.choice(_possible(turns))))
+    return Story(seed, people, tuple(rng.sample(NAMES, 2)), tuple(turns))
+
+
+def _possible(turns: Sequence[Turn]) -> tuple[str, ...]:
+    """The kinds of `scripted` that a turn after these may be of."""
+    if not turns:
+        return ("open",)
+    back = ("first", "before") if len(turns) > 1 else ()
+    if all(turn.scene.cast == (0,) for turn in turns):
+        return ("change", "join", "switch", *back)
+    return ("change", "switch", *(("both",) if len(turns[-1].scene.cast) == 1 else ("change",)), *back)
+
+
 def excerpt(whole: Story, first: int, rounds: int) -> Story:
     """The conversation that begins with turn `first` of a story: its pictures, as though nothing had been before.
 

@@ -41,7 +41,7 @@ from worker.training.scenes import PLACES, Shot, draw_shot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VERSION = "1"  # of the views: those of another version are rendered anew
+VERSION = "2"  # of the views: those of another version are rendered anew
 FAMILY = 4  # people of one family
 VIEWS = 3  # pictures of each person, besides those in which they stand next to another
 NOBODY = -1  # a label of what cannot be seen

@@ -82,6 +82,8 @@ def test_an_engine_without_fault_is_found_to_have_none(looks: Judges) -> None:
     assert all(share(shown).value >= 0.85 for shown in seen.asked.values())
     assert share(seen.rollback).value == 1.0
     assert not any(seen.together)
+    assert share(seen.said).value >= 0.8, "and words leave little open"
+    assert len(seen.said) == sum(map(len, seen.right_person.values()))
     assert sorted(seen.right_person) == list(range(len(SCRIPT)))
 
 

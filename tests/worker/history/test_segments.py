@@ -17,9 +17,11 @@ from storage.blobs import BlobMissing
 from worker.engines.contract import Record
 from worker.history import segments
 from worker.history.segments import (
+    ATTEMPTS,
     FETCHES,
     DamagedSegment,
     Fetch,
+    Pace,
     Segment,
     SegmentStore,
     Wanted,
@@ -213,12 +215,42 @@ def test_what_is_computed_faster_than_restored_is_left_to_be_computed_and_tried_
         time.sleep(0.02)
         return segment_to_bytes(segment(1))
 
+    def computing(positions: int) -> float:
+        return seconds * positions
+
+    seconds = 1e-4
     store = SegmentStore(memory_bytes=0)
     wanted = [Wanted(segment(1).key, 10, fetch)]
-    assert equal(store.restore(wanted, "engine", computing=1e-4)[0], segment(1)), "nobody knows yet how long it takes"
-    assert store.restore(wanted, "engine", computing=1e-4) == [None]
+    assert equal(store.restore(wanted, "engine", computing=computing)[0], segment(1)), (
+        "nobody knows yet how long it takes"
+    )
+    assert store.restore(wanted, "engine", computing=computing) == [None]
     assert fetched == 1
-    assert equal(store.restore(wanted, "engine", computing=1.0)[0], segment(1)), "a slow model had better wait for it"
+    assert equal(store.restore(wanted, "engine", computing=lambda _: 10.0)[0], segment(1)), (
+        "a slow model had better wait for it"
+    )
     for _ in range(200):
-        store.restore(wanted, "engine", computing=1e-4)
+        store.restore(wanted, "engine", computing=computing)
     assert fetched > 2, "a tier that was slow once may be fast now"
+
+
+def test_a_pace_is_of_what_is_near_in_count_and_one_that_was_held_up_does_not_mislead_it() -> None:
+    pace = Pace()
+    assert pace.expected(10) is None
+    for _ in range(5):
+        pace.note(0.1, 10)  # a fixed cost is most of it
+        pace.note(0.5, 1000)
+    assert pace.expected(10) == pytest.approx(0.1)
+    assert pace.expected(1000) == pytest.approx(0.5), "ten times as quick apiece"
+    pace.note(9.0, 1000)
+    assert pace.expected(1000) == pytest.approx(0.5)
+    for _ in range(3):
+        pace.note(9.0, 1000)
+    assert pace.expected(1000) == pytest.approx(9.0), "but it follows what stays slow"
+
+
+def test_a_pace_that_can_try_knows_from_the_beginning() -> None:
+    tried: list[int] = []
+    expected = Pace(tried.append).expected(100)
+    assert expected is not None
+    assert set(tried) == set(ATTEMPTS)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,22 @@ import pytest
 from worker.engines.preview.replies import understood
 from worker.training.cache import PictureCache
 from worker.training.dialogues import Teller, scene_in_words
-from worker.training.people import EXPRESSIONS, HEADS, Look, draw_person, some_person, split_of, worn
+from worker.training.people import (
+    CLOTHES,
+    EXPRESSIONS,
+    HAIR_COLOURS,
+    HEADS,
+    SKINS,
+    Look,
+    as_named,
+    draw_person,
+    shows_hair,
+    some_person,
+    split_of,
+    worn,
+)
 from worker.training.scenes import PLACES, SHIFT, SIZE, draw_shot, shifts
-from worker.training.stories import TURNS, Scene, story
+from worker.training.stories import TURNS, Scene, Story, restless, story
 
 
 def test_there_is_enough_to_tell_people_and_scenes_apart() -> None:
@@ -51,6 +65,51 @@ def test_people_stand_as_far_off_their_squares_as_is_told() -> None:
     middle = np.asarray(draw_shot(shots[0]))[120:160, 100:156]
     for shift, one in shots.items():
         assert np.array_equal(np.asarray(draw_shot(one))[120:160, 100 + shift : 156 + shift], middle)
+
+
+def test_whose_hair_has_no_words_has_no_colour() -> None:
+    rng, look = random.Random(2), Look("calm", "blue", CLOTHES["blue"])
+    for head in HEADS:
+        for beard in (None, "full"):
+            person = replace(some_person(rng), head=head, beard=beard, hair="black", hair_colour=HAIR_COLOURS["black"])
+            other = replace(person, hair="pink", hair_colour=HAIR_COLOURS["pink"])
+            alike = np.array_equal(draw_person(person, look), draw_person(other, look))
+            assert alike != shows_hair(person), head
+
+
+def test_somebody_as_named_has_the_colours_of_the_names() -> None:
+    person = some_person(random.Random(3))
+    named = as_named(person)
+    assert named.hair_colour == HAIR_COLOURS[person.hair]
+    assert named.skin_colour == SKINS[person.skin]
+    assert replace(named, hair_colour=person.hair_colour, skin_colour=person.skin_colour) == person
+
+
+def test_restless_stories_go_back_and_call_people_back_more_than_others() -> None:
+    def kinds(stories: list[Story]) -> Counter[str]:
+        return Counter(turn.kind for one in stories for turn in one.turns)
+
+    restless_ones, others = [restless(seed) for seed in range(50)], [story(seed) for seed in range(50)]
+    assert restless(4) == restless_ones[4]
+    assert kinds(restless_ones)["back"] > 1.3 * kinds(others)["back"]
+    for one in restless_ones:
+        assert len(one.turns) == TURNS
+        assert all(split_of(person) == "train" for person in one.people)
+        known: set[int] = set()
+        for turn in one.turns:
+            assert set(turn.new) == set(turn.scene.cast) - known
+            known |= set(turn.scene.cast)
+        assert [said.turn for said in Teller(one, 1).tell() if said.turn is not None] == list(range(TURNS))
+
+
+def test_so_many_messages_have_a_slip_as_is_said() -> None:
+    def differ(mistyped: float) -> int:
+        told = [Teller(story(seed), 1, mistyped=mistyped).tell()[0].message for seed in range(60)]
+        return sum(one != Teller(story(seed), 1, mistyped=0.0).tell()[0].message for seed, one in enumerate(told))
+
+    assert differ(0.0) == 0
+    assert differ(0.1) < differ(1.0)
+    assert differ(1.0) > 40
 
 
 def test_nobody_is_in_two_splits() -> None:

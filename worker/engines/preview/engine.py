@@ -158,9 +158,7 @@ class PreviewEngine:
         )
 
     @classmethod
-    def from_pretrained(
-        cls, folder: Path | None = None, *, steps: int = 16, personalized: bool = True
-    ) -> PreviewEngine:
+    def from_pretrained(cls, folder: Path | None = None, *, steps: int = 8, personalized: bool = True) -> PreviewEngine:
         """Load the weights of a folder, or the package's. Raises `NoWeights`.
 
         One that is not `personalized` looks at no references and sketches nobody: the

@@ -6,6 +6,7 @@ history.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SIZE = 256  # pixels of a picture's side
 PREVIEW = 128
-PREVIEW_EVERY = 4  # steps
+PREVIEWS = 4  # as many parts has the way to a picture; after each but the last is a preview
 
 OnPreview = Callable[[int, int, Image.Image | None], None]
 """Called after each step with its number from 1, the count of steps, and now and then a small picture."""
@@ -46,7 +47,10 @@ class Painter:
         *,
         steps: int,
     ) -> None:
-        """Without `faces` nothing can be sketched: the visual tokens alone tell the DiT what is to be seen."""
+        """From a sketch a picture takes so many `steps`, and from noise alone twice as many.
+
+        Without `faces` nothing can be sketched: the visual tokens alone tell the DiT what is to be seen.
+        """
         self._autoencoder = autoencoder.eval()
         self._tokenizer = tokenizer.eval()
         self._faces = faces.eval() if faces is not None else None
@@ -79,7 +83,7 @@ class Painter:
         sketched = self.sketched(visual, appearances)
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
-            shown = step % PREVIEW_EVERY == 0 and step != steps
+            shown = step % math.ceil(steps / PREVIEWS) == 0 and step != steps
             on_preview(step, steps, self.picture(latents).resize((PREVIEW, PREVIEW)) if shown else None)
 
         latents = sample(
@@ -87,7 +91,7 @@ class Painter:
             torch.from_numpy(visual)[None],
             **_stacked(references),
             sketch=sketched[1] if sketched is not None else None,
-            steps=self._steps,
+            steps=self._steps if sketched is not None else 2 * self._steps,
             generator=torch.Generator().manual_seed(seed % 2**63),
             on_estimate=on_estimate,
         )

@@ -7,7 +7,6 @@ and segments; whom names mean is the engine's business.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +69,7 @@ class Reader:
         self._mllm = mllm.eval()
         self._text = text
         self._fingerprint = fingerprint
-        self._pace = Pace()
+        self._pace = Pace(self._read_made_up)
         self._computed = 0  # positions, ever
 
     def ids_of(
@@ -187,12 +186,12 @@ class Reader:
 
     @torch.inference_mode()
     def remember(
-        self, history: History, records: Sequence[Record], *, computing: float | None = None
+        self, history: History, records: Sequence[Record], *, restore: bool = False
     ) -> tuple[DynamicCache, str, int, int]:
         """Keys and values of the records: restored where that is faster, else computed in one go.
 
-        `computing` is how many seconds it takes to compute a position, if not what this reader measured of itself.
-        Returns the cache, the key of the last segment, and how many positions were computed and reused.
+        With `restore`, all that can be is restored, however long that takes. Returns the cache, the key of the last segment,
+        and how many positions were computed and reused.
         """
         cache = DynamicCache(config=self._mllm.llama.config)
         remembered = remember(
@@ -202,8 +201,8 @@ class Reader:
             root=root_key(self._fingerprint, history.workspace_salt),
             fingerprint=self._fingerprint,
             pace=self._pace,
-            computing=self._pace_of_reading if computing is None else lambda: computing,
             compute=self._recompute,
+            restore=restore,
         )
         return cache, remembered.key, remembered.computed, remembered.reused
 
@@ -211,20 +210,11 @@ class Reader:
         ids = [int(one) for record in records for one in record.token_ids]
         self._feed(cache, ids, np.concatenate([record.visual_tokens for record in records]))
 
-    def _pace_of_reading(self) -> float:
-        """Seconds to read one position of a history; measured once on a made-up one, and then whenever one is read."""
-        if self._pace.seconds is None:
-            for _ in range(2):  # the first one warms up
-                began = time.perf_counter()
-                self._feed(
-                    DynamicCache(config=self._mllm.llama.config),
-                    [int(Special.PAD)] * 256,
-                    np.zeros((0, WIDTH), np.float32),
-                )
-                self._pace.seconds = (time.perf_counter() - began) / 256
-                self._computed -= 256  # which were of no turn
-        assert self._pace.seconds is not None
-        return self._pace.seconds
+    def _read_made_up(self, positions: int) -> None:
+        """Read a history of so many positions that nobody had, to know how long it takes."""
+        cache = DynamicCache(config=self._mllm.llama.config)
+        self._feed(cache, [int(Special.PAD)] * positions, np.zeros((0, WIDTH), np.float32))
+        self._computed -= positions  # which were of no turn
 
     def _feed(self, cache: DynamicCache, ids: Sequence[int], visual: NDArray[np.float32]) -> Tensor:
         """Read positions after what the cache holds. Their hidden states, (n, width)."""

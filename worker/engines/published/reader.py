@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +99,7 @@ class Reader:
         self._cell = int(vision.patch_size) * self._merge
         self._chat = Chat(tokenizer, self._cell)
         self.grammar = Grammar(tokenizer, int(model.config.text_config.vocab_size))
-        self._pace = Pace()
+        self._pace = Pace(self._read_made_up)
         self.context = min(context, int(model.config.text_config.max_position_embeddings) - LONGEST_ANSWER)
         self._system = self._chat.system(INSTRUCTIONS)
         about = f"{LAYOUT} {model.dtype} {PIXELS} {self._system}"
@@ -273,13 +272,12 @@ class Reader:
 
     @torch.inference_mode()
     def remember(
-        self, history: History, records: Sequence[Record], *, computing: float | None = None
+        self, history: History, records: Sequence[Record], *, restore: bool = False
     ) -> tuple[DynamicCache, int, str, int, int]:
         """Keys and values of the preamble and the records, restored where that is faster.
 
-        `computing` is how many seconds it takes to compute a position, if not what this reader measured of itself.
-        Returns the cache, the next rotary position, the key of the last segment, and how many positions were computed and
-        reused.
+        With `restore`, all that can be is restored, however long that takes. Returns the cache, the next rotary position, the
+        key of the last segment, and how many positions were computed and reused.
         """
         self._here()
         cache = DynamicCache(config=self._model.config.text_config)
@@ -308,9 +306,9 @@ class Reader:
             root=root_key(self.fingerprint, history.workspace_salt),
             fingerprint=self.fingerprint,
             pace=self._pace,
-            computing=self._pace_of_reading if computing is None else lambda: computing,
             compute=compute,
             device=self._device,
+            restore=restore,
         )
         return cache, position, remembered.key, remembered.computed, remembered.reused
 
@@ -330,16 +328,10 @@ class Reader:
             span += max(width, height) - width * height
         return span
 
-    def _pace_of_reading(self) -> float:
-        """Seconds to read one position of a history; measured once on a made-up one, and then whenever one is read."""
-        if self._pace.seconds is None:
-            for _ in range(2):  # the first one warms up
-                began = time.perf_counter()
-                self._feed(DynamicCache(config=self._model.config.text_config), self._system[:1] * 256, [], 0)
-                self._settle()
-                self._pace.seconds = (time.perf_counter() - began) / 256
-        assert self._pace.seconds is not None
-        return self._pace.seconds
+    def _read_made_up(self, positions: int) -> None:
+        """Read a history of so many positions that nobody had, to know how long it takes."""
+        self._feed(DynamicCache(config=self._model.config.text_config), self._system[:1] * positions, [], 0)
+        self._settle()
 
     def _settle(self) -> None:
         if self._device.type == "cuda":
