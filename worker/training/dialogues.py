@@ -677,6 +677,22 @@ class Teller:
                 "show {}",
                 "give me {}",
                 "we see {}",
+                "here comes {}",
+                "begin with {}",
+                "our story starts with {}",
+                "create a picture of {}",
+                "generate {}",
+                "illustrate {}",
+                "a drawing of {}",
+                "I'd love to see {}",
+                "could I get a picture of {}?",
+                "let's see {}",
+                "for a start, {}",
+                "how about a picture of {}?",
+                "what would {} look like?",
+                "an illustration of {}",
+                "I am thinking of {}",
+                "let's draw {}",
             ).format(described + where)
         )
 
@@ -867,6 +883,19 @@ class Teller:
                 "could {} {}?",
                 "{} has to {} now",
                 "please get {} to {}",
+                "would you make {} {}?",
+                "tell {} to {}",
+                "ask {} to {}",
+                "I'd like {} to {}",
+                "{} must {}",
+                "{} needs to {}",
+                "get {} to {}",
+                "try to make {} {}",
+                "it would be nice to see {} {}",
+                "let me see {} {}",
+                "{} starts to {}",
+                "suddenly {} begins to {}",
+                "maybe {} could {}",
             )
         if turn.changed == ("clothes",) and self._rng.random() < 0.4:
             return self._recolour(turn)
@@ -906,6 +935,11 @@ class Teller:
             f"{framing}, please",
             f"can I have a {framing}?",
             f"the same as a {framing}",
+            f"change it to a {framing}",
+            f"I'd like a {framing}",
+            f"show it as a {framing}",
+            f"turn it into a {framing}",
+            f"could this be a {framing}?",
         )
 
     def _at_another_time(self, *, night: bool) -> str:
@@ -1082,15 +1116,17 @@ class Teller:
     def _back(self, number: int, turn: Turn) -> str:
         changes = _listed(self._changes(turn))
         if turn.changed == ("expression",) and self._rng.random() < 0.5:
-            tail = self._pick(", but {}", " but {}", ", and {}").format(self._become(turn, "make {} {}", "let {} {}"))
+            ways = (", but {}", " but {}", ", and {}", ", only {}", " and {}", ", then {}", ". {}", "; {}")
+            tail = self._pick(*ways).format(self._become(turn, "make {} {}", "let {} {}", "have {} {}"))
         elif changes:
-            tail = self._pick(", but {}", " but {}", ", this time {}", ", and make it {}").format(changes)
+            ways = (", but {}", " but {}", ", this time {}", ", and make it {}", ", only {}", ", just {}", " except {}")
+            tail = self._pick(*ways, ", and now {}", ", with one change: {}", " - {}", ", though {}").format(changes)
         else:
             tail = ""
         base, places = self._story.turns[turn.base].scene, [one.scene.place for one in self._story.turns[:number]]
-        ways = []
+        pictures = []
         if turn.base == 0:
-            ways += [
+            pictures += [
                 "go back to the first one{}",
                 "the first picture{}",
                 "back to the first one{}",
@@ -1099,18 +1135,59 @@ class Teller:
                 "let's go back to where we started{}",
                 "the original picture{}",
                 "as at the beginning{}",
+                "start over from the first picture{}",
+                "the very first one again{}",
+                "again like at the start{}",
+                "picture one again{}",
+                "picture number one{}",
+                "use the first image again{}",
+                "I want the first one back{}",
+                "show me the first picture again{}",
+                "take the opening picture{}",
+                "let's return to the first shot{}",
+                "back to the beginning{}",
+                "back to the start{}",
+                "back to square one{}",
+                "how it was at first{}",
+                "like it was in the beginning{}",
+                "the initial picture again{}",
+                "revert to the original{}",
+                "restore the first picture{}",
+                "the one we began with{}",
+                "the one you drew first{}",
+                "your first picture again{}",
+                "rewind to the first image{}",
+                "reuse the original image{}",
+                "what we had first{}",
+                "the first drawing again{}",
             ]
         if turn.base == number - 2:
-            ways += [
+            pictures += [
                 "go back to the one before{}",
                 "the picture before that{}",
                 "no, the one before{}",
                 "go one back{}",
                 "undo the last change{}",
+                "undo that{}",
+                "undo{}",
+                "revert that{}",
+                "take that back{}",
+                "one step back{}",
+                "the previous picture again{}",
+                "back to the previous one{}",
+                "return to the previous image{}",
+                "as it was before{}",
+                "I liked the one before more{}",
+                "not that, the previous one{}",
+                "forget the last picture{}",
+                "forget that change{}",
+                "go back a step{}",
+                "the one before was better{}",
+                "drop the last change{}",
             ]
         if places.count(base.place) == 1:
             name = self._rng.choice(PLACE_NAMES[base.place])
-            ways += [
+            pictures += [
                 f"the {name} picture{{}}",
                 f"go back to the {name} picture{{}}",
                 f"again the one with the {name}{{}}",
@@ -1119,15 +1196,29 @@ class Teller:
                 f"I liked the {name} picture{{}}",
                 f"use the {name} picture again{{}}",
                 f"the one {PLACE_WORDS[base.place][0]} again{{}}",
+                f"show the {name} picture again{{}}",
+                f"once more the {name} picture{{}}",
+                f"revert to the {name} picture{{}}",
+                f"I want the {name} one back{{}}",
+                f"as in the {name} picture{{}}",
+                f"restore the {name} scene{{}}",
+                f"the {name} one again{{}}",
             ]
-        if not ways:
-            ordinal = ORDINALS[turn.base]
-            ways = [
+        if not pictures:
+            ordinal, cardinal = ORDINALS[turn.base], turn.base + 1
+            pictures = [
                 f"back to the {ordinal} picture{{}}",
                 f"the {ordinal} picture again{{}}",
-                f"go back to picture {turn.base + 1}{{}}",
+                f"go back to picture {cardinal}{{}}",
+                f"picture number {cardinal} again{{}}",
+                f"use picture {cardinal}{{}}",
+                f"return to the {ordinal} one{{}}",
+                f"the {ordinal} one again{{}}",
+                f"like in the {ordinal} picture{{}}",
+                f"revert to the {ordinal} image{{}}",
+                f"I want picture {cardinal} back{{}}",
             ]
-        return self._pick(*ways).format(tail)
+        return self._pick(*pictures).format(tail)
 
     def _dress(self, words: str) -> str:
         """Small habits of writing: capitals, full stops, a polite word, a missing comma."""
