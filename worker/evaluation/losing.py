@@ -19,13 +19,12 @@ from rich.table import Table
 
 from worker.engines.contract import Drawing, OnStep, Reading
 from worker.engines.preview.engine import Plan, PreviewEngine
-from worker.evaluation.measures import SCRIPT, Judges, gallery, judged
+from worker.evaluation.measures import SCRIPT, Judges, as_told, gallery, judged
 from worker.evaluation.suite import judges
 from worker.evaluation.talk import Talk
 from worker.history.segments import SegmentStore
 from worker.identity.drawn import OF_PEOPLE
 from worker.training.dialogues import Teller
-from worker.training.people import as_named
 from worker.training.scenes import draw_shot
 from worker.training.stories import scripted
 from worker.training.views import LABELS, NOBODY, labels_of
@@ -69,12 +68,14 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
     noting = _Noting(engine.reader, engine.painter, engine.fingerprint)
     for seed in seeds:
         story = scripted(seed, SPLIT, SCRIPT)
+        pictured: set[int] = set()
         talk = Talk(noting, seed=seed, segments=SegmentStore(memory_bytes=2**28))
         for said in Teller(story, seed, SPLIT, thorough=True).tell():
             pictures = [] if said.attached_from is None else [draw_shot(story.shot(said.attached_from))]
             drawn = talk.say(said.message, pictures)
             if said.turn is None:
                 continue
+            pictured.update(story.turns[said.turn].new if said.attached else ())
             found.replies.append(drawn.reply == said.reply.strip())
             plan, shot = noting.plan, story.shot(said.turn)
             if drawn.picture is None or plan is None or plan.read.picture is None:
@@ -90,14 +91,16 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
             looked = {step: looked_at_by.reader.read(picture) for step, picture in seen_at.items()}
             seen = {step: judged(one, shot) for step, one in looked.items()}
             cast = story.turns[said.turn].scene.cast
-            real = replace(shot, seed=shot.seed + 1)
-            named = replace(real, people=tuple((as_named(person), look) for person, look in real.people))
-            for step, picture in {"real": draw_shot(real), "said": draw_shot(named), **seen_at}.items():
-                framing = looked[step].framing if step in looked else shot.framing
-                embedded = looked_at_by.meter.embed(picture, framing, len(cast))
+            real = {"real": shot, "said": as_told(story, said.turn, pictured)}
+            drawn_anew = {step: draw_shot(replace(one, seed=one.seed + 1)) for step, one in real.items()}
+            for step, picture in {**drawn_anew, **seen_at}.items():
+                there = looked.get(step)
+                framing, count = (shot.framing, len(cast)) if there is None else (there.framing, len(there.people))
+                embedded = looked_at_by.meter.embed(picture, framing, count)
                 found.right.setdefault((len(cast), step), []).extend(
-                    int((gallery(looked_at_by, story.people[who], seed, SPLIT) @ one).argmax()) == 0
-                    for who, one in zip(cast, embedded, strict=True)
+                    count == len(cast)
+                    and int((gallery(looked_at_by, story.people[who], seed, SPLIT) @ embedded[place]).argmax()) == 0
+                    for place, who in enumerate(cast)
                 )
             for attribute, labels, values in zip(OF_PEOPLE, zip(*labels_of(shot)[1], strict=True), read, strict=True):
                 told = [

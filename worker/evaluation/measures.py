@@ -7,7 +7,7 @@ and their intervals are made of them elsewhere.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from uuid import uuid4
@@ -185,7 +185,12 @@ def dialogues(
                 observed.drawings.append(drawn.drawings)
             if said.turn is not None:
                 pictured.update(story.turns[said.turn].new if said.attached else ())
-                observed.said += _of_words(judges, story, said.turn, pictured, galleries)
+                told = as_told(story, said.turn, pictured)
+                cast = story.turns[said.turn].scene.cast
+                found = judges.meter.embed(draw_shot(told), told.framing, len(cast))
+                observed.said += [
+                    int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, found, strict=True)
+                ]
                 for who, similarity in _look(observed, judges, story, said, drawn, galleries).items():
                     first.setdefault(who, similarity)
                     last[who] = similarity
@@ -194,18 +199,14 @@ def dialogues(
     return observed
 
 
-def _of_words(
-    judges: Judges, story: Story, turn: int, pictured: set[int], galleries: list[NDArray[np.float32]]
-) -> list[bool]:
-    """Whether the right people are found in a real picture of a turn, in which those who are not known by a picture have the
-    colours that words name, and no shade of their own."""
+def as_told(story: Story, turn: int, pictured: Set[int]) -> Shot:
+    """The shot of a turn as far as it was told: who is not `pictured` has the colours that words name, and no shade of theirs."""
     shot, cast = story.shot(turn), story.turns[turn].scene.cast
     people = tuple(
         (person if who in pictured else as_named(person), look)
         for who, (person, look) in zip(cast, shot.people, strict=True)
     )
-    found = judges.meter.embed(draw_shot(replace(shot, people=people)), shot.framing, len(cast))
-    return [int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, found, strict=True)]
+    return replace(shot, people=people)
 
 
 def _look(

@@ -6,7 +6,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -51,30 +51,58 @@ class Remembering:
 def remembering(engine: PreviewEngine, lengths: Sequence[int] = LENGTHS) -> Remembering:
     """Measure one conversation of `engine`, also beyond what its context keeps.
 
-    The blob store is a folder that answers each request after so many milliseconds.
+    The blob store is a folder that answers each request after so many milliseconds. Lengths come in any order, as in serving,
+    so that a choice rests on what histories of other lengths took, too, and on nothing that it did not choose itself. The first
+    time of each is not counted.
     """
-    found = Remembering(tuple(lengths))
+    rng = random.Random("lengths")
+    times: dict[tuple[str, str, int], list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         records, fetch = _conversation(engine, max(lengths), folder)
+        tiers = [  # memory takes up what it is to have the first time
+            _Tier("memory", partial(SegmentStore, memory_bytes=2**30), fetch),
+            _Tier("disk", partial(SegmentStore, memory_bytes=0, disk_folder=folder, disk_bytes=2**30), {}),
+            *(
+                _Tier(
+                    f"blobs, {one} ms",
+                    partial(SegmentStore, memory_bytes=0),
+                    {turn: partial(_slowly, get, one / 1000) for turn, get in fetch.items()},
+                )
+                for one in LATENCIES
+            ),
+        ]
 
-        def remember(store: SegmentStore | None, some: Sequence[Record], restore: bool, slow: float = 0) -> None:
-            fetched = {one: partial(_slowly, get, slow) for one, get in fetch.items()} if slow >= 0 else {}
-            engine.reader.remember(History(tuple(some), SALT, store, fetched), some, restore=restore)
+        ways = {("computed", ""): History((), SALT)}
+        for one in tiers:
+            ways |= {(way, one.name): History((), SALT, one.store(), one.fetch) for way in ("restored", "chosen")}
+        for _ in range(REPEATS + 1):
+            for length in rng.sample(lengths, len(lengths)):
+                some = records[:length]
+                for (way, tier), history in ways.items():
+                    began = time.perf_counter()
+                    engine.reader.remember(replace(history, records=tuple(some)), some, restore=way == "restored")
+                    times.setdefault((way, tier, length), []).append(time.perf_counter() - began)
 
-        for length in lengths:
-            some = records[:length]
-            found.computed.append(_median(lambda: remember(None, some, False)))  # noqa: B023  (used at once)
-            stores = {
-                "memory": (SegmentStore(memory_bytes=2**30), -1.0),
-                "disk": (SegmentStore(memory_bytes=0, disk_folder=folder, disk_bytes=2**30), -1.0),
-                **{f"blobs, {one} ms": (SegmentStore(memory_bytes=0), one / 1000) for one in LATENCIES},
-            }
-            remember(stores["memory"][0], some, True, 0.0)  # takes up what it is to have in memory
-            for tier, (store, slow) in stores.items():
-                found.restored.setdefault(tier, []).append(_median(lambda: remember(store, some, True, slow)))  # noqa: B023
-                found.chosen.setdefault(tier, []).append(_median(lambda: remember(store, some, False, slow)))  # noqa: B023
-    return found
+    def medians(way: str, tier: str) -> list[float]:
+        return [median(times[way, tier, length][1:]) for length in lengths]
+
+    names = [tier.name for tier in tiers]
+    return Remembering(
+        tuple(lengths),
+        medians("computed", ""),
+        {name: medians("restored", name) for name in names},
+        {name: medians("chosen", name) for name in names},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    """Where segments lie: what makes a store, and what gets them from the blob store."""
+
+    name: str
+    store: Callable[[], SegmentStore]
+    fetch: Mapping[UUID, Fetch]
 
 
 def _conversation(engine: PreviewEngine, turns: int, folder: Path) -> tuple[list[Record], Mapping[UUID, Fetch]]:
@@ -98,13 +126,3 @@ def _conversation(engine: PreviewEngine, turns: int, folder: Path) -> tuple[list
 def _slowly(get: Fetch, seconds: float) -> bytes:
     time.sleep(seconds)
     return get()
-
-
-def _median(run: Callable[[], None]) -> float:
-    run()
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return median(times)

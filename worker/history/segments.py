@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _VERSION = "1"
 ATTEMPTS = (64, 256)  # positions to begin with, where nobody knows how long it takes
+FORGOTTEN = 0.9  # of what was expected: who was passed over for so long is measured anew
 MEASURED = 24  # times that are remembered of how long something took
 FETCHES = 8  # segments that are fetched from the blob store side by side
 
@@ -146,37 +147,40 @@ class Pace:
     """How long it takes to do so many of something, by what was measured lately.
 
     What is asked is answered from the measurements nearest in count, since few cost more apiece than many, and by their
-    median, since a single one may have been held up. Safe to use from many threads.
+    median, since a single one may have been held up.
     """
 
     def __init__(self, attempt: Callable[[int], None] | None = None) -> None:
-        """An `attempt` does so many of it, to be measured before somebody asks for the first time."""
+        """An `attempt` does so many of it, to be measured when somebody asks for the first time."""
         self._attempt = attempt
         self._measured: tuple[tuple[int, float], ...] = ()  # counts, and seconds apiece; the latest first
         self._faded = 1.0
 
     def note(self, seconds: float, count: int) -> None:
         """It took so many seconds for so many."""
-        if count:
-            self._measured = ((count, seconds / count), *self._measured)[:MEASURED]
-            self._faded = 1.0
+        if self._faded < FORGOTTEN:
+            self._measured = ()
+        self._measured = ((max(count, 1), seconds / max(count, 1)), *self._measured)[:MEASURED]
+        self._faded = 1.0
 
     def expected(self, count: int) -> float | None:
         """Seconds for so many. Nobody knows before the first time."""
-        if not self._measured and self._attempt is not None:
-            self._attempt(ATTEMPTS[-1])  # the first one warms up
+        if (attempt := self._attempt) is not None:
+            self._attempt = None
+            attempt(ATTEMPTS[-1])  # the first one warms up
             for one in ATTEMPTS:
                 began = time.perf_counter()
-                self._attempt(one)
+                attempt(one)
                 self.note(time.perf_counter() - began, one)
-        if not self._measured:
+        measured = self._measured  # as it is now: other threads may note
+        if not measured:
             return None
-        nearest = sorted((abs(math.log2(one / count)), number) for number, (one, _) in enumerate(self._measured))[:5]
-        some = (self._measured[number][1] for far, number in nearest if far <= nearest[0][0] + 1)
+        nearest = sorted((abs(math.log2(one / max(count, 1))), number) for number, (one, _) in enumerate(measured))[:5]
+        some = (measured[number][1] for far, number in nearest if far <= nearest[0][0] + 1)
         return self._faded * count * median(some)
 
     def fade(self) -> None:
-        """It was passed over: what was slow once is tried again some time."""
+        """It was passed over: what was slow once is tried again some time, and then measured anew."""
         self._faded *= 0.97
 
 
@@ -216,7 +220,7 @@ class SegmentStore:
     ) -> list[Segment | None]:
         """The segments that are wanted, each from the nearest tier that has it whole, or None: then compute it.
 
-        A tier that lately took longer than `computing` the same is passed over.
+        `computing` says how long that takes: a tier that lately took longer for so many is passed over.
         """
         found = [self._from_memory(one.key, fingerprint) for one in wanted]
         missing = [
@@ -244,8 +248,11 @@ class SegmentStore:
         if not missing or computing is None:
             return bool(missing)
         pace = self._pace[tier]
-        restored, computed = pace.expected(count), computing(sum(one.positions for one in missing))
-        if restored is None or computed is None or restored <= computed:
+        restored = pace.expected(count)
+        if restored is None:
+            return True
+        computed = computing(sum(one.positions for one in missing))
+        if computed is None or restored <= computed:
             return True
         log.info("%d segments are computed, which is faster than to get them from %s", len(missing), tier)
         pace.fade()

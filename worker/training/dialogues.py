@@ -1116,11 +1116,13 @@ class Teller:
     def _back(self, number: int, turn: Turn) -> str:
         changes = _listed(self._changes(turn))
         if turn.changed == ("expression",) and self._rng.random() < 0.5:
-            ways = (", but {}", " but {}", ", and {}", ", only {}", " and {}", ", then {}", ". {}", "; {}")
-            tail = self._pick(*ways).format(self._become(turn, "make {} {}", "let {} {}", "have {} {}"))
+            and_how = (", but {}", " but {}", ", and {}", ", only {}", " and {}", ", then {}", ". {}", "; {}")
+            tail = self._pick(*and_how).format(self._become(turn, "make {} {}", "let {} {}", "have {} {}"))
         elif changes:
-            ways = (", but {}", " but {}", ", this time {}", ", and make it {}", ", only {}", ", just {}", " except {}")
-            tail = self._pick(*ways, ", and now {}", ", with one change: {}", " - {}", ", though {}").format(changes)
+            tail = self._pick(
+                *(", but {}", " but {}", ", this time {}", ", and make it {}", ", only {}", ", just {}", " except {}"),
+                *(", and now {}", ", with one change: {}", " - {}", ", though {}"),
+            ).format(changes)
         else:
             tail = ""
         base, places = self._story.turns[turn.base].scene, [one.scene.place for one in self._story.turns[:number]]

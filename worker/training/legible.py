@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from worker.engines.preview.autoencoder import CHANNELS, STRIDE, ResidualBlock
 from worker.engines.preview.dit import LATENT_SIDE
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
-from worker.identity.compositions import ART, COMPOSITIONS, Box, boxes
+from worker.identity.compositions import ART, COMPOSITIONS, boxes
 from worker.identity.drawn import OF_PEOPLE, SIDE, DrawnMeter
 from worker.training.scenes import shifts
 from worker.training.stories import TURNS, story
@@ -96,7 +96,7 @@ class LegibleLatents(nn.Module):
             nn.Dropout(0.2),
             nn.Linear(64 * (SQUARE // 4) ** 2, sum(SIZES)),
         )
-        self.register_buffer("places", torch.stack([_squares(*one) for one in COMPOSITIONS]))
+        self.register_buffer("places", torch.stack([_squares(*one, SQUARE) for one in COMPOSITIONS]))
 
     def forward(self, latents: Tensor, compositions: Tensor) -> Tensor:
         """Latents (n, 16, 16, 16) of pictures of `compositions` (n,) to logits (n, 2, sum of SIZES)."""
@@ -106,13 +106,12 @@ class LegibleLatents(nn.Module):
         return logits
 
 
-def _squares(framing: str, people: int) -> Tensor:
-    """Where the latents of each person's square are, (2, SQUARE, SQUARE, 2), from -1 to 1; the last person's again for nobody."""
-    side = LATENT_SIDE * STRIDE
-    cells = (torch.arange(SQUARE) + 0.5) / SQUARE
+def _squares(framing: str, people: int, points: int) -> Tensor:
+    """Where the points of each person's square are, (2, points, points, 2), from -1 to 1; the last person's again for nobody."""
+    cells = (torch.arange(points) + 0.5) / points
     found = []
     for left, top, width in (boxes(framing, people) * 2)[:2]:
-        x, y = ((edge + cells * width) / side * 2 - 1 for edge in (left, top))
+        x, y = ((edge + cells * width) / ART * 2 - 1 for edge in (left, top))
         found.append(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
     return torch.stack(found)
 
@@ -122,7 +121,7 @@ class Likeness:
 
     def __init__(self) -> None:
         self._embedding = DrawnMeter.from_pretrained().embedding.requires_grad_(False)
-        self._squares = torch.stack([_square(*boxes(*one)) for one in COMPOSITIONS])
+        self._squares = torch.stack([_squares(*one, 2 * SIDE) for one in COMPOSITIONS])
 
     def lost(self, drawn: Tensor, pictures: Tensor, compositions: Tensor) -> Tensor:
         """The mean cosine distance of the people in pictures (n, 3, 256, 256) of `compositions` (n,), drawn and as they are."""
@@ -135,16 +134,6 @@ class Likeness:
         squares = self._squares[compositions].flatten(0, 1)
         found = nn.functional.grid_sample(1 + pictures.repeat_interleave(2, 0), squares, align_corners=False)
         return nn.functional.avg_pool2d(found, 2) - 1
-
-
-def _square(*people: Box) -> Tensor:
-    """Points of each person's square, four to a pixel of its crop, (2, 2 SIDE, 2 SIDE, 2), from -1 to 1."""
-    points = (torch.arange(2 * SIDE) + 0.5) / (2 * SIDE)
-    found = []
-    for left, top, width in (people * 2)[:2]:
-        x, y = ((edge + points * width) / ART * 2 - 1 for edge in (left, top))
-        found.append(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1))
-    return torch.stack(found)
 
 
 def weights_of_cells(face: float) -> Tensor:

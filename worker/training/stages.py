@@ -22,7 +22,7 @@ from worker.engines.preview.references import ALONE
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
 from worker.identity.drawn import OF_PEOPLE
-from worker.training.cache import PictureCache
+from worker.training.cache import VERSION, PictureCache
 from worker.training.dialogues import Seen, Teller, place_in
 from worker.training.legible import (
     SIZES,
@@ -109,15 +109,18 @@ class Tokens:
         self._folder = folder
         self.cache = cache
 
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}-{VERSION}-{self.cache.split}-{self.cache.stories}.f16"
+
     def array(self, name: str, *shape: int) -> np.memmap[tuple[int, ...], np.dtype[np.float16]]:
         """A file of half-precision numbers, (stories, TURNS, …)."""
-        file = self._folder / f"{name}-{self.cache.split}-{self.cache.stories}.f16"
+        file = self._file(name)
         whole = (self.cache.stories, TURNS, *shape)
         return np.memmap(file, np.float16, "r+" if file.exists() else "w+", shape=whole)
 
     def older_than(self, name: str, other: Path) -> bool:
         """Whether what is in a file was made before another file."""
-        file = self._folder / f"{name}-{self.cache.split}-{self.cache.stories}.f16"
+        file = self._file(name)
         return file.exists() and file.stat().st_mtime < other.stat().st_mtime
 
     @property
@@ -159,11 +162,13 @@ def averaged(folder: Path, stage: str, modules: nn.ModuleDict) -> nn.ModuleDict:
 
 @torch.inference_mode()
 def encode_latents(folder: Path, cache: PictureCache) -> None:
-    """Latents of all rendered pictures, by the trained autoencoder."""
-    model = Autoencoder()
+    """Latents of all rendered pictures, by the trained autoencoder. What it has made before is kept."""
+    tokens, model = Tokens(folder, cache), Autoencoder()
+    if tokens.older_than("latents", folder / "autoencoder.pt"):
+        tokens.latents[:] = 0
     averaged(folder, "autoencoder", nn.ModuleDict({"autoencoder": model}))
     channels_last(model)
-    latents = Tokens(folder, cache).latents
+    latents = tokens.latents
     ready = cache.ready()
     for start in range(0, len(ready), 8):
         stories = ready[start : start + 8]
@@ -222,8 +227,8 @@ class Easel:
     ) -> tuple[Tensor, Tensor]:
         """The flow-matching loss, heads counting more, and the mean cross-entropy of what faces show in the estimates.
 
-        It begins where serving does: in noise, or in a sketch with some noise on it, whose errors are then to be mended as
-        well. Times beyond the middle come more often (logit-normal). Where the noise is strong, nobody can be named.
+        It begins in noise, or in a sketch with some noise on it, whose errors are then to be mended as well. Times beyond the
+        middle come more often (logit-normal). Where the noise is strong, nobody can be named.
         """
         begin, first = beginning(sketch, torch.randn_like(clean), TAUGHT)
         time = torch.sigmoid(NOISY + torch.randn(len(clean))) * begin
@@ -240,13 +245,18 @@ class Easel:
 
 @torch.inference_mode()
 def encode_visual(folder: Path, cache: PictureCache) -> None:
-    """Visual tokens of all pictures, by the trained tokenizer."""
+    """Visual tokens of all pictures, by the trained tokenizer. What it has made before is kept."""
+    encode_latents(folder, cache)
     tokenizer = averaged(folder, "reconstruction", nn.ModuleDict({"tokenizer": VisualTokenizer()}))["tokenizer"]
     tokens = Tokens(folder, cache)
+    if tokens.older_than("visual", folder / "reconstruction.pt"):
+        tokens.visual[:] = 0
     latents, visual = tokens.latents, tokens.visual
     ready = cache.ready()
     for start in range(0, len(ready), 32):
         stories = ready[start : start + 32]
+        if visual[stories].any(axis=(1, 2, 3)).all():
+            continue
         coded = tokenizer(torch.from_numpy(latents[stories].astype(np.float32)).flatten(0, 1))
         visual[stories] = coded.view(len(stories), TURNS, *coded.shape[1:]).numpy().astype(np.float16)
 
@@ -397,10 +407,10 @@ def read_batch(
 
 @torch.inference_mode()
 def encode_regressed(folder: Path, cache: PictureCache, ready: NDArray[np.int64]) -> None:
-    """What the trained MLLM regresses for every picture of some stories, in one telling of each.
-
-    What a run that was killed has made since the MLLM was trained is kept.
+    """What the trained MLLM regresses for every picture of some stories, in one telling of each. What it has made before is
+    kept.
     """
+    encode_visual(folder, cache)
     tokens, tokenizer = Tokens(folder, cache), text_tokenizer(folder)
     if tokens.older_than("regressed", folder / "multi_round.pt"):
         tokens.regressed[:] = 0
@@ -507,7 +517,7 @@ def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         painted = clean + near * (drawn - clean) + model.noise * torch.randn_like(clean)
         with torch.autocast("cpu", torch.bfloat16):
             decoded = model.decode(painted.contiguous(memory_format=torch.channels_last)).float()
-            unlike = likeness.lost(decoded, wanted, compositions)
+        unlike = likeness.lost(decoded, wanted, compositions)
         apart, figures = _apart(decoded, wanted)
         figures |= {"error": float(error.detach()), "unlike": float(unlike.detach())}
         return apart + UNLIKE * unlike + 0.3 * error, figures

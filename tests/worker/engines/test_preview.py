@@ -167,6 +167,11 @@ def test_progress_counts_the_steps_and_a_caller_can_stop_between_them(tiny_weigh
     assert [step.step for step in steps if step.preview is not None] == [2, 4, 6]
     assert steps[3].preview is not None
     assert steps[3].preview.size == (128, 128)
+    plain, from_noise = PreviewEngine.from_pretrained(tiny_weights, steps=8, personalized=False), list[Step]()
+    reading_anew = plain.read(History((), SALT), ChatMessage(DIALOGUE[0].message))
+    plain.draw(reading_anew, turn_id=uuid4(), seed=1, on_step=from_noise.append)
+    assert [step.step for step in from_noise if step.preview is not None] == [4, 8, 12], "from noise the way is longer"
+    assert len(from_noise) == 16
 
     class Stop(BaseException):
         pass

@@ -21,6 +21,7 @@ KEYS = {
         "single_round_share",
         "plain_ratio",
         "right_person_min",
+        "right_person_said",
         "drift",
         "recall_50",
         "swap_rate",
