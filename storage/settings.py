@@ -119,7 +119,9 @@ class Settings(BaseSettings):
     guard_threshold: float | None = Field(
         None, ge=-1, le=1, description="Similarity below which is drawn again; empty means the meter's own."
     )
-    preview_steps: int = Field(8, ge=1, le=100, description="Flow-matching steps of one preview picture.")
+    preview_steps: int = Field(
+        8, ge=1, le=100, description="Steps of one preview picture from its sketch; from noise alone, twice as many."
+    )
 
     # Engines of published models: klein, qwen-edit, glm and remote. worker/engines/models.py has what is taken where
     # nothing is named. A model is a folder, or an id of the hub, to which @ and a commit may be added.

@@ -161,8 +161,8 @@ class PreviewEngine:
     def from_pretrained(cls, folder: Path | None = None, *, steps: int = 8, personalized: bool = True) -> PreviewEngine:
         """Load the weights of a folder, or the package's. Raises `NoWeights`.
 
-        One that is not `personalized` looks at no references and sketches nobody: the
-        baseline that evaluation needs.
+        One that is not `personalized` looks at no references and sketches nobody: the baseline that evaluation needs. A picture
+        takes so many `steps` from a sketch, and twice as many from noise alone.
         """
         folder = folder or WEIGHTS
         try:
