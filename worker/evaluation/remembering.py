@@ -21,7 +21,7 @@ from worker.training.dialogues import PLACE_WORDS
 
 LENGTHS = (1, 2, 4, 8, 16, 32, 50)  # turns
 LATENCIES = (0, 10, 40)  # milliseconds until the blob store answers
-REPEATS = 7
+REPEATS = 15
 SALT = UUID(int=0)
 
 
