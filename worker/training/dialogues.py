@@ -14,12 +14,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
-from worker.engines.preview.replies import CANNOT, FOREIGN, LEFT_OUT, NO_WHOLE_BODY, TOO_MANY, UNCLEAR, UNKNOWN
-from worker.training.people import BEARDS, CLOTH, EXPRESSIONS, GLASSES, HAIRLESS, HEADS, HEADWEAR, Look, Person, worn
+from worker.engines.preview.replies import (
+    ABOUT,
+    CANNOT,
+    FOREIGN,
+    LEFT_OUT,
+    NO_WHOLE_BODY,
+    TOO_MANY,
+    UNCLEAR,
+    UNKNOWN,
+    WELCOME,
+)
+from worker.training.people import (
+    BEARDS,
+    CLOTH,
+    EXPRESSIONS,
+    GLASSES,
+    HAIR_COLOURS,
+    HAIRLESS,
+    HEADS,
+    HEADWEAR,
+    SKINS,
+    Look,
+    Person,
+    worn,
+)
 from worker.training.stories import NAMES, Scene, Story, Turn, excerpt
-
-ABOUT = "I draw illustrated people and keep them the same through our conversation. Tell me whom to draw and where."
-WELCOME = "You are welcome. Tell me what to draw next."
 
 PLACE_WORDS = {
     "beach": (
@@ -785,8 +805,7 @@ class Teller:
         colour = person.hair if plain else self._rng.choice(COLOUR_WORDS.get(person.hair, (person.hair,)))
         if not plain and person.head not in HEADWEAR and self._rng.random() < 0.4:
             return self._hair_otherwise(style, colour)
-        article, _, rest = style.partition(" ")
-        return f"{_article(colour)} {colour} {rest}" if article in ("a", "an") else f"{colour} {style}"
+        return _coloured(style, colour)
 
     def _hair_otherwise(self, style: str, colour: str) -> str:
         """Style and colour in another order, or the colour alone."""
@@ -1278,6 +1297,18 @@ def scene_in_words(scene: Scene, cast: Sequence[tuple[str, Person]]) -> str:
     )
     time = "by night" if scene.night else "by day"
     return f"A {FRAMING_WORDS[scene.framing][0]} of {people}, {PLACE_WORDS[scene.place][0]} {time}."
+
+
+def words_of_faces() -> tuple[tuple[str, ...], ...]:
+    """What a reply calls heads (with a place for the hair's colour), hair, skins, glasses and beards, as `LABELS` counts them."""
+    heads = (style if head in HAIRLESS | CLOTH else _coloured(style, "{hair}") for head, style in HEADS.items())
+    skins = (f"{skin} skin" for skin in SKINS)
+    return tuple(heads), tuple(HAIR_COLOURS), tuple(skins), ("", *GLASSES.values()), ("", *BEARDS.values())
+
+
+def _coloured(style: str, colour: str) -> str:
+    article, _, rest = style.partition(" ")
+    return f"{_article(colour)} {colour} {rest}" if article in ("a", "an") else f"{colour} {style}"
 
 
 def _other_glasses(person: Person, look: Look) -> str:

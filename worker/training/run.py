@@ -31,6 +31,7 @@ from worker.engines.preview.sketch import SketchConfig
 from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
 from worker.training.cache import PictureCache
+from worker.training.dialogues import words_of_faces
 from worker.training.trainer import Trainer, save_weights
 from worker.training.views import Views
 
@@ -132,7 +133,12 @@ def export(folder: Path, into: Path) -> None:
     for name in PARTS:
         save_weights(parts[name], into / f"{name}.safetensors")
     configuration = Configuration(
-        AutoencoderConfig(), TokenizerConfig(), MLLMConfig(), FacesConfig(), SketchConfig(), DiTConfig()
+        AutoencoderConfig(),
+        TokenizerConfig(),
+        MLLMConfig(),
+        FacesConfig(words=words_of_faces()),
+        SketchConfig(),
+        DiTConfig(),
     )
     (into / "config.json").write_text(configuration.to_json() + "\n")
     (into / "text.json").write_text((folder / "text.json").read_text())

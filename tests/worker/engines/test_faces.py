@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -74,3 +76,9 @@ def test_the_numbers_are_those_of_the_attributes_that_training_names() -> None:
     config = FacesConfig()
     assert config.values == tuple(len(LABELS[name]) for name in OF_PEOPLE)
     assert [OF_PEOPLE[one] for one in config.stays] == ["head", "hair", "skin", "beard"]
+
+
+def test_what_stays_with_somebody_is_told_in_the_words_of_the_weights() -> None:
+    named = Literal(replace(CONFIG, words=(("bald", "{hair} curls", "a hat"),)))
+    assert named.in_words(tokens((1, 2), (0, 1))[0]) == ("a hat",)
+    assert Literal(CONFIG).in_words(tokens((1, 2))[0]) is None

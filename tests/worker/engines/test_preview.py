@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
@@ -19,8 +20,8 @@ from worker.engines.contract import Character, ChatMessage, Step, no_progress
 from worker.engines.preview import NoWeights, PreviewEngine, replies
 from worker.engines.preview.engine import APPEARANCES, picture_tokens
 from worker.engines.preview.mllm import Special
-from worker.engines.preview.references import ALONE, RIGHT
-from worker.engines.preview.tokenizer import TOKENS
+from worker.engines.preview.references import ALONE, LEFT, RIGHT
+from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
 from worker.training.scenes import Shot, draw_shot
@@ -420,7 +421,7 @@ def test_whom_a_conversation_comes_back_to_keeps_their_own_look(
         return next(number for number, way in enumerate(ways) if likelier in way)
 
     monkeypatch.setattr(talk.engine.reader, "likeliest", likeliest)
-    corrected = talk.engine._corrected(written, message, ["Max", "Olivia"], own, own, attached=False)
+    corrected = talk.engine._corrected(written, message, ["Max", "Olivia"], own, own, pictures=())
     assert corrected == written.replace("Max, calm, in green", reply)
     assert asked == [("Max", "A portrait of Max, angry, in red, on the beach by day.", message, ways)] * bool(likelier)
 
@@ -439,8 +440,11 @@ def test_a_corrected_look_is_what_is_said_and_drawn(talk: Talk, monkeypatch: pyt
     assert changed.tokens_read > plain.tokens_read, "what was written first was computed as well"
 
 
-def test_the_likeliest_answer_is_what_the_model_would_write_after_the_words_of_one_turn(talk: Talk) -> None:
+def test_the_likeliest_answer_is_what_the_model_would_write_after_the_words_of_one_turn(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tell(talk, 1)
+    monkeypatch.setattr(replies, "mistaken", lambda *_: False)  # whatever it would write
     (record,) = talk.records
     ids = [int(one) for one in record.token_ids if one != Special.VISUAL]
     words = replace(record, token_ids=np.array(ids, np.int32), visual_tokens=record.visual_tokens[:0])
@@ -484,3 +488,60 @@ def test_a_reply_that_comes_to_no_end_gives_way_to_an_honest_one(talk: Talk, mon
     assert warm.reply == cold.reply, "nothing of what was given up is remembered"
     for one, other in zip(warm.plan.read.keys, cold.plan.read.keys, strict=True):  # type: ignore[attr-defined]
         assert np.allclose(one, other, atol=1e-4)
+
+
+def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: ("{hair} curls", "pink", "fair skin", "", "a beard"))
+    written = f"Ada has a red afro, olive skin and sunglasses. {OLIVIA.replace('Olivia', 'Ada')}"
+    picture = np.zeros((TOKENS, WIDTH), np.float32)
+
+    def corrected(message: str, *pictures: NDArray[np.float32]) -> str | None:
+        return talk.engine._corrected(written, message, [], (), (), pictures=pictures)
+
+    seen = written.replace("a red afro, olive skin and sunglasses", "pink curls, fair skin and a beard")
+    assert corrected("this is Ada, in a red dress", picture) == seen
+    assert corrected("this is Ada, in a red dress") == written, "there is no picture"
+    assert corrected("this is Ada, with an afro", picture) == written, "the message says it itself"
+    monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: None)
+    assert corrected("this is Ada, in a red dress", picture) == written, "nobody has words for faces"
+
+
+def test_a_newcomer_is_drawn_after_the_picture_that_came_with_them(talk: Talk) -> None:
+    tell(talk, 1)
+    uploaded = [np.ones((TOKENS, WIDTH), np.float32)]
+    both = OLIVIA.replace("blue,", "blue and Ada, calm, in green,")
+
+    def shown(reply: str, *characters: Character) -> list[tuple[int, bool]]:
+        found = talk.engine._shown_before(reply, talk.records, characters, 1, uploaded)
+        return [(one.stands, one.visual is uploaded[0]) for one in found]
+
+    assert shown(both, *talk.characters) == [(LEFT, False), (RIGHT, True)]
+    assert shown(OLIVIA, *talk.characters) == [(ALONE, False)], "who is known is no newcomer"
+    assert shown(both) == [], "of two newcomers nobody knows whose it is"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I do not understand that. Tell me what Olivia looks like, and I will draw them.",
+        "I cannot draw a Olivia. I draw people, one or two in a picture. Tell me whom to draw and where.",
+        "Olivia has red curls and fair skin.",
+    ],
+)
+def test_a_reply_of_two_halves_and_one_that_calls_somebody_a_thing_are_mistaken(reply: str) -> None:
+    assert replies.mistaken(reply, "Olivia at night", ["Olivia"])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(replies.UNCLEAR, replies.FOREIGN, replies.TOO_MANY, replies.ABOUT, replies.WELCOME),
+        replies.CANNOT.format(thing="a dragon"),
+        replies.UNKNOWN.format(name="Bob"),
+        replies.LEFT_OUT.format(thing="the cat") + OLIVIA,
+    ],
+)
+def test_a_whole_sentence_is_not_mistaken(reply: str) -> None:
+    assert not replies.mistaken(f" {reply} ".strip(), "draw Bob and a dragon", ["Olivia"])

@@ -139,4 +139,4 @@ def test_the_painter_sketches_whom_it_reads_with_all_appearances() -> None:
     with_appearance, without = read
     assert (values(with_appearance, 0), values(without, 0)) == ((1, 2), (1, 0))
     assert with_appearance.compositions.tolist() == [1]
-    assert sketched == [True, True, False]
+    assert sketched == [True, True, False, False], "from noise alone it takes two steps"

@@ -17,6 +17,8 @@ from worker.engines.preview.engine import WEIGHTS, PreviewEngine
 from worker.engines.preview.replies import NOT_MY_ART
 from worker.history import History
 from worker.history.segments import SegmentStore
+from worker.training.people import CLOTHES, HAIR_COLOURS, SKINS, Look, Person
+from worker.training.scenes import Shot, draw_shot
 
 LIMIT = 40_000_000
 
@@ -135,6 +137,25 @@ def test_a_reference_in_its_own_art_is_looked_at(engine: PreviewEngine) -> None:
     again = engine.read(History((), UUID(int=1)), ChatMessage("Olivia in the park", characters=(olivia,)))
     assert not again.reply.startswith(NOT_MY_ART)
     assert again.characters == (olivia.id,)
+
+
+def test_somebody_new_whom_a_picture_shows_in_the_middle_is_described_and_drawn(engine: PreviewEngine) -> None:
+    look = Look("calm", "white", CLOTHES["white"])
+    person = Person("longCurly", "red", HAIR_COLOURS["red"], "pale", SKINS["pale"], "sunglasses", None)
+    shown = draw_shot(Shot(((person, look),), "beach", night=False, framing="portrait", seed=5))
+    store = SegmentStore(memory_bytes=2**26)
+    first = engine.read(
+        History((), UUID(int=4), store), ChatMessage("Olivia, black afro, dark skin and a hijab, in the forest")
+    )
+    record = engine.draw(first, turn_id=uuid4(), seed=1, on_step=no_progress).record
+    known = (Character(uuid4(), "Olivia", 1, turn_id=record.turn_id),)
+    second = engine.read(
+        History((record,), UUID(int=4), store),
+        ChatMessage("now draw Kim, smiling, in green", characters=known, references=(shown,)),
+    )
+    assert second.reply.startswith("Kim has red long curly hair, pale skin and sunglasses. ")
+    picture = engine.draw(second, turn_id=uuid4(), seed=1, on_step=no_progress).picture
+    assert Told(second, picture).red > 0.5 * Told(second, shown).red > 0.05
 
 
 def test_what_cannot_be_drawn_is_said_and_not_drawn(engine: PreviewEngine) -> None:

@@ -113,7 +113,11 @@ class Configuration:
 
 
 def _configured(kind: type[_ANY], given: dict[str, Any]) -> _ANY:  # Any: JSON
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    return kind(**{name: _fixed(value) for name, value in given.items()})
+
+
+def _fixed(value: Any) -> Any:  # Any: JSON
+    return tuple(map(_fixed, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ class PreviewEngine:
         unseen = self._unseen(text, message.characters, own)
         before = replies.NOT_MY_ART if unseen or len(pictures) < len(message.references[:1]) else ""
         canned = replies.without_words(text) if not pictures else None
+        shown_before = partial(self._shown_before, own=own, characters=message.characters, uploaded=pictures)
         text, pictures = self._newcomers(text, pictures, message, own, records)
         read = self.reader.read(
             history,
@@ -230,9 +235,9 @@ class PreviewEngine:
                 known=[one.name for one in message.characters if one not in unseen],
                 own=own,
                 kept=records,
-                attached=bool(pictures),
+                pictures=pictures,
             ),
-            partial(self._shown_before, own=own, characters=message.characters, most=1),
+            partial(shown_before, most=1),
             seed=message.seed,
             reply=canned,
         )
@@ -261,7 +266,7 @@ class PreviewEngine:
                 text=message.text,
                 characters=tuple(character.id for character in characters),
                 versions=tuple(character.version for character in characters),
-                appearances=self._shown_before(read.reply, own, message.characters, most=APPEARANCES),
+                appearances=shown_before(read.reply, most=APPEARANCES),
                 history=history,
             ),
         )
@@ -327,13 +332,26 @@ class PreviewEngine:
         known: Sequence[str],
         own: Sequence[Record],
         kept: Sequence[Record],
-        *,
-        attached: bool,
+        pictures: Sequence[NDArray[np.float32]],
     ) -> str | None:
         if replies.mistaken(reply, message, known):
             return None
-        named = replies.with_true_names(reply, message, known, attached=attached)
+        named = replies.with_true_names(reply, message, known, attached=bool(pictures))
+        if pictures:
+            named = self._with_look_of_picture(named, message, pictures[0])
         return self._with_own_looks(named, message, own, kept)
+
+    def _with_look_of_picture(self, reply: str, message: str, picture: NDArray[np.float32]) -> str:
+        """The reply, in which whom a given picture introduces looks as is read off its tokens.
+
+        The MLLM mistakes one head for another, or describes somebody of before. What the message says itself stays.
+        """
+        introduced = replies.understood(reply).introduced
+        read = self.painter.face_of(picture)
+        if read is None or len(introduced) != 1 or replies.describes(message, introduced[0][1]):
+            return reply
+        name, looks = introduced[0]
+        return reply.replace(f"{name} has {looks}.", f"{name} has {replies.face_in_words(*read)}.", 1)
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
@@ -356,17 +374,25 @@ class PreviewEngine:
         return answers[self.reader.likeliest(" and ".join(doubts), scene, message, answers)]
 
     def _shown_before(
-        self, reply: str, own: Sequence[Record], characters: Sequence[Character], most: int
+        self,
+        reply: str,
+        own: Sequence[Record],
+        characters: Sequence[Character],
+        most: int,
+        uploaded: Sequence[NDArray[np.float32]] = (),
     ) -> tuple[Reference, ...]:
-        """How pictures, `most` of each at most, show the known people whom a reply shows, from left to right."""
+        """How pictures, `most` of each at most, show the people whom a reply shows, from left to right.
+
+        Of those who are known that is their appearances; of a single newcomer what is `uploaded` with the message.
+        """
         if not self._personalized:
             return ()
         shown = _resolved(replies.understood(reply).shown, characters)
+        newcomer = [(one, ALONE) for one in uploaded] if shown.count(None) == 1 else []
         return tuple(
             Reference(visual, _stands(number, len(shown)), stood)
             for number, character in enumerate(shown)
-            if character is not None
-            for visual, stood in islice(self._appearances(character, own), most)
+            for visual, stood in islice(newcomer if character is None else self._appearances(character, own), most)
         )
 
     def _appearance(self, character: Character, own: Sequence[Record]) -> tuple[NDArray[np.float32], int] | None:

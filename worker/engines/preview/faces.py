@@ -23,11 +23,13 @@ PEOPLE = 2
 
 @dataclass(frozen=True)
 class FacesConfig:
-    """How many values each attribute of a person has, which of them stay with a person, and the reader's width."""
+    """How many values each attribute of a person has, which of them stay with a person, the reader's width, and what the values
+    of a person's look are called: head (with a place for the hair's colour), hair, skin, glasses, beard; "" for none."""
 
     values: tuple[int, ...] = (18, 12, 47, 13, 7, 6, 10)  # `worker.identity.drawn.OF_PEOPLE`
     stays: tuple[int, ...] = (2, 3, 4, 6)  # head, hair, skin, beard
     reader: int = 112
+    words: tuple[tuple[str, ...], ...] = ()
 
 
 class Faces(NamedTuple):
@@ -89,6 +91,15 @@ class FaceReader(nn.Module):
             for one in people.split_with_sizes(self.config.values, dim=-1)
         ]
         return Faces(torch.cat(likeliest, dim=-1), compositions.argmax(dim=1))
+
+    @torch.no_grad()
+    def in_words(self, visual: Tensor) -> tuple[str, ...] | None:
+        """What stays with the one on the left in visual tokens (K, WIDTH), and their glasses, in words; None without any."""
+        if not self.config.words:
+            return None
+        people = self.read(visual[None]).people[0, 0].split_with_sizes(self.config.values)
+        look = people[len(people) - len(self.config.words) :]
+        return tuple(words[int(one.argmax())] for one, words in zip(look, self.config.words, strict=True))
 
     def _sure(self, people: Tensor) -> Tensor:
         """Logits (…, values) as logarithms of probabilities, attribute by attribute."""

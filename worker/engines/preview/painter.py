@@ -67,6 +67,14 @@ class Painter:
         tokens: NDArray[np.float32] = self._tokenizer(self._autoencoder.encode(to_tensor(pixels)))[0].numpy()
         return tokens
 
+    @torch.inference_mode()
+    def face_of(self, visual: NDArray[np.float32]) -> Sequence[str] | None:
+        """Head, hair, skin, glasses and beard of the one on the left, in words, read off visual tokens (K, WIDTH).
+
+        None where nobody reads faces, or has no words for them.
+        """
+        return self._faces.in_words(torch.from_numpy(visual)) if self._faces is not None else None
+
     def paint(
         self,
         visual: NDArray[np.float32],

@@ -24,6 +24,8 @@ NOT_MY_ART = (
     "I draw illustrated people, and cannot take a likeness from a photo or from a picture in another style. "
     "Yours is kept for engines that can. "
 )
+ABOUT = "I draw illustrated people and keep them the same through our conversation. Tell me whom to draw and where."
+WELCOME = "You are welcome. Tell me what to draw next."
 CUT = "I read only the beginning of your message, it was too long for me. "
 
 _INTRODUCTION = re.compile(r"(?P<name>[^.,]{1,60}?) has (?P<looks>[^.]{1,200})\.\s*")
@@ -32,11 +34,15 @@ _SHOWN = re.compile(
     r"\b(?:of|and) (?P<name>[^\s,.][^,.]{0,59}), (?P<expression>[^,]+?), in (?P<clothes>\w+)"
     r"(?P<glasses>, with(?:out)? [\w -]+?(?= and |[,.]))?"
 )
+_CANNOT = re.compile(re.escape(CANNOT).replace(r"\{thing\}", "(?:an? )?(?P<thing>.{1,60}?)"))
+_WITHOUT_PICTURE = (FOREIGN, UNCLEAR, TOO_MANY, ABOUT, WELCOME)
 _UNKNOWN = re.compile(r"I do not know ?(?P<name>.{1,60}?) yet\.")
 _PRONOUNS = ("he", "she", "they", "it", "him", "her", "them", "his", "their", "both")
 _NO_NAMES = frozenset(
     (*_PRONOUNS, "can", "could", "would", "should", "let", "make", "put", "show", "now", "please", "again")
 )
+_COLOUR = re.compile(r"\b(?:(?:dark|light) )?(?:black|brown|blond|red|ginger|grey|white|pink|blue|green|purple)\b")
+_OF_ALL = frozenset(("a", "an", "and"))  # words that may stand in any description
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
@@ -83,6 +89,18 @@ def understood(reply: str) -> Said:
     shown = tuple(match["name"].strip() for match in people)
     looks = tuple(Look(match["expression"], match["clothes"], match["glasses"] or "") for match in people)
     return Said(introduced, shown, looks, scene.group())
+
+
+def describes(message: str, looks: str) -> bool:
+    """Whether a message says something of what somebody is said to look like; a colour alone may be that of clothes."""
+    said = {word.lower() for word in _WORD.findall(message)}
+    return bool(said & {word.lower() for word in _WORD.findall(_COLOUR.sub("", looks))} - _OF_ALL)
+
+
+def face_in_words(head: str, hair: str, *others: str) -> str:
+    """What somebody looks like, in one list without what is empty; `head` may have a place for the colour of hair."""
+    said = [head.format(hair=hair), *(one for one in others if one)]
+    return f"{', '.join(said[:-1])} and {said[-1]}"
 
 
 def with_people(reply: str, people: Sequence[tuple[str, Look]]) -> str:
@@ -188,10 +206,15 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def mistaken(reply: str, message: str, known: Iterable[str]) -> bool:
-    """Whether a reply asks about somebody who is known, whom the message does not name, or who is no name."""
+    """Whether a reply asks about somebody who is known, whom the message does not name, or who is no name.
+
+    Or says of somebody known that they cannot be drawn, or draws nothing and is no whole sentence of ours, but two halves.
+    """
+    if cannot := _CANNOT.fullmatch(reply.strip()):
+        return cannot["thing"].lower() in {one.lower() for one in known}
     asked = _UNKNOWN.match(reply)
     if asked is None:
-        return False
+        return not understood(reply).scene and reply.strip() not in _WITHOUT_PICTURE
     words = {word.lower() for word in _WORD.findall(message)}
     name = asked["name"].lower()
     return name in {*_NO_NAMES, *(one.lower() for one in known)} or not words.issuperset(name.split())
