@@ -28,10 +28,10 @@ from worker.engines.preview.replies import (
 from worker.training.people import (
     BEARDS,
     CLOTH,
+    COLOURLESS,
     EXPRESSIONS,
     GLASSES,
     HAIR_COLOURS,
-    HAIRLESS,
     HEADS,
     HEADWEAR,
     SKINS,
@@ -405,6 +405,150 @@ AFTER = (
     *(" for a birthday card", ", would you?", " this time", ", as nice as you can", " lol"),
 )
 SHORT = ((" with ", " w/ "), (" and ", " & "), (" you ", " u "), (" a picture", " a pic"), (" because ", " cause "))
+RETURNS = (  # to a picture, or to what somebody calls one
+    *(
+        "go back to",
+        "return to",
+        "back to",
+        "revert to",
+        "rewind to",
+        "let's go back to",
+        "take me back to",
+        "can we go to",
+    ),
+    *(
+        "I'd like to return to",
+        "go to",
+        "we go back to",
+        "jump back to",
+        "once more",
+        "again",
+        "use",
+        "show",
+        "show me",
+    ),
+    *(
+        "take",
+        "I want",
+        "give me",
+        "restore",
+        "repeat",
+        "like in",
+        "like",
+        "as in",
+        "as on",
+        "bring back",
+        "same as",
+        "from",
+    ),
+    *(
+        "remember",
+        "I preferred",
+        "I liked",
+        "let's use",
+        "let us take",
+        "start from",
+        "continue from",
+        "get me",
+        "reuse",
+        "",
+    ),
+)
+PICTURES = ("picture", "image", "one", "drawing", "shot", "scene", "version", "illustration", "photo", "pic")
+FIRST = (
+    *(
+        "the first",
+        "the very first",
+        "the original",
+        "the initial",
+        "the opening",
+        "the starting",
+        "our first",
+        "your first",
+    ),
+    *("the earliest", "the oldest", "that first", "the 1st"),
+)
+BEGINNINGS = (
+    *(
+        "picture 1",
+        "image one",
+        "image number one",
+        "number one",
+        "the beginning",
+        "the very beginning",
+        "where we began",
+    ),
+    *(
+        "how we started",
+        "how it started",
+        "the one from the beginning",
+        "the one from the start",
+        "what you drew first",
+    ),
+    *(
+        "what we started with",
+        "what you showed first",
+        "how it looked at first",
+        "the first of all",
+        "pic 1",
+        "the very start",
+    ),
+)
+UNDOES = (
+    "undo",
+    "revert",
+    "take back",
+    "cancel",
+    "discard",
+    "forget",
+    "drop",
+    "scrap",
+    "skip",
+    "ignore",
+    "remove",
+    "reverse",
+)
+CHANGES = (
+    *(
+        "that",
+        "the last change",
+        "the last picture",
+        "the last one",
+        "this change",
+        "what you just did",
+        "the last step",
+    ),
+    *("this", "that one", "that picture", "the latest change", "my last wish", "the last edit"),
+)
+BEFORE_THAT = (
+    *(
+        "the previous",
+        "the one before",
+        "the picture before",
+        "the last but one",
+        "what we had before",
+        "the step before",
+    ),
+    *("how it was before", "the image before that", "the prior one", "the previous picture", "the previous version"),
+)
+SMALL = frozenset(
+    ("a", "an", "the", "is", "are", "of", "now", "it", "that", "then", "one", "to", "please", "can", "you")
+)
+FILLERS = (
+    "just",
+    "maybe",
+    "really",
+    "please",
+    "well",
+    "like",
+    "um",
+    "actually",
+    "so",
+    "simply",
+    "perhaps",
+    "uh",
+    "kindly",
+)
 FOREIGN_TEXTS = (
     *(
         "Zeichne {name} am Strand mit roten Haaren",
@@ -505,8 +649,8 @@ class Teller:
     """Words of one dialogue; `names` are given anew each time, since pictures do not depend on them.
 
     A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known. So many messages as
-    `mistyped` says have a slip. With `first` and `rounds` it tells an excerpt of the story; turns keep the numbers that they
-    have in the whole of it.
+    `mistyped` says have a slip, and so many as `loose` says a small word more or less. With `first` and `rounds` it tells an
+    excerpt of the story; turns keep the numbers that they have in the whole of it.
     """
 
     def __init__(
@@ -517,6 +661,7 @@ class Teller:
         *,
         thorough: bool = False,
         mistyped: float = 0.1,
+        loose: float = 0.0,
         first: int = 0,
         rounds: int | None = None,
     ) -> None:
@@ -524,6 +669,7 @@ class Teller:
         self._story = story if rounds is None else excerpt(story, first, rounds)
         self._thorough = thorough
         self._slips = mistyped
+        self._loose = loose
         self._rng = random.Random(f"words {story.seed} {seed} {split}")
         self._split = split
         names: set[str] = set()
@@ -788,6 +934,8 @@ class Teller:
                 if everything
                 else rng.choice(BEARD_WORDS.get(person.beard, (BEARDS[person.beard],)))
             )
+            if person.head in COLOURLESS:
+                words = _coloured(words, self._colour_of_hair(person, plain=everything))
             parts.append((1.0 if everything else 0.85, words))
         chosen = [words for chance, words in parts if words and rng.random() < chance]
         if not everything:
@@ -800,12 +948,15 @@ class Teller:
             if plain or self._rng.random() < 0.5
             else self._rng.choice(HEAD_WORDS.get(person.head, (HEADS[person.head],)))
         )
-        if person.head in HAIRLESS or person.head in CLOTH:
+        if person.head in COLOURLESS:
             return style
-        colour = person.hair if plain else self._rng.choice(COLOUR_WORDS.get(person.hair, (person.hair,)))
+        colour = self._colour_of_hair(person, plain=plain)
         if not plain and person.head not in HEADWEAR and self._rng.random() < 0.4:
             return self._hair_otherwise(style, colour)
         return _coloured(style, colour)
+
+    def _colour_of_hair(self, person: Person, *, plain: bool) -> str:
+        return person.hair if plain else self._rng.choice(COLOUR_WORDS.get(person.hair, (person.hair,)))
 
     def _hair_otherwise(self, style: str, colour: str) -> str:
         """Style and colour in another order, or the colour alone."""
@@ -1145,8 +1296,32 @@ class Teller:
         else:
             tail = ""
         base, places = self._story.turns[turn.base].scene, [one.scene.place for one in self._story.turns[:number]]
+        written = self._goes_back(number, turn.base, base, places)
+        composed = self._composed(number, turn.base, base, places) if self._split == "train" else ""
+        if composed and f"{composed}{{}}" not in written and self._rng.random() < 0.5:
+            return f"{composed}{tail}"
+        return self._pick(*written).format(tail)
+
+    def _composed(self, number: int, to: int, base: Scene, places: list[str]) -> str:
+        """A way to go back to a picture that nobody wrote down, for training: of somewhere to go, and a word for it."""
+        rng = self._rng
+        noun = rng.choice(PICTURES)
+        what = [f"the {ORDINALS[to]} {noun}", f"{rng.choice(PICTURES[:2])} {to + 1}", f"number {to + 1}"]
+        if to == 0:
+            what += [f"{rng.choice(FIRST)} {noun}", f"{rng.choice(FIRST)} {noun}", rng.choice(BEGINNINGS)]
+        if places.count(base.place) == 1:
+            what += [f"the {rng.choice(PLACE_NAMES[base.place])} {noun}"] * 2
+        if to == number - 2:
+            if rng.random() < 0.4:
+                return f"{rng.choice(UNDOES)} {rng.choice(CHANGES)}"
+            what += [rng.choice(BEFORE_THAT)] * 3
+        again = rng.choice(("", "", "", " again", " once more", " from before", " we had"))
+        return f"{rng.choice(RETURNS)} {rng.choice(what)}{again}".strip()
+
+    def _goes_back(self, number: int, to: int, base: Scene, places: list[str]) -> list[str]:
+        """Ways to go back to a picture that are written down, each with a place for what is to change."""
         pictures = []
-        if turn.base == 0:
+        if to == 0:
             pictures += [
                 "go back to the first one{}",
                 "the first picture{}",
@@ -1182,7 +1357,7 @@ class Teller:
                 "what we had first{}",
                 "the first drawing again{}",
             ]
-        if turn.base == number - 2:
+        if to == number - 2:
             pictures += [
                 "go back to the one before{}",
                 "the picture before that{}",
@@ -1226,7 +1401,7 @@ class Teller:
                 f"the {name} one again{{}}",
             ]
         if not pictures:
-            ordinal, cardinal = ORDINALS[turn.base], turn.base + 1
+            ordinal, cardinal = ORDINALS[to], to + 1
             pictures = [
                 f"back to the {ordinal} picture{{}}",
                 f"the {ordinal} picture again{{}}",
@@ -1239,7 +1414,7 @@ class Teller:
                 f"revert to the {ordinal} image{{}}",
                 f"I want picture {cardinal} back{{}}",
             ]
-        return self._pick(*pictures).format(tail)
+        return pictures
 
     def _dress(self, words: str) -> str:
         """Small habits of writing: capitals, full stops, a polite word, a missing comma."""
@@ -1257,9 +1432,20 @@ class Teller:
                 words = words.replace(long, short)
         if self._rng.random() < self._slips:
             words = self._mistyped(words)
+        if self._rng.random() < self._loose:
+            words = self._loosened(words)
         if self._rng.random() < 0.15:
             words = words.lower()
         return words
+
+    def _loosened(self, text: str) -> str:
+        """Small words left out, or one put in that says nothing."""
+        words = text.split(" ")
+        if self._rng.random() < 0.5:
+            words.insert(self._rng.randrange(len(words) + 1), self._rng.choice(FILLERS))
+        else:
+            words = [one for one in words if one.lower() not in SMALL or self._rng.random() < 0.5]
+        return " ".join(words) or text
 
     def _mistyped(self, text: str) -> str:
         """A slip in one of the longer words, which is no name."""
@@ -1301,7 +1487,7 @@ def scene_in_words(scene: Scene, cast: Sequence[tuple[str, Person]]) -> str:
 
 def words_of_faces() -> tuple[tuple[str, ...], ...]:
     """What a reply calls heads (with a place for the hair's colour), hair, skins, glasses and beards, as `LABELS` counts them."""
-    heads = (style if head in HAIRLESS | CLOTH else _coloured(style, "{hair}") for head, style in HEADS.items())
+    heads = (style if head in COLOURLESS else _coloured(style, "{hair}") for head, style in HEADS.items())
     skins = (f"{skin} skin" for skin in SKINS)
     return tuple(heads), tuple(HAIR_COLOURS), tuple(skins), ("", *GLASSES.values()), ("", *BEARDS.values())
 

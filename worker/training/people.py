@@ -83,6 +83,7 @@ HEADS: dict[str, str] = {  # open-peeps' name: our words for it, unique
 HAIRLESS = frozenset({"noHair1", "noHair2"})
 HEADWEAR = frozenset({"hatHip", "hijab"})  # the "hair colour" is the colour of what is worn
 CLOTH = frozenset({"turban", "hatBeanie"})  # drawn in the colour of the clothes
+COLOURLESS = HAIRLESS | CLOTH  # heads that show no colour of hair: only a beard does
 
 GLASSES: dict[str, str] = {
     "glasses": "round glasses",
@@ -220,7 +221,7 @@ def one_apart(rng: random.Random, person: Person) -> Person:
 
 def shows_hair(person: Person) -> bool:
     """Whether the colour of hair can be seen at all."""
-    return person.beard is not None or person.head not in HAIRLESS | CLOTH
+    return person.beard is not None or person.head not in COLOURLESS
 
 
 def split_of(person: Person) -> str:
@@ -319,7 +320,7 @@ def _hair_mask(head: str, beard: str | None) -> tuple[Box, NDArray[np.float32]]:
     """Where ink is hair: its box, and 0 to 1 within. Thick ink of head and beard is, where a colour is shown."""
     white = np.full((3, 3), 255, np.float32)
     pixels = np.zeros((SPRITE, SPRITE, 4), np.float32)
-    hairy = [] if beard is None and head in HAIRLESS | CLOTH else [_layer("head", head)]
+    hairy = [] if beard is None and head in COLOURLESS else [_layer("head", head)]
     for layer in (*hairy, *([_layer("facialHair", beard)] if beard else [])):
         layer.cover(pixels, white)
     dark = (pixels[..., :3].max(axis=2) < INK * pixels[..., 3]) & (pixels[..., 3] > 0.5)
