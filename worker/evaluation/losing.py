@@ -65,7 +65,7 @@ class _Noting(PreviewEngine):
 def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) -> Losses:
     """Have the dialogues of the seeds, and look at each step of each picture."""
     found = Losses()
-    noting = _Noting(engine.reader, engine.painter, engine.fingerprint)
+    noting = _Noting(engine.reader, engine.painter, engine.fingerprint, vocabulary=engine.vocabulary)
     for seed in seeds:
         story = scripted(seed, SPLIT, SCRIPT)
         pictured: set[int] = set()
@@ -80,7 +80,7 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
             plan, shot = noting.plan, story.shot(said.turn)
             if drawn.picture is None or plan is None or plan.read.picture is None:
                 continue
-            sketched = noting.painter.sketched(plan.read.picture, plan.appearances)
+            sketched = noting.painter.sketched(plan.read.picture, plan.appearances, plan.told)
             assert sketched is not None, "this engine looks at references"
             (people, _), sketch = sketched
             read = [

@@ -13,6 +13,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from worker.engines.preview.looks import HAIR, article_of, coloured
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.replies import (
     ABOUT,
@@ -28,6 +29,7 @@ from worker.engines.preview.replies import (
 from worker.training.people import (
     BEARDS,
     CLOTH,
+    CLOTHES,
     COLOURLESS,
     EXPRESSIONS,
     GLASSES,
@@ -913,7 +915,7 @@ class Teller:
         words = self._rng.choice((*ROLES, *ROLES, "person", "character"))
         if self._rng.random() < 0.3:
             words = f"{self._rng.choice(KINDS)} {words}"
-        return f"{_article(words)} {words}"
+        return f"{article_of(words)} {words}"
 
     def description(self, person: Person, *, everything: bool) -> str:
         """What somebody looks like: with our own words for all of it, or some of it in a person's words."""
@@ -935,7 +937,7 @@ class Teller:
                 else rng.choice(BEARD_WORDS.get(person.beard, (BEARDS[person.beard],)))
             )
             if person.head in COLOURLESS:
-                words = _coloured(words, self._colour_of_hair(person, plain=everything))
+                words = coloured(words, self._colour_of_hair(person, plain=everything))
             parts.append((1.0 if everything else 0.85, words))
         chosen = [words for chance, words in parts if words and rng.random() < chance]
         if not everything:
@@ -953,7 +955,7 @@ class Teller:
         colour = self._colour_of_hair(person, plain=plain)
         if not plain and person.head not in HEADWEAR and self._rng.random() < 0.4:
             return self._hair_otherwise(style, colour)
-        return _coloured(style, colour)
+        return coloured(style, colour)
 
     def _colour_of_hair(self, person: Person, *, plain: bool) -> str:
         return person.hair if plain else self._rng.choice(COLOUR_WORDS.get(person.hair, (person.hair,)))
@@ -979,7 +981,7 @@ class Teller:
     def _clothes(self, colour: str) -> str:
         garment = self._rng.choice(GARMENTS)
         word = self._rng.choice((colour, *CLOTHES_WORDS.get(colour, ())))
-        article = _article(word)
+        article = article_of(word)
         return self._pick(
             f"in {article} {word} {garment}",
             f"wearing {word}",
@@ -1146,10 +1148,10 @@ class Teller:
             f"change {whose} {garment} to {word}",
             f"make {whose} {garment} {word}",
             f"{whose} {garment} should be {word}",
-            f"give {who} {_article(word)} {word} {garment}",
-            f"put {who} in {_article(word)} {word} {garment}",
-            f"swap {whose} {garment} for {_article(word)} {word} one",
-            f"{who} changes into {_article(word)} {word} {garment}",
+            f"give {who} {article_of(word)} {word} {garment}",
+            f"put {who} in {article_of(word)} {word} {garment}",
+            f"swap {whose} {garment} for {article_of(word)} {word} one",
+            f"{who} changes into {article_of(word)} {word} {garment}",
             f"can {whose} {garment} be {word}?",
         )
 
@@ -1432,7 +1434,7 @@ class Teller:
                 words = words.replace(long, short)
         if self._rng.random() < self._slips:
             words = self._mistyped(words)
-        if self._rng.random() < self._loose:
+        if self._loose and self._rng.random() < self._loose:
             words = self._loosened(words)
         if self._rng.random() < 0.15:
             words = words.lower()
@@ -1485,16 +1487,12 @@ def scene_in_words(scene: Scene, cast: Sequence[tuple[str, Person]]) -> str:
     return f"A {FRAMING_WORDS[scene.framing][0]} of {people}, {PLACE_WORDS[scene.place][0]} {time}."
 
 
-def words_of_faces() -> tuple[tuple[str, ...], ...]:
-    """What a reply calls heads (with a place for the hair's colour), hair, skins, glasses and beards, as `LABELS` counts them."""
-    heads = (style if head in COLOURLESS else _coloured(style, "{hair}") for head, style in HEADS.items())
+def words_of_looks() -> tuple[tuple[str, ...], ...]:
+    """What a reply calls the values of each of `OF_PEOPLE`, as `LABELS` counts them."""
+    heads = (style if head in COLOURLESS else coloured(style, HAIR) for head, style in HEADS.items())
     skins = (f"{skin} skin" for skin in SKINS)
-    return tuple(heads), tuple(HAIR_COLOURS), tuple(skins), ("", *GLASSES.values()), ("", *BEARDS.values())
-
-
-def _coloured(style: str, colour: str) -> str:
-    article, _, rest = style.partition(" ")
-    return f"{_article(colour)} {colour} {rest}" if article in ("a", "an") else f"{colour} {style}"
+    looks = tuple(EXPRESSIONS.values()), tuple(CLOTHES)
+    return *looks, tuple(heads), tuple(HAIR_COLOURS), tuple(skins), ("", *GLASSES.values()), ("", *BEARDS.values())
 
 
 def _other_glasses(person: Person, look: Look) -> str:
@@ -1515,10 +1513,6 @@ def _listed(parts: list[str]) -> str:
 
 def _the(thing: str) -> str:
     return f"the {thing.partition(' ')[2]}"
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
 
 
 def _invented(rng: random.Random) -> str:

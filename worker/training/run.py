@@ -31,7 +31,7 @@ from worker.engines.preview.sketch import SketchConfig
 from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
 from worker.training.cache import PictureCache
-from worker.training.dialogues import words_of_faces
+from worker.training.dialogues import words_of_looks
 from worker.training.trainer import Trainer, save_weights
 from worker.training.views import Views
 
@@ -136,7 +136,7 @@ def export(folder: Path, into: Path) -> None:
         AutoencoderConfig(),
         TokenizerConfig(),
         MLLMConfig(),
-        FacesConfig(words=words_of_faces()),
+        FacesConfig(words=words_of_looks()),
         SketchConfig(),
         DiTConfig(),
     )

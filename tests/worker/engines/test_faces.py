@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
@@ -78,7 +76,7 @@ def test_the_numbers_are_those_of_the_attributes_that_training_names() -> None:
     assert [OF_PEOPLE[one] for one in config.stays] == ["head", "hair", "skin", "beard"]
 
 
-def test_what_stays_with_somebody_is_told_in_the_words_of_the_weights() -> None:
-    named = Literal(replace(CONFIG, words=(("bald", "{hair} curls", "a hat"),)))
-    assert named.in_words(tokens((1, 2), (0, 1))[0]) == ("a hat",)
-    assert Literal(CONFIG).in_words(tokens((1, 2))[0]) is None
+def test_what_was_told_of_somebody_is_not_read_off_tokens() -> None:
+    told = Literal(CONFIG).read(tokens((1, 0), (0, 1)), told=((None, 2), (1, None)))
+    assert (values(told, 0), values(told, 1)) == ((1, 2), (1, 1))
+    assert Literal(CONFIG).values_of(tokens((1, 2), (0, 1))[0]) == [1, 2]

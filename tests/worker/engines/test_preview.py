@@ -19,13 +19,16 @@ from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
 from worker.engines.contract import Character, ChatMessage, Step, no_progress
 from worker.engines.preview import NoWeights, PreviewEngine, replies
 from worker.engines.preview.engine import APPEARANCES, picture_tokens
+from worker.engines.preview.looks import Vocabulary
 from worker.engines.preview.mllm import Special
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
+from worker.identity.drawn import OF_PEOPLE
+from worker.training.dialogues import words_of_looks
 from worker.training.scenes import Shot, draw_shot
-from worker.training.views import member, some_look
+from worker.training.views import LABELS, member, some_look
 
 
 def tell(talk: Talk, turns: int = len(DIALOGUE)) -> None:
@@ -283,7 +286,20 @@ def test_the_painter_is_given_the_first_appearance_to_look_at_and_all_to_read(
     )
     twice = replace(plan, appearances=plan.appearances * 2)  # type: ignore[type-var,attr-defined]
     talk.engine.draw(replace(reading, plan=twice), turn_id=uuid4(), seed=1, on_step=no_progress)
-    assert given == [(plan.read.picture, plan.read.references, twice.appearances)]  # type: ignore[attr-defined]
+    assert given == [(plan.read.picture, plan.read.references, twice.appearances, plan.told)]  # type: ignore[attr-defined]
+
+
+def test_people_are_drawn_as_words_tell_of_them(talk: Talk) -> None:
+    talk.engine.vocabulary = Vocabulary(words_of_looks())
+    both = OLIVIA.replace("blue,", "blue and Ada, sad, in red,")
+    said = replies.understood(f"Ada has a pink short bob and fair skin. {both}")
+    olivia = Character(uuid4(), "Olivia", 1, "short curls, pink; a beard and fair skin")
+    told = talk.engine._told(said, [olivia, None])[0]
+    understood = [name for name, value in zip(OF_PEOPLE, told, strict=True) if value is not None]
+    assert understood == ["expression", "clothes", "skin"], "of a person's own words"
+    assert None not in talk.engine._told(said, [None, None])[1]
+    talk.engine.vocabulary = None
+    assert talk.engine._told(said, [None, None]) == ()
 
 
 def test_names_are_spelt_as_the_person_spelt_them() -> None:
@@ -349,6 +365,10 @@ def test_a_model_that_is_mistaken_again_says_that_it_did_not_understand(
 
 
 OLIVIA = "A portrait of Olivia, smiling, in blue, on the beach by day."
+PINK_CURLS = [
+    LABELS[name].index(value)
+    for name, value in zip(OF_PEOPLE, ("calm", "blue", "short3", "pink", "fair", "none", "full"), strict=True)
+]
 MAX = "A wide shot of Max, calm, in green, with sunglasses, in a café by night."
 BOTH = "A portrait of Olivia, angry, in red and Max, calm, in green, in the park by day."
 NONE, LOOK, ALL = (False, False, False), (True, True, False), (True, True, True)
@@ -493,19 +513,20 @@ def test_a_reply_that_comes_to_no_end_gives_way_to_an_honest_one(talk: Talk, mon
 def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: ("{hair} curls", "pink", "fair skin", "", "a beard"))
+    monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: PINK_CURLS)
+    monkeypatch.setattr(talk.engine, "vocabulary", Vocabulary(words_of_looks()))
     written = f"Ada has a red afro, olive skin and sunglasses. {OLIVIA.replace('Olivia', 'Ada')}"
     picture = np.zeros((TOKENS, WIDTH), np.float32)
 
     def corrected(message: str, *pictures: NDArray[np.float32]) -> str | None:
         return talk.engine._corrected(written, message, [], (), (), pictures=pictures)
 
-    seen = written.replace("a red afro, olive skin and sunglasses", "pink curls, fair skin and a beard")
+    seen = written.replace("a red afro, olive skin and sunglasses", "pink short curls, fair skin and a short beard")
     assert corrected("this is Ada, in a red dress", picture) == seen
     assert corrected("this is Ada, in a red dress") == written, "there is no picture"
     assert corrected("this is Ada, with an afro", picture) == written, "the message says it itself"
     monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: None)
-    assert corrected("this is Ada, in a red dress", picture) == written, "nobody has words for faces"
+    assert corrected("this is Ada, in a red dress", picture) == written, "nobody reads faces"
 
 
 def test_a_newcomer_is_drawn_after_the_picture_that_came_with_them(talk: Talk) -> None:

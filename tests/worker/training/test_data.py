@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.engines.preview.replies import face_in_words, understood
+from worker.engines.preview.replies import understood
 from worker.training.cache import PictureCache
-from worker.training.dialogues import Teller, scene_in_words, words_of_faces
+from worker.training.dialogues import Teller, scene_in_words
 from worker.training.people import (
     CLOTHES,
     EXPRESSIONS,
@@ -24,7 +24,6 @@ from worker.training.people import (
     HEADS,
     SKINS,
     Look,
-    Person,
     as_named,
     draw_person,
     shows_hair,
@@ -34,7 +33,6 @@ from worker.training.people import (
 )
 from worker.training.scenes import PLACES, SHIFT, SIZE, draw_shot, shifts
 from worker.training.stories import TURNS, Scene, Story, restless, story
-from worker.training.views import LABELS
 
 
 def test_there_is_enough_to_tell_people_and_scenes_apart() -> None:
@@ -85,22 +83,6 @@ def test_somebody_as_named_has_the_colours_of_the_names() -> None:
     assert named.hair_colour == HAIR_COLOURS[person.hair]
     assert named.skin_colour == SKINS[person.skin]
     assert replace(named, hair_colour=person.hair_colour, skin_colour=person.skin_colour) == person
-
-
-def test_the_words_of_a_face_are_those_that_replies_are_written_in() -> None:
-    rng, teller = random.Random(4), Teller(story(1), 1)
-
-    def described(person: Person) -> str:
-        return teller.description(person, everything=True)
-
-    for _ in range(300):
-        person = some_person(rng)
-        labels = (person.head, person.hair, person.skin, person.glasses or "none", person.beard or "none")
-        names = ("head", "hair", "skin", "glasses", "beard")
-        words = [
-            said[LABELS[name].index(label)] for name, label, said in zip(names, labels, words_of_faces(), strict=True)
-        ]
-        assert face_in_words(*words) == described(person)
 
 
 def test_restless_stories_go_back_and_call_people_back_more_than_others() -> None:

@@ -42,7 +42,8 @@ from worker.engines.contract import (
 from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
-from worker.engines.preview.faces import FaceReader, FacesConfig
+from worker.engines.preview.faces import FaceReader, FacesConfig, Values
+from worker.engines.preview.looks import Vocabulary
 from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
 from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
@@ -129,6 +130,7 @@ class Plan:
     characters: tuple[UUID, ...]
     versions: tuple[int, ...]
     appearances: tuple[Reference, ...]
+    told: tuple[Values, ...]
     history: History
 
 
@@ -141,11 +143,13 @@ class PreviewEngine:
         painter: Painter,
         fingerprint: str,
         *,
+        vocabulary: Vocabulary | None = None,
         personalized: bool = True,
         art: CompositionReader | None = None,
     ) -> None:
         self.reader = reader
         self.painter = painter
+        self.vocabulary = vocabulary
         self._art = art
         self._personalized = personalized
         self.fingerprint = fingerprint
@@ -206,7 +210,9 @@ class PreviewEngine:
         faces = parts["faces"] if personalized else None
         painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, parts["sketch"], parts["dit"], steps=steps)  # type: ignore[arg-type]  # ModuleDict forgets the types
         reader = Reader(parts["mllm"], text, fingerprint)  # type: ignore[arg-type]  # as above
-        return cls(reader, painter, fingerprint, personalized=personalized, art=art)
+        words = parts["faces"].config.words  # type: ignore[union-attr]  # as above
+        vocabulary = Vocabulary(words) if words else None  # type: ignore[arg-type]  # as above
+        return cls(reader, painter, fingerprint, vocabulary=vocabulary, personalized=personalized, art=art)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -267,8 +273,19 @@ class PreviewEngine:
                 characters=tuple(character.id for character in characters),
                 versions=tuple(character.version for character in characters),
                 appearances=shown_before(read.reply, most=APPEARANCES),
+                told=self._told(said, shown),
                 history=history,
             ),
+        )
+
+    def _told(self, said: replies.Said, shown: Sequence[Character | None]) -> tuple[Values, ...]:
+        """What words tell of the people in a picture: the reply itself, and how they were introduced."""
+        if self.vocabulary is None:
+            return ()
+        looks = dict(said.introduced)
+        return tuple(
+            self.vocabulary.told(look, looks.get(name) or (character.description if character is not None else ""))
+            for name, look, character in zip(said.shown, said.looks, shown, strict=True)
         )
 
     def _is_foreign(self, picture: Image.Image) -> bool:
@@ -348,10 +365,15 @@ class PreviewEngine:
         """
         introduced = replies.understood(reply).introduced
         read = self.painter.face_of(picture)
-        if read is None or len(introduced) != 1 or replies.describes(message, introduced[0][1]):
+        if (
+            read is None
+            or self.vocabulary is None
+            or len(introduced) != 1
+            or replies.describes(message, introduced[0][1])
+        ):
             return reply
         name, looks = introduced[0]
-        return reply.replace(f"{name} has {looks}.", f"{name} has {replies.face_in_words(*read)}.", 1)
+        return reply.replace(f"{name} has {looks}.", f"{name} has {self.vocabulary.described(read)}.", 1)
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
@@ -432,6 +454,7 @@ class PreviewEngine:
                 plan.read.picture,
                 plan.read.references,
                 plan.appearances,
+                plan.told,
                 seed=seed,
                 on_preview=lambda step, steps, preview: on_step(Step(step, steps, preview)),
             )

@@ -8,6 +8,7 @@ picture is painted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,11 +21,14 @@ from worker.identity.compositions import COMPOSITIONS
 
 PEOPLE = 2
 
+Values = tuple[int | None, ...]
+"""The value of each attribute of a person; None where it is not known."""
+
 
 @dataclass(frozen=True)
 class FacesConfig:
     """How many values each attribute of a person has, which of them stay with a person, the reader's width, and what the values
-    of a person's look are called: head (with a place for the hair's colour), hair, skin, glasses, beard; "" for none."""
+    of each attribute are called in replies (of heads with a place for the hair's colour; "" for none)."""
 
     values: tuple[int, ...] = (18, 12, 47, 13, 7, 6, 10)  # `worker.identity.drawn.OF_PEOPLE`
     stays: tuple[int, ...] = (2, 3, 4, 6)  # head, hair, skin, beard
@@ -73,11 +77,13 @@ class FaceReader(nn.Module):
         references: Tensor | None = None,
         stands: Tensor | None = None,
         stood: Tensor | None = None,
+        *,
+        told: Sequence[Values] = (),
     ) -> Faces:
         """The likeliest faces of visual tokens (b, K, WIDTH).
 
         Of what stays with a person, every reference of theirs has a say as well: `references` (b, n, K, WIDTH) with `stands`
-        and `stood`, (b, n) of ALONE, LEFT, RIGHT.
+        and `stood`, (b, n) of ALONE, LEFT, RIGHT. What is `told` of the people of one picture, from left to right, is so.
         """
         people, compositions = self(visual)
         people = self._sure(people)
@@ -90,16 +96,16 @@ class FaceReader(nn.Module):
             nn.functional.one_hot(one.argmax(dim=-1), one.shape[-1]).float()
             for one in people.split_with_sizes(self.config.values, dim=-1)
         ]
+        for person, values in enumerate(told[:PEOPLE]):
+            for attribute, value in zip(likeliest, values, strict=True):
+                if value is not None:
+                    attribute[:, person] = nn.functional.one_hot(torch.tensor(value), attribute.shape[-1]).float()
         return Faces(torch.cat(likeliest, dim=-1), compositions.argmax(dim=1))
 
     @torch.no_grad()
-    def in_words(self, visual: Tensor) -> tuple[str, ...] | None:
-        """What stays with the one on the left in visual tokens (K, WIDTH), and their glasses, in words; None without any."""
-        if not self.config.words:
-            return None
-        people = self.read(visual[None]).people[0, 0].split_with_sizes(self.config.values)
-        look = people[len(people) - len(self.config.words) :]
-        return tuple(words[int(one.argmax())] for one, words in zip(look, self.config.words, strict=True))
+    def values_of(self, visual: Tensor) -> list[int]:
+        """The likeliest value of each attribute of the one on the left in visual tokens (K, WIDTH)."""
+        return [int(one.argmax()) for one in self.read(visual[None]).people[0, 0].split_with_sizes(self.config.values)]
 
     def _sure(self, people: Tensor) -> Tensor:
         """Logits (…, values) as logarithms of probabilities, attribute by attribute."""

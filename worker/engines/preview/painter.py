@@ -17,7 +17,7 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
-from worker.engines.preview.faces import FaceReader, Faces
+from worker.engines.preview.faces import FaceReader, Faces, Values
 from worker.engines.preview.references import Reference
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
@@ -68,27 +68,26 @@ class Painter:
         return tokens
 
     @torch.inference_mode()
-    def face_of(self, visual: NDArray[np.float32]) -> Sequence[str] | None:
-        """Head, hair, skin, glasses and beard of the one on the left, in words, read off visual tokens (K, WIDTH).
-
-        None where nobody reads faces, or has no words for them.
-        """
-        return self._faces.in_words(torch.from_numpy(visual)) if self._faces is not None else None
+    def face_of(self, visual: NDArray[np.float32]) -> Sequence[int] | None:
+        """Values of the one on the left, read off visual tokens (K, WIDTH). None where nobody reads faces."""
+        return self._faces.values_of(torch.from_numpy(visual)) if self._faces is not None else None
 
     def paint(
         self,
         visual: NDArray[np.float32],
         references: Sequence[Reference],
         appearances: Sequence[Reference],
+        told: Sequence[Values] = (),
         *,
         seed: int,
         on_preview: OnPreview,
     ) -> tuple[Image.Image, NDArray[np.float32]]:
         """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16).
 
-        The DiT looks at `references`, one of each known person. Who they are is read off all their `appearances` as well.
+        The DiT looks at `references`, one of each known person. Who they are is read off all their `appearances` as well, as far
+        as it is not `told` of the people from left to right.
         """
-        sketched = self.sketched(visual, appearances)
+        sketched = self.sketched(visual, appearances, told)
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % math.ceil(steps / PREVIEWS) == 0 and step != steps
@@ -106,12 +105,14 @@ class Painter:
         return self.picture(latents), latents[0].numpy()
 
     @torch.inference_mode()
-    def sketched(self, visual: NDArray[np.float32], appearances: Sequence[Reference]) -> tuple[Faces, Tensor] | None:
+    def sketched(
+        self, visual: NDArray[np.float32], appearances: Sequence[Reference], told: Sequence[Values] = ()
+    ) -> tuple[Faces, Tensor] | None:
         """Who is to be seen, and latents (1, 16, 16, 16) of the sketch that a picture begins from, where it begins from one."""
         if self._faces is None:
             return None
         tokens = torch.from_numpy(visual)[None]
-        faces = self._faces.read(tokens, **_stacked(appearances))
+        faces = self._faces.read(tokens, **_stacked(appearances), told=told)
         return faces, self._sketch(tokens, faces)
 
     @torch.inference_mode()

@@ -97,12 +97,6 @@ def describes(message: str, looks: str) -> bool:
     return bool(said & {word.lower() for word in _WORD.findall(_COLOUR.sub("", looks))} - _OF_ALL)
 
 
-def face_in_words(head: str, hair: str, *others: str) -> str:
-    """What somebody looks like, in one list without what is empty; `head` may have a place for the colour of hair."""
-    said = [head.format(hair=hair), *(one for one in others if one)]
-    return f"{', '.join(said[:-1])} and {said[-1]}"
-
-
 def with_people(reply: str, people: Sequence[tuple[str, Look]]) -> str:
     """A reply that shows somebody, with these people in the place of those whom it shows."""
     scene = _SCENE.search(reply)

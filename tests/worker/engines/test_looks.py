@@ -1,0 +1,59 @@
+"""Looks: words of replies, and the numbers of a reader of faces."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from worker.engines.preview.looks import Vocabulary
+from worker.engines.preview.replies import Look, understood
+from worker.identity.drawn import OF_PEOPLE
+from worker.training.dialogues import Teller, words_of_looks
+from worker.training.people import some_person
+from worker.training.stories import story
+from worker.training.views import LABELS, NOBODY, labels_of
+
+VOCABULARY = Vocabulary(words_of_looks())
+
+
+def named(**values: str) -> tuple[int | None, ...]:
+    return tuple(LABELS[name].index(values[name]) if name in values else None for name in OF_PEOPLE)
+
+
+def test_what_is_read_of_somebody_is_described_as_replies_do() -> None:
+    rng, teller = random.Random(4), Teller(story(1), 1)
+    for _ in range(300):
+        person = some_person(rng)
+        values = [0, 0, *named(**{name: getattr(person, name) or "none" for name in OF_PEOPLE[2:]})[2:]]
+        assert VOCABULARY.described(values) == teller.description(person, everything=True)  # type: ignore[arg-type]  # none is None
+
+
+def test_replies_tell_all_that_is_to_be_seen_of_people() -> None:
+    for number in range(60):
+        dialogue = story(number)
+        teller, described = Teller(dialogue, number), dict[str, str]()
+        for said in teller.tell():
+            if said.turn is None:
+                continue
+            read = understood(said.reply)
+            described |= dict(read.introduced)
+            shown = labels_of(dialogue.shot(said.turn))[1]
+            for name, look, labels in zip(read.shown, read.looks, shown, strict=True):
+                told = VOCABULARY.told(look, described[name])
+                visible = [one if label != NOBODY else None for one, label in zip(told, labels, strict=True)]
+                assert visible == [label if label != NOBODY else None for label in labels]
+
+
+@pytest.mark.parametrize(
+    ("look", "description", "values"),
+    [
+        (None, "a red afro and lots of charm", {}),
+        (None, "a red round afro and lots of charm", {"head": "afro", "hair": "red"}),
+        (Look("dancing", "plaid", ""), "fair skin", {"skin": "fair"}),
+        (Look("calm", "blue", ", with an eyepatch"), "", named(expression="calm", clothes="blue", glasses="eyepatch")),
+        (Look("calm", "blue", ", without glasses"), "", named(expression="calm", clothes="blue", glasses="none")),
+    ],
+)
+def test_what_is_not_understood_is_left_to_tokens(look: Look | None, description: str, values: object) -> None:
+    assert VOCABULARY.told(look, description) == (named(**values) if isinstance(values, dict) else values)
