@@ -80,9 +80,9 @@ def losses(engine: PreviewEngine, looked_at_by: Judges, seeds: Sequence[int]) ->
             plan, shot = noting.plan, story.shot(said.turn)
             if drawn.picture is None or plan is None or plan.read.picture is None:
                 continue
-            sketched = noting.painter.sketched(plan.read.picture, plan.appearances, plan.told)
+            sketched = noting.painter.sketched(plan.read.picture, plan.appearances, plan.known)
             assert sketched is not None, "this engine looks at references"
-            (people, _), sketch = sketched
+            (people, *_), sketch = sketched
             read = [
                 one.argmax(dim=-1)[0]
                 for one in people.split_with_sizes([len(LABELS[name]) for name in OF_PEOPLE], dim=-1)

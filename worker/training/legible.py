@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, STRIDE, ResidualBlock
 from worker.engines.preview.dit import LATENT_SIDE
+from worker.engines.preview.shades import AS_NAMED
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.identity.compositions import ART, COMPOSITIONS, boxes
 from worker.identity.drawn import OF_PEOPLE, SIDE, DrawnMeter
+from worker.training.people import shades
 from worker.training.scenes import shifts
 from worker.training.stories import TURNS, story
 from worker.training.views import LABELS, NOBODY, labels_of
@@ -60,6 +62,12 @@ def compositions_of(pictures: Pictures) -> Tensor:
 def shifts_of(pictures: Pictures) -> Tensor:
     """Pixels to the right by which the people in pictures stand off their squares (n, 2)."""
     return torch.tensor([[*shifts(story(int(one)).shot(turn)), 0][:2] for one, turn in pictures])
+
+
+def shades_of(pictures: Pictures) -> Tensor:
+    """Shades of the people in pictures (n, 2, 6), as far as they are to be seen."""
+    shots = [story(int(one)).shot(turn) for one, turn in pictures]
+    return torch.tensor([[*(shades(person) for person, _ in shot.people), AS_NAMED][:2] for shot in shots])
 
 
 class LegibleTokens(nn.Module):

@@ -22,10 +22,11 @@ import numpy as np
 import resvg_py
 from PIL import Image, ImageFilter
 
+from worker.engines.preview.shades import UNIT, Colour, Shades
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Colour = tuple[int, int, int]
 
 SPRITE = 320  # pixels of a drawn person's square
 OUTLINE = 9  # pixels: thinner ink than this is a line and stays ink
@@ -234,6 +235,13 @@ def shade(rng: random.Random, colour: Colour, spread: int) -> Colour:
     """A colour near a named one."""
     red, green, blue = (max(0, min(255, channel + rng.randint(-spread, spread))) for channel in colour)
     return red, green, blue
+
+
+def shades(person: Person) -> Shades:
+    """How far somebody's colours lie from those whose names are said of them; of hair that cannot be seen, not at all."""
+    hair = zip(person.hair_colour, HAIR_COLOURS[person.hair], strict=True) if shows_hair(person) else [(0, 0)] * 3
+    skin = zip(person.skin_colour, SKINS[person.skin], strict=True)
+    return tuple((own - named) / UNIT for own, named in (*hair, *skin))
 
 
 def as_named(person: Person) -> Person:

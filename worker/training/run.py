@@ -32,6 +32,7 @@ from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
 from worker.training.cache import PictureCache
 from worker.training.dialogues import words_of_looks
+from worker.training.people import HAIR_COLOURS, SKINS
 from worker.training.trainer import Trainer, save_weights
 from worker.training.views import Views
 
@@ -136,7 +137,7 @@ def export(folder: Path, into: Path) -> None:
         AutoencoderConfig(),
         TokenizerConfig(),
         MLLMConfig(),
-        FacesConfig(words=words_of_looks()),
+        FacesConfig(words=words_of_looks(), colours=(tuple(HAIR_COLOURS.values()), tuple(SKINS.values()))),
         SketchConfig(),
         DiTConfig(),
     )

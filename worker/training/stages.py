@@ -33,6 +33,7 @@ from worker.training.legible import (
     legible_latents,
     legible_tokens,
     missed,
+    shades_of,
     shifts_of,
     shown_in,
     weights_of_cells,
@@ -54,6 +55,7 @@ RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
 UNLIKE = 0.7  # weight of how unlike themselves people are in what is decoded
 SKETCHED = 0.7  # of pictures, the part that the decoder sees on the way to a sketch of them
+SHADED = 0.5  # of people, the part whose shades of hair and skin the sketch is told
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
 WORDS = 0.875  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
@@ -476,7 +478,7 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         compositions, shown = compositions_of(some), shown_in(some)
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = modules["sketch"](said, Faces(_told(shown), compositions), shifts_of(some))
+            drawn = modules["sketch"](said, Faces(_told(shown), compositions, _shaded(some)), shifts_of(some))
             legibly = torch.stack(list(missed(legible(drawn, compositions), shown).values())).mean()
         error = (weights[compositions] * (drawn - clean) ** 2).mean()
         return error + 0.1 * legibly, {"error": float(error.detach()), "faces": float(legibly.detach())}
@@ -512,7 +514,7 @@ def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
         said = torch.from_numpy(np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32))
         compositions = compositions_of(some)
         with torch.autocast("cpu", torch.bfloat16):
-            drawn = modules["sketch"](said, Faces(_told(shown_in(some)), compositions), shifts_of(some))
+            drawn = modules["sketch"](said, Faces(_told(shown_in(some)), compositions, _shaded(some)), shifts_of(some))
         error = (weights[compositions] * (drawn - clean) ** 2).mean()
         near = torch.rand(len(some), 1, 1, 1) * (torch.rand(len(some), 1, 1, 1) < SKETCHED)
         painted = clean + near * (drawn - clean) + model.noise * torch.randn_like(clean)
@@ -556,6 +558,12 @@ def _told(shown: Tensor) -> Tensor:
     anything = torch.stack([torch.randint(size, shown.shape[:2]) for size in SIZES], dim=-1)
     said = torch.where(shown == NOBODY, anything, shown)
     return torch.cat([nn.functional.one_hot(said[..., one], size) for one, size in enumerate(SIZES)], dim=-1).float()
+
+
+def _shaded(pictures: list[tuple[int, int]]) -> Tensor:
+    """Shades of people as the sketch is told them: as they are of those whom a picture introduced, of others none."""
+    known = torch.rand(len(pictures), 2, 1) < SHADED
+    return shades_of(pictures) * known
 
 
 def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.engines.preview.faces import FaceReader, Faces, FacesConfig
+from worker.engines.preview.faces import FaceReader, Faces, FacesConfig, Known
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
+from worker.engines.preview.shades import AS_NAMED
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.identity.drawn import OF_PEOPLE
 from worker.training.views import LABELS
@@ -77,6 +78,9 @@ def test_the_numbers_are_those_of_the_attributes_that_training_names() -> None:
 
 
 def test_what_was_told_of_somebody_is_not_read_off_tokens() -> None:
-    told = Literal(CONFIG).read(tokens((1, 0), (0, 1)), told=((None, 2), (1, None)))
+    shades = (0.5,) * 6
+    told = Literal(CONFIG).read(tokens((1, 0), (0, 1)), known=(Known((None, 2)), Known((1, None), shades)))
     assert (values(told, 0), values(told, 1)) == ((1, 2), (1, 1))
+    assert told.shades is not None
+    assert told.shades.tolist() == [[list(AS_NAMED), list(shades)]]
     assert Literal(CONFIG).values_of(tokens((1, 2), (0, 1))[0]) == [1, 2]

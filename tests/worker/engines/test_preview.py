@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
-from worker.engines.contract import Character, ChatMessage, Step, no_progress
+from worker.engines.contract import Character, ChatMessage, Record, Step, no_progress
 from worker.engines.preview import NoWeights, PreviewEngine, replies
 from worker.engines.preview.engine import APPEARANCES, picture_tokens
 from worker.engines.preview.looks import Vocabulary
 from worker.engines.preview.mllm import Special
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
+from worker.engines.preview.shades import AS_NAMED, Shades
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
@@ -286,7 +287,7 @@ def test_the_painter_is_given_the_first_appearance_to_look_at_and_all_to_read(
     )
     twice = replace(plan, appearances=plan.appearances * 2)  # type: ignore[type-var,attr-defined]
     talk.engine.draw(replace(reading, plan=twice), turn_id=uuid4(), seed=1, on_step=no_progress)
-    assert given == [(plan.read.picture, plan.read.references, twice.appearances, plan.told)]  # type: ignore[attr-defined]
+    assert given == [(plan.read.picture, plan.read.references, twice.appearances, plan.known)]  # type: ignore[attr-defined]
 
 
 def test_people_are_drawn_as_words_tell_of_them(talk: Talk) -> None:
@@ -294,12 +295,37 @@ def test_people_are_drawn_as_words_tell_of_them(talk: Talk) -> None:
     both = OLIVIA.replace("blue,", "blue and Ada, sad, in red,")
     said = replies.understood(f"Ada has a pink short bob and fair skin. {both}")
     olivia = Character(uuid4(), "Olivia", 1, "short curls, pink; a beard and fair skin")
-    told = talk.engine._told(said, [olivia, None])[0]
-    understood = [name for name, value in zip(OF_PEOPLE, told, strict=True) if value is not None]
+    one, other = talk.engine._known(said, [olivia, None], (), None)
+    understood = [name for name, value in zip(OF_PEOPLE, one.values, strict=True) if value is not None]
     assert understood == ["expression", "clothes", "skin"], "of a person's own words"
-    assert None not in talk.engine._told(said, [None, None])[1]
+    assert None not in other.values
+    assert one.shades == other.shades == AS_NAMED
     talk.engine.vocabulary = None
-    assert talk.engine._told(said, [None, None]) == ()
+    assert talk.engine._known(said, [olivia, None], (), None) == ()
+
+
+def test_whom_a_picture_shows_keeps_the_shades_that_it_shows(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk.engine.vocabulary = Vocabulary(words_of_looks())
+    seen, other, shades = in_this_art(1), in_this_art(2), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    monkeypatch.setattr(talk.engine.painter, "shades_of", lambda one, *_: shades if one is seen else (1.0,) * 6)
+    ada = f"Ada has a pink short bob and fair skin. {OLIVIA.replace('Olivia', 'Ada')}"
+    monkeypatch.setattr(talk.engine, "_corrected", lambda *_, **__: ada)
+    reading = talk.engine.read(talk.history(), ChatMessage(DIALOGUE[0].message, references=(seen,)))
+    reading.plan = replace(reading.plan, known=())  # type: ignore[type-var]  # the tiny painter knows fewer attributes
+    drawing = talk.engine.draw(reading, turn_id=uuid4(), seed=1, on_step=no_progress)
+    record = record_from_bytes(record_to_bytes(drawing.record))
+    character = Character(uuid4(), "Ada", 1, turn_id=record.turn_id)
+    said = replies.understood(OLIVIA.replace("Olivia", "Ada"))
+
+    def known(*own: Record, who: Character = character) -> Shades:
+        return talk.engine._known(said, [who], own, None)[0].shades
+
+    assert np.allclose(known(record), shades)
+    assert known() == known(replace(record, turn_id=uuid4())) == AS_NAMED, "nobody knows of the picture"
+    assert known(record, who=replace(character, references=(other,))) == (1.0,) * 6, "what was uploaded for good counts"
+    (first, stood), *_ = talk.engine._appearances(character, [record])
+    assert np.array_equal(first, talk.engine.painter.tokens_of(seen))
+    assert stood == ALONE
 
 
 def test_names_are_spelt_as_the_person_spelt_them() -> None:

@@ -42,12 +42,13 @@ from worker.engines.contract import (
 from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
-from worker.engines.preview.faces import FaceReader, FacesConfig, Values
-from worker.engines.preview.looks import Vocabulary
+from worker.engines.preview.faces import FaceReader, FacesConfig, Known
+from worker.engines.preview.looks import HAIR_COLOUR, SKIN, Vocabulary
 from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
 from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
 from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
+from worker.engines.preview.shades import AS_NAMED, Shades
 from worker.engines.preview.sketch import Sketch, SketchConfig
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
 from worker.identity.drawn import CompositionReader
@@ -62,6 +63,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).parent / "weights"
 LAYOUT = "2"  # of turns and caches: raised when the same weights would read the same records otherwise
 CHARACTERS_PER_PICTURE = 2
+SHADES = "shades"  # the array of a record that has those of whom its uploaded picture introduced
 APPEARANCES = 16  # of somebody in pictures, the first ones, that have a say in who they are
 
 _ANY = TypeVar("_ANY")
@@ -130,7 +132,8 @@ class Plan:
     characters: tuple[UUID, ...]
     versions: tuple[int, ...]
     appearances: tuple[Reference, ...]
-    told: tuple[Values, ...]
+    known: tuple[Known, ...]
+    shades: Shades | None  # of whom an uploaded picture introduces
     history: History
 
 
@@ -224,7 +227,8 @@ class PreviewEngine:
         own = tuple(self._own(history, record) for record in history.records)
         records = self.reader.kept(own)
         text = " ".join(message.text.split())
-        pictures = [self.painter.tokens_of(one) for one in message.references[:1] if not self._is_foreign(one)]
+        uploaded = [one for one in message.references[:1] if not self._is_foreign(one)]
+        pictures = [self.painter.tokens_of(one) for one in uploaded]
         unseen = self._unseen(text, message.characters, own)
         before = replies.NOT_MY_ART if unseen or len(pictures) < len(message.references[:1]) else ""
         canned = replies.without_words(text) if not pictures else None
@@ -258,6 +262,8 @@ class PreviewEngine:
             if name in said.shown and _named(name, message.characters) is None
         )
         alt = _alt_text(said, shown) if read.picture is not None else ""
+        introducing = uploaded[0] if uploaded and shown.count(None) == 1 else None
+        known = self._known(said, shown, own, introducing)
         return Reading(
             reply=reply,
             draws=read.picture is not None,
@@ -273,20 +279,40 @@ class PreviewEngine:
                 characters=tuple(character.id for character in characters),
                 versions=tuple(character.version for character in characters),
                 appearances=shown_before(read.reply, most=APPEARANCES),
-                told=self._told(said, shown),
+                known=known,
+                shades=known[shown.index(None)].shades if known and introducing is not None else None,
                 history=history,
             ),
         )
 
-    def _told(self, said: replies.Said, shown: Sequence[Character | None]) -> tuple[Values, ...]:
-        """What words tell of the people in a picture: the reply itself, and how they were introduced."""
+    def _known(
+        self,
+        said: replies.Said,
+        shown: Sequence[Character | None],
+        own: Sequence[Record],
+        introducing: Image.Image | None,
+    ) -> tuple[Known, ...]:
+        """What is known of the people in a picture: what words tell, and the shades of those of whom a picture was uploaded.
+
+        The words are the reply itself, and how they were introduced. One may be `introducing` a newcomer.
+        """
         if self.vocabulary is None:
             return ()
-        looks = dict(said.introduced)
-        return tuple(
-            self.vocabulary.told(look, looks.get(name) or (character.description if character is not None else ""))
-            for name, look, character in zip(said.shown, said.looks, shown, strict=True)
-        )
+        looks, found = dict(said.introduced), []
+        for name, look, character in zip(said.shown, said.looks, shown, strict=True):
+            described = looks.get(name) or (character.description if character is not None else "")
+            values = self.vocabulary.told(look, described)
+            uploaded, introduction = introducing, None
+            if character is not None:
+                uploaded = next((one for one in character.references[:1] if not self._is_foreign(one)), None)
+                introduction = _introduced_by_picture(character, own)
+            shades = AS_NAMED
+            if uploaded is not None:
+                shades = self.painter.shades_of(uploaded, values[HAIR_COLOUR], values[SKIN])
+            elif introduction is not None:
+                shades = tuple(introduction.arrays[SHADES].tolist())
+            found.append(Known(values, shades))
+        return tuple(found)
 
     def _is_foreign(self, picture: Image.Image) -> bool:
         """Whether a picture is a photo, or of another style than this engine's."""
@@ -429,6 +455,10 @@ class PreviewEngine:
         if uploaded:
             yield self.painter.tokens_of(character.references[0]), ALONE
         found = uploaded
+        introduction = _introduced_by_picture(character, own)
+        if introduction is not None and Special.PICTURE in introduction.token_ids and not uploaded:
+            found = True
+            yield introduction.visual_tokens[:TOKENS], ALONE
         for record in own:
             picture = picture_tokens(record)
             shows = _shows_version(record, character) if uploaded else _shows(record, character)
@@ -454,7 +484,7 @@ class PreviewEngine:
                 plan.read.picture,
                 plan.read.references,
                 plan.appearances,
-                plan.told,
+                plan.known,
                 seed=seed,
                 on_preview=lambda step, steps, preview: on_step(Step(step, steps, preview)),
             )
@@ -468,6 +498,7 @@ class PreviewEngine:
             latents=latents,
             characters=plan.characters,
             versions=plan.versions,
+            arrays={} if plan.shades is None else {SHADES: np.array(plan.shades, np.float32)},
         )
         segment = None
         if plan.history.segments is not None:
@@ -482,6 +513,11 @@ class PreviewEngine:
 def picture_tokens(record: Record) -> NDArray[np.float32] | None:
     """Visual tokens (K, WIDTH) of the picture that a turn drew, or None: its last ones, since references come first."""
     return record.visual_tokens[-TOKENS:] if (record.token_ids == Special.IMAGE).any() else None
+
+
+def _introduced_by_picture(character: Character, own: Sequence[Record]) -> Record | None:
+    """The turn in which an uploaded picture introduced a character, if one did."""
+    return next((one for one in own if one.turn_id == character.turn_id and SHADES in one.arrays), None)
 
 
 def _shows(record: Record, character: Character) -> bool:

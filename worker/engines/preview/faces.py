@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engines.preview.references import RIGHT
+from worker.engines.preview.shades import AS_NAMED, Colour, Shades
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.identity.compositions import COMPOSITIONS
 
@@ -25,22 +26,33 @@ Values = tuple[int | None, ...]
 """The value of each attribute of a person; None where it is not known."""
 
 
+class Known(NamedTuple):
+    """What is known of a person before tokens are read."""
+
+    values: Values
+    shades: Shades = AS_NAMED
+
+
 @dataclass(frozen=True)
 class FacesConfig:
-    """How many values each attribute of a person has, which of them stay with a person, the reader's width, and what the values
-    of each attribute are called in replies (of heads with a place for the hair's colour; "" for none)."""
+    """How many values each attribute of a person has, which of them stay with a person, the reader's width, what the values of
+    each attribute are called in replies (of heads with a place for the hair's colour; "" for none), and the colours of which the
+    values of hair and of skin are shades."""
 
     values: tuple[int, ...] = (18, 12, 47, 13, 7, 6, 10)  # `worker.identity.drawn.OF_PEOPLE`
     stays: tuple[int, ...] = (2, 3, 4, 6)  # head, hair, skin, beard
     reader: int = 112
     words: tuple[tuple[str, ...], ...] = ()
+    colours: tuple[tuple[Colour, ...], ...] = ()
 
 
 class Faces(NamedTuple):
-    """Who is to be seen: `people` (b, 2, values) of 0 and 1, from left to right, and `compositions` (b,) of `COMPOSITIONS`."""
+    """Who is to be seen, from left to right: `people` (b, 2, values) of 0 and 1, `compositions` (b,) of `COMPOSITIONS`, and
+    `shades` (b, 2, 6) of hair and skin, if any."""
 
     people: Tensor
     compositions: Tensor
+    shades: Tensor | None = None
 
 
 class FaceReader(nn.Module):
@@ -78,12 +90,12 @@ class FaceReader(nn.Module):
         stands: Tensor | None = None,
         stood: Tensor | None = None,
         *,
-        told: Sequence[Values] = (),
+        known: Sequence[Known] = (),
     ) -> Faces:
         """The likeliest faces of visual tokens (b, K, WIDTH).
 
         Of what stays with a person, every reference of theirs has a say as well: `references` (b, n, K, WIDTH) with `stands`
-        and `stood`, (b, n) of ALONE, LEFT, RIGHT. What is `told` of the people of one picture, from left to right, is so.
+        and `stood`, (b, n) of ALONE, LEFT, RIGHT. What is `known` of the people of one picture, from left to right, is so.
         """
         people, compositions = self(visual)
         people = self._sure(people)
@@ -96,11 +108,13 @@ class FaceReader(nn.Module):
             nn.functional.one_hot(one.argmax(dim=-1), one.shape[-1]).float()
             for one in people.split_with_sizes(self.config.values, dim=-1)
         ]
-        for person, values in enumerate(told[:PEOPLE]):
+        shades = torch.zeros(len(people), PEOPLE, len(AS_NAMED))
+        for person, (values, own_shades) in enumerate(known[:PEOPLE]):
+            shades[:, person] = torch.tensor(own_shades)
             for attribute, value in zip(likeliest, values, strict=True):
                 if value is not None:
                     attribute[:, person] = nn.functional.one_hot(torch.tensor(value), attribute.shape[-1]).float()
-        return Faces(torch.cat(likeliest, dim=-1), compositions.argmax(dim=1))
+        return Faces(torch.cat(likeliest, dim=-1), compositions.argmax(dim=1), shades)
 
     @torch.no_grad()
     def values_of(self, visual: Tensor) -> list[int]:

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
-from worker.engines.preview.faces import FaceReader, Faces, Values
+from worker.engines.preview.faces import FaceReader, Faces, Known
 from worker.engines.preview.references import Reference
+from worker.engines.preview.shades import AS_NAMED, Shades, shade_in
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
-from worker.identity.compositions import square_of
+from worker.identity.compositions import COMPOSITIONS, boxes, square_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,9 +62,7 @@ class Painter:
     @torch.inference_mode()
     def tokens_of(self, picture: Image.Image) -> NDArray[np.float32]:
         """Visual tokens (K, WIDTH) of a picture of any size, cut to a square."""
-        left, top, side = square_of(*picture.size)
-        square = picture.convert("RGB").crop((left, top, left + side, top + side))
-        pixels = torch.from_numpy(np.array(square.resize((SIZE, SIZE), Image.Resampling.LANCZOS)))[None]
+        pixels = torch.from_numpy(np.array(_square(picture)))[None]
         tokens: NDArray[np.float32] = self._tokenizer(self._autoencoder.encode(to_tensor(pixels)))[0].numpy()
         return tokens
 
@@ -72,12 +71,25 @@ class Painter:
         """Values of the one on the left, read off visual tokens (K, WIDTH). None where nobody reads faces."""
         return self._faces.values_of(torch.from_numpy(visual)) if self._faces is not None else None
 
+    @torch.inference_mode()
+    def shades_of(self, picture: Image.Image, hair: int | None, skin: int | None) -> Shades:
+        """Shades of the one on the left in a picture of any size, of whom words tell the values of hair and skin."""
+        if self._faces is None or not self._faces.config.colours:
+            return AS_NAMED
+        composition = int(self._faces.read(torch.from_numpy(self.tokens_of(picture))[None]).compositions)
+        left, top, width = boxes(*COMPOSITIONS[composition])[0]
+        pixels = np.asarray(_square(picture).crop((left, top, left + width, top + width))).reshape(-1, 3)
+        shades: list[float] = []
+        for colours, value in zip(self._faces.config.colours, (hair, skin), strict=True):
+            shades += shade_in(pixels, colours[value]) if value is not None else AS_NAMED[:3]
+        return tuple(shades)
+
     def paint(
         self,
         visual: NDArray[np.float32],
         references: Sequence[Reference],
         appearances: Sequence[Reference],
-        told: Sequence[Values] = (),
+        known: Sequence[Known] = (),
         *,
         seed: int,
         on_preview: OnPreview,
@@ -85,9 +97,9 @@ class Painter:
         """The picture of visual tokens (K, WIDTH), and its latents (16, 16, 16).
 
         The DiT looks at `references`, one of each known person. Who they are is read off all their `appearances` as well, as far
-        as it is not `told` of the people from left to right.
+        as it is not `known` of the people from left to right.
         """
-        sketched = self.sketched(visual, appearances, told)
+        sketched = self.sketched(visual, appearances, known)
 
         def on_estimate(step: int, steps: int, latents: Tensor) -> None:
             shown = step % math.ceil(steps / PREVIEWS) == 0 and step != steps
@@ -106,19 +118,26 @@ class Painter:
 
     @torch.inference_mode()
     def sketched(
-        self, visual: NDArray[np.float32], appearances: Sequence[Reference], told: Sequence[Values] = ()
+        self, visual: NDArray[np.float32], appearances: Sequence[Reference], known: Sequence[Known] = ()
     ) -> tuple[Faces, Tensor] | None:
         """Who is to be seen, and latents (1, 16, 16, 16) of the sketch that a picture begins from, where it begins from one."""
         if self._faces is None:
             return None
         tokens = torch.from_numpy(visual)[None]
-        faces = self._faces.read(tokens, **_stacked(appearances), told=told)
+        faces = self._faces.read(tokens, **_stacked(appearances), known=known)
         return faces, self._sketch(tokens, faces)
 
     @torch.inference_mode()
     def picture(self, latents: Tensor) -> Image.Image:
         """The picture of latents (1, 16, 16, 16)."""
         return Image.fromarray(to_bytes(self._autoencoder.decode(latents))[0].numpy())
+
+
+def _square(picture: Image.Image) -> Image.Image:
+    """What is looked at of a picture of any size, SIZE × SIZE."""
+    left, top, side = square_of(*picture.size)
+    square = picture.convert("RGB").crop((left, top, left + side, top + side))
+    return square.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
 
 
 def _stacked(references: Sequence[Reference]) -> dict[str, Tensor]:

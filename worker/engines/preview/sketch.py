@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from worker.engines.preview.autoencoder import CHANNELS, STRIDE, ResidualBlock
 from worker.engines.preview.faces import PEOPLE, Faces, FacesConfig
+from worker.engines.preview.shades import AS_NAMED
 from worker.engines.preview.tokenizer import TOKENS_SIDE, WIDTH
 from worker.identity.compositions import ART, COMPOSITIONS, Box, boxes
 
@@ -55,6 +56,7 @@ class Sketch(nn.Module):
         shapes = [attribute in config.shapes for attribute, values in enumerate(faces.values) for _ in range(values)]
         self.maps = nn.Linear(sum(shapes), config.maps * config.side * config.side, bias=False)
         self.people = nn.Linear(len(shapes), config.person)
+        self.shades = nn.Linear(len(AS_NAMED), config.person, bias=False)
         self.squares = nn.Embedding(len(COMPOSITIONS) * PEOPLE, config.person)
         self.enter = nn.Conv2d(config.maps, config.coarse, 3, padding=1)
         self.colours = nn.Linear(config.person, 2 * config.coarse + config.fine)
@@ -76,6 +78,7 @@ class Sketch(nn.Module):
         nn.init.normal_(self.maps.weight, std=0.3 / _GAIN)
         nn.init.normal_(self.people.weight, std=0.3)
         nn.init.normal_(self.composition.weight, std=0.1)
+        nn.init.zeros_(self.shades.weight)
         self.register_buffer("chosen", torch.tensor(shapes).nonzero()[:, 0], persistent=False)
         self.register_buffer("grids", torch.stack([_grids(*one) for one in COMPOSITIONS]), persistent=False)
         sides = [[width for _, _, width in _spots(*one)] for one in COMPOSITIONS]
@@ -88,8 +91,10 @@ class Sketch(nn.Module):
 
         `shifts` (b, 2) are pixels to the right by which people stand off their squares; without them, nobody does.
         """
-        people, compositions = faces
+        people, compositions, shades = faces
         squares = self.squares(compositions[:, None] * PEOPLE + torch.arange(PEOPLE))
+        if shades is not None:
+            squares = squares + self.shades(shades)
         drawn = self._drawn(people.flatten(0, 1), squares.flatten(0, 1)).float()
         grids = self.grids[compositions]
         if shifts is not None:
@@ -105,7 +110,7 @@ class Sketch(nn.Module):
         return latents
 
     def _drawn(self, people: Tensor, squares: Tensor) -> Tensor:
-        """People (n, values), with what is known of where they stand (n, person), to their squares (n, laid + 1, 48, 48).
+        """People (n, values), with what is known of their places and shades (n, person), to squares (n, laid + 1, 48, 48).
 
         The last channel says where a person is, from 0 to 1; the others are 0 where nobody is.
         """
