@@ -55,6 +55,7 @@ RETOLD = 2400  # stories of which the MLLM regresses each picture once, to teach
 OWN = 0.3  # of pictures, the part that is read off the tokenizer's own tokens, as uploaded ones are
 UNLIKE = 0.7  # weight of how unlike themselves people are in what is decoded
 SKETCHED = 0.7  # of pictures, the part that the decoder sees on the way to a sketch of them
+PAIRS = 0.6  # of pictures that are sketched or decoded, the part of two people: their faces are small
 SHADED = 0.5  # of people, the part whose shades of hair and skin the sketch is told
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
@@ -465,12 +466,10 @@ def sketch(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     modules = nn.ModuleDict({"sketch": channels_last(Sketch())})
     legible, weights = legible_latents(folder, latents, ready), weights_of_cells(HEADS_COUNT)
     grounds = Grounds(ready)
-    pictures = [(int(number), turn) for number in ready for turn in range(TURNS)]
-    by_count = [[one for one in pictures if len(story(one[0]).turns[one[1]].scene.cast) == count] for count in (1, 2)]
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        some = [by_count[count][rng.integers(len(by_count[count]))] for count in rng.choice(2, 24, p=(0.4, 0.6))]
+        some = grounds.some(rng, 24)
         stories, turns = (np.array(one) for one in zip(*some, strict=True))
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         own = rng.random((len(some), 1, 1)) < OWN
@@ -505,8 +504,8 @@ def decoder(folder: Path, cache: PictureCache, minutes: float) -> nn.ModuleDict:
     rng = np.random.default_rng()
 
     def loss() -> tuple[Tensor, dict[str, float]]:
-        stories, turns = rng.choice(ready, 6), rng.integers(0, TURNS, 6)
-        some = list(zip(stories.tolist(), turns.tolist(), strict=True))
+        some = grounds.some(rng, 6)
+        stories, turns = (np.array(one) for one in zip(*some, strict=True))
         wanted = to_tensor(torch.from_numpy(cache.pictures(stories, turns)))
         clean = torch.from_numpy(latents[stories, turns].astype(np.float32))
         own = rng.random((len(some), 1, 1)) < OWN
@@ -533,11 +532,19 @@ class Grounds:
 
     def __init__(self, ready: NDArray[np.int64]) -> None:
         self._alike: dict[object, list[tuple[int, int]]] = {}
+        self._by_count: tuple[list[tuple[int, int]], ...] = ([], [])
         for number in ready.tolist():
             for turn in range(TURNS):
-                self._alike.setdefault(self._ground(number, turn), []).append((number, turn))
+                ground = self._ground(number, turn)
+                self._alike.setdefault(ground, []).append((number, turn))
+                self._by_count[ground[-1] - 1].append((number, turn))
 
-    def _ground(self, number: int, turn: int) -> tuple[object, ...]:
+    def some(self, rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
+        """Stories and turns of so many pictures, PAIRS of them of two people."""
+        pairs = rng.random(count) < PAIRS
+        return [self._by_count[two][rng.integers(len(self._by_count[two]))] for two in pairs.astype(int)]
+
+    def _ground(self, number: int, turn: int) -> tuple[str, bool, str, int]:
         scene = story(number).turns[turn].scene
         return scene.place, scene.night, scene.framing, len(scene.cast)
 
