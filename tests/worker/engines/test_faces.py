@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -83,4 +84,6 @@ def test_what_was_told_of_somebody_is_not_read_off_tokens() -> None:
     assert (values(told, 0), values(told, 1)) == ((1, 2), (1, 1))
     assert told.shades is not None
     assert told.shades.tolist() == [[list(AS_NAMED), list(shades)]]
-    assert Literal(CONFIG).values_of(tokens((1, 2), (0, 1))[0]) == [1, 2]
+    likely, composition = Literal(CONFIG).left_of(tokens((1, 2), (0, 1), composition=4)[0])
+    assert ([int(one.argmax()) for one in likely], composition) == ([1, 2], 4)
+    assert [round(float(np.exp(one).sum()), 5) for one in likely] == [1, 1]

@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
 from worker.engines.contract import Character, ChatMessage, Record, Step, no_progress
 from worker.engines.preview import NoWeights, PreviewEngine, replies
-from worker.engines.preview.engine import APPEARANCES, picture_tokens
+from worker.engines.preview.engine import APPEARANCES, Likeness, picture_tokens
+from worker.engines.preview.faces import Known
 from worker.engines.preview.looks import Vocabulary
 from worker.engines.preview.mllm import Special
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
@@ -233,7 +233,7 @@ def test_an_uploaded_reference_is_seen_by_reader_and_painter(talk: Talk) -> None
     _, pictures = talk.engine._newcomers("draw Ada", [], ChatMessage("", characters=(ada,)), (), ())
     assert len(pictures) == 1
     references = talk.engine._shown_before("A portrait of Ada, calm, in red, in the park by day.", (), [ada], 9)
-    assert np.array_equal(references[0].visual, pictures[0])
+    assert np.array_equal(references[0].visual, pictures[0].visual)
     reading = talk.engine.read(History((), SALT), ChatMessage("draw Ada", characters=(ada,)))
     assert (reading.plan.read.token_ids == Special.PICTURE).sum() == 1  # type: ignore[attr-defined]
 
@@ -307,7 +307,11 @@ def test_people_are_drawn_as_words_tell_of_them(talk: Talk) -> None:
 def test_whom_a_picture_shows_keeps_the_shades_that_it_shows(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     talk.engine.vocabulary = Vocabulary(words_of_looks())
     seen, other, shades = in_this_art(1), in_this_art(2), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-    monkeypatch.setattr(talk.engine.painter, "shades_of", lambda one, *_: shades if one is seen else (1.0,) * 6)
+    monkeypatch.setattr(
+        talk.engine.painter,
+        "known_of",
+        lambda _, picture, told: Known(told, shades if picture is seen else (1.0,) * 6),
+    )
     ada = f"Ada has a pink short bob and fair skin. {OLIVIA.replace('Olivia', 'Ada')}"
     monkeypatch.setattr(talk.engine, "_corrected", lambda *_, **__: ada)
     reading = talk.engine.read(talk.history(), ChatMessage(DIALOGUE[0].message, references=(seen,)))
@@ -391,10 +395,10 @@ def test_a_model_that_is_mistaken_again_says_that_it_did_not_understand(
 
 
 OLIVIA = "A portrait of Olivia, smiling, in blue, on the beach by day."
-PINK_CURLS = [
+PINK_CURLS = tuple(
     LABELS[name].index(value)
     for name, value in zip(OF_PEOPLE, ("calm", "blue", "short3", "pink", "fair", "none", "full"), strict=True)
-]
+)
 MAX = "A wide shot of Max, calm, in green, with sunglasses, in a café by night."
 BOTH = "A portrait of Olivia, angry, in red and Max, calm, in green, in the park by day."
 NONE, LOOK, ALL = (False, False, False), (True, True, False), (True, True, True)
@@ -539,30 +543,30 @@ def test_a_reply_that_comes_to_no_end_gives_way_to_an_honest_one(talk: Talk, mon
 def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
     talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: PINK_CURLS)
+    monkeypatch.setattr(talk.engine.painter, "known_of", lambda *_: Known(PINK_CURLS))
     monkeypatch.setattr(talk.engine, "vocabulary", Vocabulary(words_of_looks()))
     written = f"Ada has a red afro, olive skin and sunglasses. {OLIVIA.replace('Olivia', 'Ada')}"
-    picture = np.zeros((TOKENS, WIDTH), np.float32)
+    picture = Likeness(np.zeros((TOKENS, WIDTH), np.float32))
 
-    def corrected(message: str, *pictures: NDArray[np.float32]) -> str | None:
+    def corrected(message: str, *pictures: Likeness) -> str | None:
         return talk.engine._corrected(written, message, [], (), (), pictures=pictures)
 
     seen = written.replace("a red afro, olive skin and sunglasses", "pink short curls, fair skin and a short beard")
     assert corrected("this is Ada, in a red dress", picture) == seen
     assert corrected("this is Ada, in a red dress") == written, "there is no picture"
     assert corrected("this is Ada, with an afro", picture) == written, "the message says it itself"
-    monkeypatch.setattr(talk.engine.painter, "face_of", lambda _: None)
+    monkeypatch.setattr(talk.engine.painter, "known_of", lambda *_: None)
     assert corrected("this is Ada, in a red dress", picture) == written, "nobody reads faces"
 
 
 def test_a_newcomer_is_drawn_after_the_picture_that_came_with_them(talk: Talk) -> None:
     tell(talk, 1)
-    uploaded = [np.ones((TOKENS, WIDTH), np.float32)]
+    uploaded = [Likeness(np.ones((TOKENS, WIDTH), np.float32))]
     both = OLIVIA.replace("blue,", "blue and Ada, calm, in green,")
 
     def shown(reply: str, *characters: Character) -> list[tuple[int, bool]]:
         found = talk.engine._shown_before(reply, talk.records, characters, 1, uploaded)
-        return [(one.stands, one.visual is uploaded[0]) for one in found]
+        return [(one.stands, one.visual is uploaded[0].visual) for one in found]
 
     assert shown(both, *talk.characters) == [(LEFT, False), (RIGHT, True)]
     assert shown(OLIVIA, *talk.characters) == [(ALONE, False)], "who is known is no newcomer"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -43,12 +43,12 @@ from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
 from worker.engines.preview.faces import FaceReader, FacesConfig, Known
-from worker.engines.preview.looks import HAIR_COLOUR, SKIN, Vocabulary
+from worker.engines.preview.looks import HEAD, Vocabulary
 from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
 from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
 from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
-from worker.engines.preview.shades import AS_NAMED, Shades
+from worker.engines.preview.shades import Shades
 from worker.engines.preview.sketch import Sketch, SketchConfig
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
 from worker.identity.drawn import CompositionReader
@@ -121,6 +121,13 @@ def _configured(kind: type[_ANY], given: dict[str, Any]) -> _ANY:  # Any: JSON
 
 def _fixed(value: Any) -> Any:  # Any: JSON
     return tuple(map(_fixed, value)) if isinstance(value, list) else value
+
+
+class Likeness(NamedTuple):
+    """Visual tokens (K, WIDTH) of a picture that shows somebody, and the picture where it is at hand."""
+
+    visual: NDArray[np.float32]
+    picture: Image.Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,18 +234,17 @@ class PreviewEngine:
         own = tuple(self._own(history, record) for record in history.records)
         records = self.reader.kept(own)
         text = " ".join(message.text.split())
-        uploaded = [one for one in message.references[:1] if not self._is_foreign(one)]
-        pictures = [self.painter.tokens_of(one) for one in uploaded]
+        uploaded = self._likenesses(message.references)
         unseen = self._unseen(text, message.characters, own)
-        before = replies.NOT_MY_ART if unseen or len(pictures) < len(message.references[:1]) else ""
-        canned = replies.without_words(text) if not pictures else None
-        shown_before = partial(self._shown_before, own=own, characters=message.characters, uploaded=pictures)
-        text, pictures = self._newcomers(text, pictures, message, own, records)
+        before = replies.NOT_MY_ART if unseen or len(uploaded) < len(message.references[:1]) else ""
+        canned = replies.without_words(text) if not uploaded else None
+        shown_before = partial(self._shown_before, own=own, characters=message.characters, uploaded=uploaded)
+        text, pictures = self._newcomers(text, uploaded, message, own, records)
         read = self.reader.read(
             history,
             records,
             text,
-            pictures,
+            [one.visual for one in pictures],
             partial(
                 self._corrected,
                 message=text,
@@ -290,7 +296,7 @@ class PreviewEngine:
         said: replies.Said,
         shown: Sequence[Character | None],
         own: Sequence[Record],
-        introducing: Image.Image | None,
+        introducing: Likeness | None,
     ) -> tuple[Known, ...]:
         """What is known of the people in a picture: what words tell, and the shades of those of whom a picture was uploaded.
 
@@ -301,18 +307,19 @@ class PreviewEngine:
         looks, found = dict(said.introduced), []
         for name, look, character in zip(said.shown, said.looks, shown, strict=True):
             described = looks.get(name) or (character.description if character is not None else "")
-            values = self.vocabulary.told(look, described)
-            uploaded, introduction = introducing, None
-            if character is not None:
-                uploaded = next((one for one in character.references[:1] if not self._is_foreign(one)), None)
-                introduction = _introduced_by_picture(character, own)
-            shades = AS_NAMED
-            if uploaded is not None:
-                shades = self.painter.shades_of(uploaded, values[HAIR_COLOUR], values[SKIN])
+            known = Known(self.vocabulary.told(look, described))
+            uploaded = introducing if character is None else next(iter(self._likenesses(character.references)), None)
+            introduction = _introduced_by_picture(character, own) if character is not None else None
+            if uploaded is not None and (seen := self.painter.known_of(*uploaded, told=known.values)) is not None:
+                known = Known((*known.values[:HEAD], *seen.values[HEAD:]), seen.shades)
             elif introduction is not None:
-                shades = tuple(introduction.arrays[SHADES].tolist())
-            found.append(Known(values, shades))
+                known = Known(known.values, tuple(introduction.arrays[SHADES].tolist()))
+            found.append(known)
         return tuple(found)
+
+    def _likenesses(self, references: Sequence[Image.Image]) -> list[Likeness]:
+        """The first of some uploaded pictures, if a likeness can be taken from it."""
+        return [Likeness(self.painter.tokens_of(one), one) for one in references[:1] if not self._is_foreign(one)]
 
     def _is_foreign(self, picture: Image.Image) -> bool:
         """Whether a picture is a photo, or of another style than this engine's."""
@@ -351,11 +358,11 @@ class PreviewEngine:
     def _newcomers(
         self,
         text: str,
-        pictures: list[NDArray[np.float32]],
+        pictures: list[Likeness],
         message: ChatMessage,
         own: Sequence[Record],
         kept: Sequence[Record],
-    ) -> tuple[str, list[NDArray[np.float32]]]:
+    ) -> tuple[str, list[Likeness]]:
         """The message with what the MLLM cannot know yet: what a character looks like whom its context has not shown."""
         for character in message.characters:
             mention = _mention(character.name, text)
@@ -365,7 +372,7 @@ class PreviewEngine:
                 text = f"{text[: mention.end()]} ({character.description}){text[mention.end() :]}"
             elif not pictures:
                 seen = self._appearance(character, own)
-                pictures = [seen[0]] if seen is not None else []
+                pictures = self._likenesses(character.references) or ([Likeness(seen[0])] if seen is not None else [])
         return text, pictures
 
     def _corrected(
@@ -375,7 +382,7 @@ class PreviewEngine:
         known: Sequence[str],
         own: Sequence[Record],
         kept: Sequence[Record],
-        pictures: Sequence[NDArray[np.float32]],
+        pictures: Sequence[Likeness],
     ) -> str | None:
         if replies.mistaken(reply, message, known):
             return None
@@ -384,22 +391,22 @@ class PreviewEngine:
             named = self._with_look_of_picture(named, message, pictures[0])
         return self._with_own_looks(named, message, own, kept)
 
-    def _with_look_of_picture(self, reply: str, message: str, picture: NDArray[np.float32]) -> str:
-        """The reply, in which whom a given picture introduces looks as is read off its tokens.
+    def _with_look_of_picture(self, reply: str, message: str, picture: Likeness) -> str:
+        """The reply, in which whom a given picture introduces looks as is read off it.
 
         The MLLM mistakes one head for another, or describes somebody of before. What the message says itself stays.
         """
         introduced = replies.understood(reply).introduced
-        read = self.painter.face_of(picture)
+        seen = self.painter.known_of(*picture)
         if (
-            read is None
+            seen is None
             or self.vocabulary is None
             or len(introduced) != 1
             or replies.describes(message, introduced[0][1])
         ):
             return reply
         name, looks = introduced[0]
-        return reply.replace(f"{name} has {looks}.", f"{name} has {self.vocabulary.described(read)}.", 1)
+        return reply.replace(f"{name} has {looks}.", f"{name} has {self.vocabulary.described(seen.values)}.", 1)
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
@@ -427,7 +434,7 @@ class PreviewEngine:
         own: Sequence[Record],
         characters: Sequence[Character],
         most: int,
-        uploaded: Sequence[NDArray[np.float32]] = (),
+        uploaded: Sequence[Likeness] = (),
     ) -> tuple[Reference, ...]:
         """How pictures, `most` of each at most, show the people whom a reply shows, from left to right.
 
@@ -436,7 +443,7 @@ class PreviewEngine:
         if not self._personalized:
             return ()
         shown = _resolved(replies.understood(reply).shown, characters)
-        newcomer = [(one, ALONE) for one in uploaded] if shown.count(None) == 1 else []
+        newcomer = [(one.visual, ALONE) for one in uploaded] if shown.count(None) == 1 else []
         return tuple(
             Reference(visual, _stands(number, len(shown)), stood)
             for number, character in enumerate(shown)
@@ -451,9 +458,9 @@ class PreviewEngine:
 
         Of those that another engine drew, only the first is any, and only if no picture was uploaded: they are in another style.
         """
-        uploaded = bool(character.references) and not self._is_foreign(character.references[0])
-        if uploaded:
-            yield self.painter.tokens_of(character.references[0]), ALONE
+        uploaded = bool(likenesses := self._likenesses(character.references))
+        for one in likenesses:
+            yield one.visual, ALONE
         found = uploaded
         introduction = _introduced_by_picture(character, own)
         if introduction is not None and Special.PICTURE in introduction.token_ids and not uploaded:

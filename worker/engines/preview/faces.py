@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,10 @@ from worker.engines.preview.references import RIGHT
 from worker.engines.preview.shades import AS_NAMED, Colour, Shades
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.identity.compositions import COMPOSITIONS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PEOPLE = 2
 
@@ -117,9 +121,14 @@ class FaceReader(nn.Module):
         return Faces(torch.cat(likeliest, dim=-1), compositions.argmax(dim=1), shades)
 
     @torch.no_grad()
-    def values_of(self, visual: Tensor) -> list[int]:
-        """The likeliest value of each attribute of the one on the left in visual tokens (K, WIDTH)."""
-        return [int(one.argmax()) for one in self.read(visual[None]).people[0, 0].split_with_sizes(self.config.values)]
+    def left_of(self, visual: Tensor) -> tuple[list[NDArray[np.float32]], int]:
+        """How likely each value of each attribute of the one on the left is, as logarithms, and the composition of a picture.
+
+        The picture is told by its visual tokens (K, WIDTH).
+        """
+        people, compositions = self(visual[None])
+        likely = self._sure(people)[0, 0].split_with_sizes(self.config.values)
+        return [one.numpy() for one in likely], int(compositions.argmax())
 
     def _sure(self, people: Tensor) -> Tensor:
         """Logits (…, values) as logarithms of probabilities, attribute by attribute."""

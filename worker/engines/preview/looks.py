@@ -40,10 +40,10 @@ class Vocabulary:
         }
         self._phrases = heads | beards | plain
 
-    def described(self, values: Sequence[int]) -> str:
-        """What somebody looks like, in one list: head, hair, skin, glasses and beard of all their values."""
+    def described(self, values: Values) -> str:
+        """What somebody looks like, in one list: head, hair, skin, glasses and beard, of which none may be unknown."""
         head, hair, skin, glasses, beard = (
-            words[value] for words, value in zip(self._words[HEAD:], values[HEAD:], strict=True)
+            words[value] for words, value in zip(self._words[HEAD:], values[HEAD:], strict=True) if value is not None
         )
         if beard and HAIR not in head:
             beard = coloured(beard, hair)

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
-from worker.engines.preview.faces import FaceReader, Faces, Known
+from worker.engines.preview.faces import FaceReader, Faces, Known, Values
+from worker.engines.preview.looks import HAIR_COLOUR, SKIN
 from worker.engines.preview.references import Reference
-from worker.engines.preview.shades import AS_NAMED, Shades, shade_in
+from worker.engines.preview.shades import AS_NAMED, near, shade_in
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
 from worker.identity.compositions import COMPOSITIONS, boxes, square_of
@@ -67,22 +68,34 @@ class Painter:
         return tokens
 
     @torch.inference_mode()
-    def face_of(self, visual: NDArray[np.float32]) -> Sequence[int] | None:
-        """Values of the one on the left, read off visual tokens (K, WIDTH). None where nobody reads faces."""
-        return self._faces.values_of(torch.from_numpy(visual)) if self._faces is not None else None
+    def known_of(
+        self, visual: NDArray[np.float32], picture: Image.Image | None = None, told: Values | None = None
+    ) -> Known | None:
+        """What is known of the one on the left in a picture with visual tokens (K, WIDTH); None where nobody reads faces.
 
-    @torch.inference_mode()
-    def shades_of(self, picture: Image.Image, hair: int | None, skin: int | None) -> Shades:
-        """Shades of the one on the left in a picture of any size, of whom words tell the values of hair and skin."""
-        if self._faces is None or not self._faces.config.colours:
-            return AS_NAMED
-        composition = int(self._faces.read(torch.from_numpy(self.tokens_of(picture))[None]).compositions)
-        left, top, width = boxes(*COMPOSITIONS[composition])[0]
-        pixels = np.asarray(_square(picture).crop((left, top, left + width, top + width))).reshape(-1, 3)
-        shades: list[float] = []
-        for colours, value in zip(self._faces.config.colours, (hair, skin), strict=True):
-            shades += shade_in(pixels, colours[value]) if value is not None else AS_NAMED[:3]
-        return tuple(shades)
+        What was not `told` of them is read off the tokens. Off the pixels of the `picture`, if it is given, too: which colours
+        are those of hair and skin, and their shades.
+        """
+        if self._faces is None:
+            return None
+        likely, composition = self._faces.left_of(torch.from_numpy(visual))
+        colours = (
+            dict(zip((HAIR_COLOUR, SKIN), self._faces.config.colours, strict=False)) if picture is not None else {}
+        )
+        pixels = np.zeros((0, 3), np.uint8)
+        if picture is not None:
+            left, top, width = boxes(*COMPOSITIONS[composition])[0]
+            pixels = np.asarray(_square(picture).crop((left, top, left + width, top + width))).reshape(-1, 3)
+        for attribute, named in colours.items():
+            likely[attribute] = likely[attribute] + np.log1p([near(pixels, one) for one in named])
+        values = tuple(
+            int(one.argmax()) if value is None else value
+            for one, value in zip(likely, told or (None,) * len(likely), strict=True)
+        )
+        shades = [
+            channel for attribute, named in colours.items() for channel in shade_in(pixels, named[values[attribute]])
+        ]
+        return Known(values, tuple(shades) or AS_NAMED)
 
     def paint(
         self,

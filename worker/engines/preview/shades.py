@@ -25,6 +25,11 @@ _ALIKE = 3  # of one colour, as far as the noise of a picture goes
 _LEAST = 12  # pixels that are enough to be sure
 
 
+def near(pixels: NDArray[np.uint8], named: Sequence[int]) -> int:
+    """How many of the pixels (n, 3) are of a shade of a named colour."""
+    return int((abs(pixels.astype(np.int32) - np.array(named)) <= _FAR).all(axis=1).sum())
+
+
 def shade_in(pixels: NDArray[np.uint8], named: Sequence[int]) -> tuple[float, float, float]:
     """Red, green and blue of the colour that most of the pixels (n, 3) near a named one have, less the named one, in UNIT.
 
