@@ -407,150 +407,6 @@ AFTER = (
     *(" for a birthday card", ", would you?", " this time", ", as nice as you can", " lol"),
 )
 SHORT = ((" with ", " w/ "), (" and ", " & "), (" you ", " u "), (" a picture", " a pic"), (" because ", " cause "))
-RETURNS = (  # to a picture, or to what somebody calls one
-    *(
-        "go back to",
-        "return to",
-        "back to",
-        "revert to",
-        "rewind to",
-        "let's go back to",
-        "take me back to",
-        "can we go to",
-    ),
-    *(
-        "I'd like to return to",
-        "go to",
-        "we go back to",
-        "jump back to",
-        "once more",
-        "again",
-        "use",
-        "show",
-        "show me",
-    ),
-    *(
-        "take",
-        "I want",
-        "give me",
-        "restore",
-        "repeat",
-        "like in",
-        "like",
-        "as in",
-        "as on",
-        "bring back",
-        "same as",
-        "from",
-    ),
-    *(
-        "remember",
-        "I preferred",
-        "I liked",
-        "let's use",
-        "let us take",
-        "start from",
-        "continue from",
-        "get me",
-        "reuse",
-        "",
-    ),
-)
-PICTURES = ("picture", "image", "one", "drawing", "shot", "scene", "version", "illustration", "photo", "pic")
-FIRST = (
-    *(
-        "the first",
-        "the very first",
-        "the original",
-        "the initial",
-        "the opening",
-        "the starting",
-        "our first",
-        "your first",
-    ),
-    *("the earliest", "the oldest", "that first", "the 1st"),
-)
-BEGINNINGS = (
-    *(
-        "picture 1",
-        "image one",
-        "image number one",
-        "number one",
-        "the beginning",
-        "the very beginning",
-        "where we began",
-    ),
-    *(
-        "how we started",
-        "how it started",
-        "the one from the beginning",
-        "the one from the start",
-        "what you drew first",
-    ),
-    *(
-        "what we started with",
-        "what you showed first",
-        "how it looked at first",
-        "the first of all",
-        "pic 1",
-        "the very start",
-    ),
-)
-UNDOES = (
-    "undo",
-    "revert",
-    "take back",
-    "cancel",
-    "discard",
-    "forget",
-    "drop",
-    "scrap",
-    "skip",
-    "ignore",
-    "remove",
-    "reverse",
-)
-CHANGES = (
-    *(
-        "that",
-        "the last change",
-        "the last picture",
-        "the last one",
-        "this change",
-        "what you just did",
-        "the last step",
-    ),
-    *("this", "that one", "that picture", "the latest change", "my last wish", "the last edit"),
-)
-BEFORE_THAT = (
-    *(
-        "the previous",
-        "the one before",
-        "the picture before",
-        "the last but one",
-        "what we had before",
-        "the step before",
-    ),
-    *("how it was before", "the image before that", "the prior one", "the previous picture", "the previous version"),
-)
-SMALL = frozenset(
-    ("a", "an", "the", "is", "are", "of", "now", "it", "that", "then", "one", "to", "please", "can", "you")
-)
-FILLERS = (
-    "just",
-    "maybe",
-    "really",
-    "please",
-    "well",
-    "like",
-    "um",
-    "actually",
-    "so",
-    "simply",
-    "perhaps",
-    "uh",
-    "kindly",
-)
 FOREIGN_TEXTS = (
     *(
         "Zeichne {name} am Strand mit roten Haaren",
@@ -651,8 +507,8 @@ class Teller:
     """Words of one dialogue; `names` are given anew each time, since pictures do not depend on them.
 
     A `thorough` one leaves nothing open when it introduces somebody, so that what is to be seen is known. So many messages as
-    `mistyped` says have a slip, and so many as `loose` says a small word more or less. With `first` and `rounds` it tells an
-    excerpt of the story; turns keep the numbers that they have in the whole of it.
+    `mistyped` says have a slip. With `first` and `rounds` it tells an excerpt of the story; turns keep the numbers that they
+    have in the whole of it.
     """
 
     def __init__(
@@ -663,7 +519,6 @@ class Teller:
         *,
         thorough: bool = False,
         mistyped: float = 0.1,
-        loose: float = 0.0,
         first: int = 0,
         rounds: int | None = None,
     ) -> None:
@@ -671,7 +526,6 @@ class Teller:
         self._story = story if rounds is None else excerpt(story, first, rounds)
         self._thorough = thorough
         self._slips = mistyped
-        self._loose = loose
         self._rng = random.Random(f"words {story.seed} {seed} {split}")
         self._split = split
         names: set[str] = set()
@@ -1298,32 +1152,8 @@ class Teller:
         else:
             tail = ""
         base, places = self._story.turns[turn.base].scene, [one.scene.place for one in self._story.turns[:number]]
-        written = self._goes_back(number, turn.base, base, places)
-        composed = self._composed(number, turn.base, base, places) if self._split == "train" else ""
-        if composed and f"{composed}{{}}" not in written and self._rng.random() < 0.5:
-            return f"{composed}{tail}"
-        return self._pick(*written).format(tail)
-
-    def _composed(self, number: int, to: int, base: Scene, places: list[str]) -> str:
-        """A way to go back to a picture that nobody wrote down, for training: of somewhere to go, and a word for it."""
-        rng = self._rng
-        noun = rng.choice(PICTURES)
-        what = [f"the {ORDINALS[to]} {noun}", f"{rng.choice(PICTURES[:2])} {to + 1}", f"number {to + 1}"]
-        if to == 0:
-            what += [f"{rng.choice(FIRST)} {noun}", f"{rng.choice(FIRST)} {noun}", rng.choice(BEGINNINGS)]
-        if places.count(base.place) == 1:
-            what += [f"the {rng.choice(PLACE_NAMES[base.place])} {noun}"] * 2
-        if to == number - 2:
-            if rng.random() < 0.4:
-                return f"{rng.choice(UNDOES)} {rng.choice(CHANGES)}"
-            what += [rng.choice(BEFORE_THAT)] * 3
-        again = rng.choice(("", "", "", " again", " once more", " from before", " we had"))
-        return f"{rng.choice(RETURNS)} {rng.choice(what)}{again}".strip()
-
-    def _goes_back(self, number: int, to: int, base: Scene, places: list[str]) -> list[str]:
-        """Ways to go back to a picture that are written down, each with a place for what is to change."""
         pictures = []
-        if to == 0:
+        if turn.base == 0:
             pictures += [
                 "go back to the first one{}",
                 "the first picture{}",
@@ -1359,7 +1189,7 @@ class Teller:
                 "what we had first{}",
                 "the first drawing again{}",
             ]
-        if to == number - 2:
+        if turn.base == number - 2:
             pictures += [
                 "go back to the one before{}",
                 "the picture before that{}",
@@ -1403,7 +1233,7 @@ class Teller:
                 f"the {name} one again{{}}",
             ]
         if not pictures:
-            ordinal, cardinal = ORDINALS[to], to + 1
+            ordinal, cardinal = ORDINALS[turn.base], turn.base + 1
             pictures = [
                 f"back to the {ordinal} picture{{}}",
                 f"the {ordinal} picture again{{}}",
@@ -1416,7 +1246,7 @@ class Teller:
                 f"revert to the {ordinal} image{{}}",
                 f"I want picture {cardinal} back{{}}",
             ]
-        return pictures
+        return self._pick(*pictures).format(tail)
 
     def _dress(self, words: str) -> str:
         """Small habits of writing: capitals, full stops, a polite word, a missing comma."""
@@ -1434,20 +1264,9 @@ class Teller:
                 words = words.replace(long, short)
         if self._rng.random() < self._slips:
             words = self._mistyped(words)
-        if self._loose and self._rng.random() < self._loose:
-            words = self._loosened(words)
         if self._rng.random() < 0.15:
             words = words.lower()
         return words
-
-    def _loosened(self, text: str) -> str:
-        """Small words left out, or one put in that says nothing."""
-        words = text.split(" ")
-        if self._rng.random() < 0.5:
-            words.insert(self._rng.randrange(len(words) + 1), self._rng.choice(FILLERS))
-        else:
-            words = [one for one in words if one.lower() not in SMALL or self._rng.random() < 0.5]
-        return " ".join(words) or text
 
     def _mistyped(self, text: str) -> str:
         """A slip in one of the longer words, which is no name."""

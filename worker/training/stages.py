@@ -59,10 +59,9 @@ PAIRS = 0.6  # of pictures that are sketched or decoded, the part of two people:
 SHADED = 0.5  # of people, the part whose shades of hair and skin the sketch is told
 STRANGE = 0.5  # of pictures, the part whose tokens are another's on the same ground: faces are not theirs to say
 UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so that the plain one can be compared with
-WORDS = 0.875  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
+WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
 WORDED = 12  # dialogues in a step of words only
 SLIPS = 0.3  # of messages in words only, the part with a slip: three times as many as people make here
-LOOSE = 0.25  # of the same, the part with a small word more or less: what else a phrasing says matters
 UNDRAWN = 10**6  # stories from this number on are never drawn
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
 TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
@@ -346,7 +345,7 @@ def _reader(
         if rng.random() < words:
             numbers = UNDRAWN + rng.integers(2**31, size=WORDED)
             stories = [(restless if one % 2 else story)(int(one)) for one in numbers]
-            text = _of_words(mllm, tokenizer, [Teller(one, 0, mistyped=SLIPS, loose=LOOSE) for one in stories])
+            text = _of_words(mllm, tokenizer, [Teller(one, 0, mistyped=SLIPS) for one in stories])
             figures["words"] = float(text.detach())
             return 4.0 * text, figures
         drawn = rng.choice(ready, dialogues)

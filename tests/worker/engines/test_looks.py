@@ -57,3 +57,18 @@ def test_replies_tell_all_that_is_to_be_seen_of_people() -> None:
 )
 def test_what_is_not_understood_is_left_to_tokens(look: Look | None, description: str, values: object) -> None:
     assert VOCABULARY.told(look, description) == (named(**values) if isinstance(values, dict) else values)
+
+
+@pytest.mark.parametrize(
+    ("description", "heard", "as_heard"),
+    [
+        ("a turban, tan skin and a moustache", "in a turban, with a light brown moustache", "a light brown moustache"),
+        ("a bald head and a full beard", "bald, in black, his Ginger bushy beard shines", "a ginger full beard"),
+        ("a bald head and a full beard", "bald, in a black coat with a beard", "a full beard"),
+        ("a red fade, tan skin and a goatee", "red fade, black goatee", "a goatee"),
+        ("a bald head and tan skin", "bald, with a ginger beard", "tan skin"),
+        ("a bald head and a white goatee", "bald, with a ginger goatee", "a white goatee"),
+    ],
+)
+def test_a_beard_without_other_hair_has_the_colour_that_was_heard(description: str, heard: str, as_heard: str) -> None:
+    assert VOCABULARY.with_colour_of_beard(description, heard).endswith(f" and {as_heard}")

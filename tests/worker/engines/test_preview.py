@@ -555,6 +555,9 @@ def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
     assert corrected("this is Ada, in a red dress", picture) == seen
     assert corrected("this is Ada, in a red dress") == written, "there is no picture"
     assert corrected("this is Ada, with an afro", picture) == written, "the message says it itself"
+    bald = written.replace("a red afro, olive skin and sunglasses", "a turban, tan skin and a moustache")
+    heard = talk.engine._corrected(bald, "with a red hat? no: Ada, a red moustache, a turban", [], (), (), pictures=())
+    assert heard == bald.replace("a moustache", "a red moustache"), "it shows no other hair"
     monkeypatch.setattr(talk.engine.painter, "known_of", lambda *_: None)
     assert corrected("this is Ada, in a red dress", picture) == written, "nobody reads faces"
 

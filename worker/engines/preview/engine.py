@@ -389,6 +389,7 @@ class PreviewEngine:
         named = replies.with_true_names(reply, message, known, attached=bool(pictures))
         if pictures:
             named = self._with_look_of_picture(named, message, pictures[0])
+        named = self._with_colours_of_beards(named, message)
         return self._with_own_looks(named, message, own, kept)
 
     def _with_look_of_picture(self, reply: str, message: str, picture: Likeness) -> str:
@@ -407,6 +408,17 @@ class PreviewEngine:
             return reply
         name, looks = introduced[0]
         return reply.replace(f"{name} has {looks}.", f"{name} has {self.vocabulary.described(seen.values)}.", 1)
+
+    def _with_colours_of_beards(self, reply: str, message: str) -> str:
+        """The reply, in which the beards of those without any other hair have the colours that the message says."""
+        if self.vocabulary is None:
+            return reply
+        for name, looks in replies.understood(reply).introduced:
+            mention = _mention(name, message)
+            heard = message[mention.end() :] if mention is not None else message
+            shown = self.vocabulary.with_colour_of_beard(looks, heard)
+            reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
+        return reply
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.

@@ -50,6 +50,20 @@ class Vocabulary:
         said = [head.format(hair=hair), *(one for one in (skin, glasses, beard) if one)]
         return f"{', '.join(said[:-1])} and {said[-1]}"
 
+    def with_colour_of_beard(self, description: str, heard: str) -> str:
+        """A description in which the beard of a head that shows no hair has the colour that words heard give it.
+
+        The MLLM learned from descriptions that left it out.
+        """
+        phrases = _phrases(description)
+        beard = next((one for one in phrases if one and one in self._words[BEARD]), None)
+        if beard is None or any(HEAD in found and HAIR_COLOUR in found for found in map(self._found, phrases)):
+            return description
+        colours = "|".join(sorted(self._words[HAIR_COLOUR], key=len, reverse=True))
+        noun = beard.rpartition(" ")[2]
+        said = re.search(rf"\b({colours}) (?:[\w-]+ )?{noun}\b", heard, re.IGNORECASE)
+        return description.replace(beard, coloured(beard, said[1].lower()), 1) if said is not None else description
+
     def told(self, look: Look | None, description: str) -> Values:
         """What words tell of somebody: their look in a picture, and how they were described.
 
@@ -57,9 +71,9 @@ class Vocabulary:
         what is not is not there.
         """
         found: dict[int, int] = {}
-        phrases = [self._phrases.get(one) for one in re.split(r", | and ", description)]
+        phrases = [self._found(one) for one in _phrases(description)]
         for phrase in phrases:
-            found |= phrase or {}
+            found |= phrase
         if all(phrases) and HEAD in found:
             for attribute in (GLASSES, BEARD):
                 found.setdefault(attribute, self._words[attribute].index(""))
@@ -74,6 +88,14 @@ class Vocabulary:
                 if word in self._words[attribute]
             }
         return tuple(found.get(attribute) for attribute in range(len(self._words)))
+
+    def _found(self, phrase: str) -> dict[int, int]:
+        """The values that a phrase of a description tells; nothing for one that is not of ours."""
+        return self._phrases.get(phrase, {})
+
+
+def _phrases(description: str) -> list[str]:
+    return re.split(r", | and ", description)
 
 
 def coloured(what: str, colour: str) -> str:
