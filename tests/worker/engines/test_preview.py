@@ -473,7 +473,43 @@ def test_whom_a_conversation_comes_back_to_keeps_their_own_look(
     monkeypatch.setattr(talk.engine.reader, "likeliest", likeliest)
     corrected = talk.engine._corrected(written, message, ["Max", "Olivia"], own, own, pictures=())
     assert corrected == written.replace("Max, calm, in green", reply)
-    assert asked == [("Max", "A portrait of Max, angry, in red, on the beach by day.", message, ways)] * bool(likelier)
+    asked_of = [("Max", "A portrait of Max, angry, in red, on the beach by day.")]
+    assert asked == [(asked_of, message, ways)] * bool(likelier)
+
+
+@pytest.mark.parametrize(
+    ("message", "asks"),
+    [
+        ("back to the first picture, but asleep", True),
+        ("Picture one again, asleep", True),
+        ("as it was in the BEGINNING, asleep", True),
+        ("Max asleep", False),
+        ("one more, asleep", False),
+    ],
+)
+def test_a_conversation_that_goes_back_to_its_first_picture_has_its_setting(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, message: str, asks: bool
+) -> None:
+    tell(talk, 3)
+    first, last = (
+        "A portrait of Max, calm, in red, in space by day.",
+        "A close-up of Max, calm, in red, on stage by night.",
+    )
+    own = tuple(replace(one, reply=said) for one, said in zip(talk.records, (first, "Hello.", last), strict=True))
+    written = "A close-up of Max, sleepy, in red, in a café by night."
+    ways = [
+        "A close-up of Max, sleepy, in red, in a café by night.",
+        "A close-up of Max, sleepy, in red, in a café by day.",
+        "A portrait of Max, sleepy, in red, in a café by night.",
+        "A portrait of Max, sleepy, in red, in a café by day.",
+    ]
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(talk.engine, "_with_own_looks", lambda reply, *_: reply)
+    monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *given: asked.append(given) or 3)
+    corrected = talk.engine._corrected(written, message, ["Max"], own, own[2:], pictures=())
+    assert corrected == (ways[3] if asks else written), "the café is neither picture's, so it is meant"
+    assert asked == [([(own[0].text, first), (own[2].text, last)], message, ways)] * asks
+    assert talk.engine._corrected(written, message, ["Max"], own[:1], own[:1], pictures=()) == written
 
 
 def test_a_corrected_look_is_what_is_said_and_drawn(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,20 +526,22 @@ def test_a_corrected_look_is_what_is_said_and_drawn(talk: Talk, monkeypatch: pyt
     assert changed.tokens_read > plain.tokens_read, "what was written first was computed as well"
 
 
-def test_the_likeliest_answer_is_what_the_model_would_write_after_the_words_of_one_turn(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("turns", [1, 2])
+def test_the_likeliest_answer_is_what_the_model_would_write_after_the_words_of_some_turns(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, turns: int
 ) -> None:
     tell(talk, 1)
     monkeypatch.setattr(replies, "mistaken", lambda *_: False)  # whatever it would write
+    monkeypatch.setattr(PreviewEngine, "_with_own_looks", lambda _, reply, *__: reply)
     (record,) = talk.records
     ids = [int(one) for one in record.token_ids if one != Special.VISUAL]
     words = replace(record, token_ids=np.array(ids, np.int32), visual_tokens=record.visual_tokens[:0])
     for message in (DIALOGUE[1].message, DIALOGUE[3].message):
-        written = Talk(talk.engine, None, (words,)).read(message).reply
+        written = Talk(talk.engine, None, (words,) * turns).read(message).reply
         answers = ["I do not know.", written.replace("Max", "Kim").replace("Bob", "Kim"), written, written + " by"]
-        before = (DIALOGUE[0].message, record.reply, message)
-        assert talk.engine.reader.likeliest(*before, answers) == 2
-        assert talk.engine.reader.likeliest(*before, answers[::-1]) == 1
+        told = [(DIALOGUE[0].message, record.reply)] * turns
+        assert talk.engine.reader.likeliest(told, message, answers) == 2
+        assert talk.engine.reader.likeliest(told, message, answers[::-1]) == 1
 
 
 def test_a_folder_without_weights_says_what_to_do(tmp_path: Path, tiny_weights: Path) -> None:

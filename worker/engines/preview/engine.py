@@ -390,6 +390,7 @@ class PreviewEngine:
         if pictures:
             named = self._with_look_of_picture(named, message, pictures[0])
         named = self._with_colours_of_beards(named, message)
+        named = self._with_setting_of_the_first(named, message, own)
         return self._with_own_looks(named, message, own, kept)
 
     def _with_look_of_picture(self, reply: str, message: str, picture: Likeness) -> str:
@@ -420,6 +421,23 @@ class PreviewEngine:
             reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
         return reply
 
+    def _with_setting_of_the_first(self, reply: str, message: str, own: Sequence[Record]) -> str:
+        """The reply, in which framing, place and time are the first picture's where the message goes back to it.
+
+        Over many turns a small model keeps some of the last picture, and it does not see a first one that has left its context.
+        Which is likelier it is asked after the words of these two pictures only.
+        """
+        said = replies.understood(reply)
+        pictures = [(one.text, one.reply, shown) for one in own if (shown := replies.understood(one.reply)).shown]
+        if len(pictures) < 2 or not said.shown or not replies.goes_to_the_first(message):
+            return reply
+        told = [(text, answer) for text, answer, _ in (pictures[0], pictures[-1])]
+        settings = replies.settings(said, pictures[0][2], pictures[-1][2])
+        if len(settings) < 2:
+            return reply
+        answers = [replies.with_setting(reply, one) for one in settings]
+        return answers[self.reader.likeliest(told, message, answers)]
+
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
 
@@ -438,7 +456,7 @@ class PreviewEngine:
         last = [(name, doubt.last) for name, doubt in doubts.items()]
         scene = replies.with_people(pictures[-1][1].scene, last)
         answers = [replies.with_people(reply, people) for people in ways]
-        return answers[self.reader.likeliest(" and ".join(doubts), scene, message, answers)]
+        return answers[self.reader.likeliest([(" and ".join(doubts), scene)], message, answers)]
 
     def _shown_before(
         self,

@@ -164,21 +164,23 @@ class Reader:
         )
 
     @torch.inference_mode()
-    def likeliest(self, before: str, reply: str, message: str, answers: Sequence[str]) -> int:
-        """Which of some answers to a message is the likeliest after the words of one turn, with its picture left out."""
-        turn = [*self.ids_of(before, 0, reply)[0][:-1], int(Special.IMAGE), int(Special.END)]
+    def likeliest(self, told: Sequence[tuple[str, str]], message: str, answers: Sequence[str]) -> int:
+        """Which of some answers to a message is the likeliest after messages and replies, with their pictures left out."""
+        ids: list[int] = []
+        for before, reply in told:
+            ids += [*self.ids_of(before, 0, reply)[0][:-1], int(Special.IMAGE), int(Special.END)]
         cache = DynamicCache(config=self._mllm.llama.config)
-        last = self._feed(cache, [*turn, *self.ids_of(message, 0)[0]], np.zeros((0, WIDTH), np.float32))[-1]
+        last = self._feed(cache, [*ids, *self.ids_of(message, 0)[0]], np.zeros((0, WIDTH), np.float32))[-1]
         written = [self._text.encode(answer).ids for answer in answers]
-        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in written], batch_first=True)
-        self._computed += ids.numel()
+        possible = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in written], batch_first=True)
+        self._computed += possible.numel()
         start = cache.get_seq_length()
         cache.batch_repeat_interleave(len(answers))
-        positions = torch.arange(start, start + ids.shape[1]).expand_as(ids)
-        hidden = self._mllm(self._mllm.embed(ids, torch.zeros(0, WIDTH)), positions, cache=cache)
+        positions = torch.arange(start, start + possible.shape[1]).expand_as(possible)
+        hidden = self._mllm(self._mllm.embed(possible, torch.zeros(0, WIDTH)), positions, cache=cache)
         hidden = torch.cat([last.expand(len(answers), 1, -1), hidden[:, :-1]], dim=1)
-        likely = self._mllm.text_logits(hidden).log_softmax(dim=-1).gather(2, ids[..., None])[..., 0]
-        return int((likely * (ids != Special.PAD)).sum(dim=1).argmax())
+        likely = self._mllm.text_logits(hidden).log_softmax(dim=-1).gather(2, possible[..., None])[..., 0]
+        return int((likely * (possible != Special.PAD)).sum(dim=1).argmax())
 
     def segment(self, read: Read, record: Record) -> Segment:
         """The segment that spares reading this turn again."""

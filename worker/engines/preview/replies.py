@@ -43,6 +43,11 @@ _NO_NAMES = frozenset(
 )
 _COLOUR = re.compile(r"\b(?:(?:dark|light) )?(?:black|brown|blond|red|ginger|grey|white|pink|blue|green|purple)\b")
 _OF_ALL = frozenset(("a", "an", "and"))  # words that may stand in any description
+_THE_FIRST = re.compile(
+    r"\b(?:first|1st|start(?:ed|ing)?|beg[aiu]n(?:ning)?|original(?:ly)?|initial(?:ly)?|opening|earliest)\b"
+    r"|\b(?:number|picture|image|square) (?:one|1)\b",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
@@ -104,6 +109,28 @@ def with_people(reply: str, people: Sequence[tuple[str, Look]]) -> str:
     shown = list(_SHOWN.finditer(reply, scene.start()))
     cast = " and ".join(f"{name}, {look}" for name, look in people)
     return f"{reply[: shown[0].start('name')]}{cast}{reply[shown[-1].end() :]}"
+
+
+def with_setting(reply: str, setting: Sequence[str]) -> str:
+    """A reply that shows somebody, with another framing, place and time."""
+    said = understood(reply)
+    framing, place, time = said.setting
+    start, end = reply.index(said.scene), reply.rindex(f", {place} by {time}")
+    return f"{reply[:start]}{setting[0]}{reply[start + len(framing) : end]}, {setting[1]} by {setting[2]}"
+
+
+def settings(said: Said, first: Said, last: Said) -> list[tuple[str, ...]]:
+    """What framing, place and time of a reply may be, itself first, if its message went back from the last picture to the first.
+
+    What is neither's is surely meant, and what is the first's already.
+    """
+    each = zip(said.setting, first.setting, last.setting, strict=True)
+    return list(product(*((now, then) if now == before != then else (now,) for now, then, before in each)))
+
+
+def goes_to_the_first(message: str) -> bool:
+    """Whether a message may mean the first picture of its conversation."""
+    return _THE_FIRST.search(message) is not None
 
 
 class Doubt(NamedTuple):
