@@ -13,7 +13,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.engines.preview.looks import HAIR, article_of, coloured
+from worker.engines.preview.looks import COLOUR, article_of, coloured
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.replies import (
     ABOUT,
@@ -1308,7 +1308,7 @@ def scene_in_words(scene: Scene, cast: Sequence[tuple[str, Person]]) -> str:
 
 def words_of_looks() -> tuple[tuple[str, ...], ...]:
     """What a reply calls the values of each of `OF_PEOPLE`, as `LABELS` counts them."""
-    heads = (style if head in COLOURLESS else coloured(style, HAIR) for head, style in HEADS.items())
+    heads = (style if head in COLOURLESS else coloured(style, COLOUR) for head, style in HEADS.items())
     skins = (f"{skin} skin" for skin in SKINS)
     looks = tuple(EXPRESSIONS.values()), tuple(CLOTHES)
     return *looks, tuple(heads), tuple(HAIR_COLOURS), tuple(skins), ("", *GLASSES.values()), ("", *BEARDS.values())

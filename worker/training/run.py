@@ -32,7 +32,7 @@ from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
 from worker.training.cache import PictureCache
 from worker.training.dialogues import words_of_looks
-from worker.training.people import HAIR_COLOURS, SKINS
+from worker.training.people import COLOURLESS, HAIR_COLOURS, HEADS, SKINS
 from worker.training.trainer import Trainer, save_weights
 from worker.training.views import Views
 
@@ -137,7 +137,11 @@ def export(folder: Path, into: Path) -> None:
         AutoencoderConfig(),
         TokenizerConfig(),
         MLLMConfig(),
-        FacesConfig(words=words_of_looks(), colours=(tuple(HAIR_COLOURS.values()), tuple(SKINS.values()))),
+        FacesConfig(
+            words=words_of_looks(),
+            colours=(tuple(HAIR_COLOURS.values()), tuple(SKINS.values())),
+            hairless=tuple(number for number, head in enumerate(HEADS) if head in COLOURLESS),
+        ),
         SketchConfig(),
         DiTConfig(),
     )

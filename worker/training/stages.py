@@ -610,7 +610,9 @@ def personalization(folder: Path, cache: PictureCache, minutes: float) -> nn.Mod
         with torch.autocast("cpu", torch.bfloat16):
             drawn = None
             if rng.random() > UNSKETCHED:
-                drawn = sketching(said, reader.read(said, *references), shifts_of(pictures))
+                drawn = sketching(
+                    said, reader.read(said, *references)._replace(shades=_shaded(pictures)), shifts_of(pictures)
+                )
                 stories, turns = grounds.strange(rng, pictures)
                 said = torch.from_numpy(
                     np.where(own, visual[stories, turns], regressed[stories, turns]).astype(np.float32)

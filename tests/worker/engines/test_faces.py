@@ -84,6 +84,6 @@ def test_what_was_told_of_somebody_is_not_read_off_tokens() -> None:
     assert (values(told, 0), values(told, 1)) == ((1, 2), (1, 1))
     assert told.shades is not None
     assert told.shades.tolist() == [[list(AS_NAMED), list(shades)]]
-    likely, composition = Literal(CONFIG).left_of(tokens((1, 2), (0, 1), composition=4)[0])
-    assert ([int(one.argmax()) for one in likely], composition) == ([1, 2], 4)
+    likely, composition = Literal(CONFIG).likely(tokens((1, 2), (0, 1), composition=4)[0], RIGHT)
+    assert ([int(one.argmax()) for one in likely], composition) == ([0, 1], 4)
     assert [round(float(np.exp(one).sum()), 5) for one in likely] == [1, 1]

@@ -304,13 +304,36 @@ def test_people_are_drawn_as_words_tell_of_them(talk: Talk) -> None:
     assert talk.engine._known(said, [olivia, None], (), None) == ()
 
 
+def test_what_was_settled_of_somebody_wins_over_what_a_reply_makes_of_it(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk.engine.vocabulary = Vocabulary(words_of_looks())
+    said = replies.understood(f"Olivia has a blue fade, tan skin and a goatee. {OLIVIA}")
+    monkeypatch.setattr(talk.engine.painter, "known_of", lambda *_: Known(PINK_CURLS))
+    described = Character(uuid4(), "Olivia", 1, "a red round afro and fair skin")
+    pictured = replace(described, description="", references=(in_this_art(1),))
+
+    def look(who: Character) -> dict[str, str]:
+        (known,) = talk.engine._known(said, [who], (), None)
+        return {
+            name: LABELS[name][value] for name, value in zip(OF_PEOPLE, known.values, strict=True) if value is not None
+        }
+
+    look_of_reply = {"head": "shaved2", "hair": "blue", "skin": "tan", "beard": "goatee1"}
+    assert look(described).items() >= {"head": "afro", "hair": "red", "skin": "fair", "beard": "none"}.items()
+    assert look(pictured).items() >= {"head": "short3", "hair": "pink", "skin": "fair", "beard": "full"}.items()
+    assert look(replace(described, description="somebody tall")).items() >= look_of_reply.items(), (
+        "nothing else is known"
+    )
+
+
 def test_whom_a_picture_shows_keeps_the_shades_that_it_shows(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     talk.engine.vocabulary = Vocabulary(words_of_looks())
     seen, other, shades = in_this_art(1), in_this_art(2), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     monkeypatch.setattr(
         talk.engine.painter,
         "known_of",
-        lambda _, picture, told: Known(told, shades if picture is seen else (1.0,) * 6),
+        lambda _, __, picture, told: Known(told, shades if picture is seen else (1.0,) * 6),
     )
     ada = f"Ada has a pink short bob and fair skin. {OLIVIA.replace('Olivia', 'Ada')}"
     monkeypatch.setattr(talk.engine, "_corrected", lambda *_, **__: ada)
@@ -327,9 +350,9 @@ def test_whom_a_picture_shows_keeps_the_shades_that_it_shows(talk: Talk, monkeyp
     assert np.allclose(known(record), shades)
     assert known() == known(replace(record, turn_id=uuid4())) == AS_NAMED, "nobody knows of the picture"
     assert known(record, who=replace(character, references=(other,))) == (1.0,) * 6, "what was uploaded for good counts"
-    (first, stood), *_ = talk.engine._appearances(character, [record])
-    assert np.array_equal(first, talk.engine.painter.tokens_of(seen))
-    assert stood == ALONE
+    first = next(talk.engine._appearances(character, [record]))
+    assert np.array_equal(first.visual, talk.engine.painter.tokens_of(seen))
+    assert first.stood == ALONE
 
 
 def test_names_are_spelt_as_the_person_spelt_them() -> None:
@@ -584,7 +607,7 @@ def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
     monkeypatch.setattr(talk.engine.painter, "known_of", lambda *_: Known(PINK_CURLS))
     monkeypatch.setattr(talk.engine, "vocabulary", Vocabulary(words_of_looks()))
     written = f"Ada has a red afro, olive skin and sunglasses. {OLIVIA.replace('Olivia', 'Ada')}"
-    picture = Likeness(np.zeros((TOKENS, WIDTH), np.float32))
+    picture = Likeness(np.zeros((TOKENS, WIDTH), np.float32), ALONE)
 
     def corrected(message: str, *pictures: Likeness) -> str | None:
         return talk.engine._corrected(written, message, [], (), (), pictures=pictures)
@@ -596,13 +619,18 @@ def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
     bald = written.replace("a red afro, olive skin and sunglasses", "a turban, tan skin and a moustache")
     heard = talk.engine._corrected(bald, "with a red hat? no: Ada, a red moustache, a turban", [], (), (), pictures=())
     assert heard == bald.replace("a moustache", "a red moustache"), "it shows no other hair"
+    both = f"Olivia has a blue fade and tan skin. {written}"
+    among = talk.engine._corrected(
+        both, "Olivia and Ada", ["Olivia"], (), (), (picture,), "Olivia (a blue fade) and Ada"
+    )
+    assert among == f"Olivia has a blue fade and tan skin. {seen}", "who is known is not who came by the picture"
     monkeypatch.setattr(talk.engine.painter, "known_of", lambda *_: None)
     assert corrected("this is Ada, in a red dress", picture) == written, "nobody reads faces"
 
 
 def test_a_newcomer_is_drawn_after_the_picture_that_came_with_them(talk: Talk) -> None:
     tell(talk, 1)
-    uploaded = [Likeness(np.ones((TOKENS, WIDTH), np.float32))]
+    uploaded = [Likeness(np.ones((TOKENS, WIDTH), np.float32), ALONE)]
     both = OLIVIA.replace("blue,", "blue and Ada, calm, in green,")
 
     def shown(reply: str, *characters: Character) -> list[tuple[int, bool]]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -42,8 +43,8 @@ from worker.engines.contract import (
 from worker.engines.preview import replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
-from worker.engines.preview.faces import FaceReader, FacesConfig, Known
-from worker.engines.preview.looks import HEAD, Vocabulary
+from worker.engines.preview.faces import HEAD, FaceReader, FacesConfig, Known, Values
+from worker.engines.preview.looks import Vocabulary
 from worker.engines.preview.mllm import MLLM, MLLMConfig, Special
 from worker.engines.preview.painter import SIZE, Painter
 from worker.engines.preview.reader import CONTEXT, Read, Reader
@@ -124,9 +125,10 @@ def _fixed(value: Any) -> Any:  # Any: JSON
 
 
 class Likeness(NamedTuple):
-    """Visual tokens (K, WIDTH) of a picture that shows somebody, and the picture where it is at hand."""
+    """Visual tokens (K, WIDTH) of a picture that shows somebody, where they stand there, and the picture where it is at hand."""
 
     visual: NDArray[np.float32]
+    stood: int
     picture: Image.Image | None = None
 
 
@@ -162,6 +164,7 @@ class PreviewEngine:
         self.vocabulary = vocabulary
         self._art = art
         self._personalized = personalized
+        self._looked_at: deque[tuple[Image.Image, Likeness | None]] = deque(maxlen=4)
         self.fingerprint = fingerprint
         self.abilities = Abilities(
             sizes=((SIZE, SIZE),),
@@ -239,15 +242,16 @@ class PreviewEngine:
         before = replies.NOT_MY_ART if unseen or len(uploaded) < len(message.references[:1]) else ""
         canned = replies.without_words(text) if not uploaded else None
         shown_before = partial(self._shown_before, own=own, characters=message.characters, uploaded=uploaded)
-        text, pictures = self._newcomers(text, uploaded, message, own, records)
+        given, pictures = self._newcomers(text, uploaded, message, own, records)
         read = self.reader.read(
             history,
             records,
-            text,
+            given,
             [one.visual for one in pictures],
             partial(
                 self._corrected,
                 message=text,
+                given=given,
                 known=[one.name for one in message.characters if one not in unseen],
                 own=own,
                 kept=records,
@@ -306,20 +310,37 @@ class PreviewEngine:
             return ()
         looks, found = dict(said.introduced), []
         for name, look, character in zip(said.shown, said.looks, shown, strict=True):
-            described = looks.get(name) or (character.description if character is not None else "")
-            known = Known(self.vocabulary.told(look, described))
-            uploaded = introducing if character is None else next(iter(self._likenesses(character.references)), None)
-            introduction = _introduced_by_picture(character, own) if character is not None else None
-            if uploaded is not None and (seen := self.painter.known_of(*uploaded, told=known.values)) is not None:
-                known = Known((*known.values[:HEAD], *seen.values[HEAD:]), seen.shades)
-            elif introduction is not None:
-                known = Known(known.values, tuple(introduction.arrays[SHADES].tolist()))
-            found.append(known)
+            written = self.vocabulary.told(look, looks.get(name, ""))
+            if character is None:
+                known = Known(written) if introducing is None else self._seen_as(introducing, written)
+            else:
+                settled = self.vocabulary.told(look, character.description)
+                uploaded = next(iter(self._likenesses(character.references)), None)
+                introduction = _introduced_by_picture(character, own)
+                if uploaded is not None:
+                    known = self._seen_as(uploaded, settled)
+                elif introduction is not None and SHADES in introduction.arrays:
+                    known = Known(settled, tuple(introduction.arrays[SHADES].tolist()))
+                else:
+                    known = Known(settled)
+            found.append(known._replace(values=_filled(known.values, written)))
         return tuple(found)
+
+    def _seen_as(self, likeness: Likeness, told: Values) -> Known:
+        """What is known of somebody who looks as a picture shows them, but for what words tell."""
+        seen = self.painter.known_of(*likeness, told)
+        return Known(told) if seen is None else Known((*told[:HEAD], *seen.values[HEAD:]), seen.shades)
 
     def _likenesses(self, references: Sequence[Image.Image]) -> list[Likeness]:
         """The first of some uploaded pictures, if a likeness can be taken from it."""
-        return [Likeness(self.painter.tokens_of(one), one) for one in references[:1] if not self._is_foreign(one)]
+        for picture in references[:1]:
+            if all(
+                one is not picture for one, _ in self._looked_at
+            ):  # which takes a while, and is asked several times a turn
+                seen = None if self._is_foreign(picture) else Likeness(self.painter.tokens_of(picture), ALONE, picture)
+                self._looked_at.append((picture, seen))
+            return [found for one, found in self._looked_at if one is picture and found is not None]
+        return []
 
     def _is_foreign(self, picture: Image.Image) -> bool:
         """Whether a picture is a photo, or of another style than this engine's."""
@@ -332,7 +353,7 @@ class PreviewEngine:
             for character in characters
             if character.references
             and _mention(character.name, text) is not None
-            and self._appearance(character, own) is None
+            and next(self._appearances(character, own), None) is None
         ]
 
     def _own(self, history: History, record: Record) -> Record:
@@ -371,8 +392,7 @@ class PreviewEngine:
             if character.description:
                 text = f"{text[: mention.end()]} ({character.description}){text[mention.end() :]}"
             elif not pictures:
-                seen = self._appearance(character, own)
-                pictures = self._likenesses(character.references) or ([Likeness(seen[0])] if seen is not None else [])
+                pictures = list(islice(self._appearances(character, own), 1))
         return text, pictures
 
     def _corrected(
@@ -383,40 +403,44 @@ class PreviewEngine:
         own: Sequence[Record],
         kept: Sequence[Record],
         pictures: Sequence[Likeness],
+        given: str = "",
     ) -> str | None:
-        if replies.mistaken(reply, message, known):
+        """The reply as it ought to be; None where another is wanted. The MLLM read the message as `given`, if it was changed."""
+        given = given or message
+        if replies.mistaken(reply, given, known):
             return None
-        named = replies.with_true_names(reply, message, known, attached=bool(pictures))
+        named = replies.with_true_names(reply, given, known, attached=bool(pictures))
         if pictures:
-            named = self._with_look_of_picture(named, message, pictures[0])
+            named = self._with_look_of_picture(named, message, known, pictures[0])
         named = self._with_colours_of_beards(named, message)
         named = self._with_setting_of_the_first(named, message, own)
-        return self._with_own_looks(named, message, own, kept)
+        return self._with_own_looks(named, given, own, kept)
 
-    def _with_look_of_picture(self, reply: str, message: str, picture: Likeness) -> str:
+    def _with_look_of_picture(self, reply: str, message: str, known: Sequence[str], picture: Likeness) -> str:
         """The reply, in which whom a given picture introduces looks as is read off it.
 
         The MLLM mistakes one head for another, or describes somebody of before. What the message says itself stays.
         """
         introduced = replies.understood(reply).introduced
-        seen = self.painter.known_of(*picture)
-        if (
-            seen is None
-            or self.vocabulary is None
-            or len(introduced) != 1
-            or replies.describes(message, introduced[0][1])
-        ):
+        new = [(name, looks) for name, looks in introduced if name not in known] or list(introduced)
+        if self.vocabulary is None or len(new) != 1 or replies.describes(message, new[0][1]):
             return reply
-        name, looks = introduced[0]
-        return reply.replace(f"{name} has {looks}.", f"{name} has {self.vocabulary.described(seen.values)}.", 1)
+        seen = self.painter.known_of(*picture)
+        if seen is None:
+            return reply
+        ((name, looks),) = new
+        described = self.vocabulary.described([one for one in seen.values if one is not None])
+        return reply.replace(f"{name} has {looks}.", f"{name} has {described}.", 1)
 
     def _with_colours_of_beards(self, reply: str, message: str) -> str:
         """The reply, in which the beards of those without any other hair have the colours that the message says."""
+        introduced = replies.understood(reply).introduced
         if self.vocabulary is None:
             return reply
-        for name, looks in replies.understood(reply).introduced:
-            mention = _mention(name, message)
-            heard = message[mention.end() :] if mention is not None else message
+        mentions = [_mention(name, message) for name, _ in introduced]
+        starts = [0 if one is None or len(introduced) == 1 else one.end() for one in mentions]
+        for (name, looks), start in zip(introduced, starts, strict=True):
+            heard = message[start : min((one for one in starts if one > start), default=len(message))]
             shown = self.vocabulary.with_colour_of_beard(looks, heard)
             reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
         return reply
@@ -431,7 +455,7 @@ class PreviewEngine:
         pictures = [(one.text, one.reply, shown) for one in own if (shown := replies.understood(one.reply)).shown]
         if len(pictures) < 2 or not said.shown or not replies.goes_to_the_first(message):
             return reply
-        told = [(text, answer) for text, answer, _ in (pictures[0], pictures[-1])]
+        told = [(" ".join(text.split()), answer) for text, answer, _ in (pictures[0], pictures[-1])]
         settings = replies.settings(said, pictures[0][2], pictures[-1][2])
         if len(settings) < 2:
             return reply
@@ -473,29 +497,25 @@ class PreviewEngine:
         if not self._personalized:
             return ()
         shown = _resolved(replies.understood(reply).shown, characters)
-        newcomer = [(one.visual, ALONE) for one in uploaded] if shown.count(None) == 1 else []
+        newcomer = uploaded if shown.count(None) == 1 else ()
         return tuple(
-            Reference(visual, _stands(number, len(shown)), stood)
+            Reference(one.visual, _stands(number, len(shown)), one.stood)
             for number, character in enumerate(shown)
-            for visual, stood in islice(newcomer if character is None else self._appearances(character, own), most)
+            for one in islice(newcomer if character is None else self._appearances(character, own), most)
         )
 
-    def _appearance(self, character: Character, own: Sequence[Record]) -> tuple[NDArray[np.float32], int] | None:
-        return next(self._appearances(character, own), None)
-
-    def _appearances(self, character: Character, own: Sequence[Record]) -> Iterator[tuple[NDArray[np.float32], int]]:
-        """Visual tokens that show a character, and where they stand there: an uploaded picture, then drawn ones.
+    def _appearances(self, character: Character, own: Sequence[Record]) -> Iterator[Likeness]:
+        """Pictures that show a character: an uploaded one, then drawn ones.
 
         Of those that another engine drew, only the first is any, and only if no picture was uploaded: they are in another style.
         """
         uploaded = bool(likenesses := self._likenesses(character.references))
-        for one in likenesses:
-            yield one.visual, ALONE
+        yield from likenesses
         found = uploaded
         introduction = _introduced_by_picture(character, own)
-        if introduction is not None and Special.PICTURE in introduction.token_ids and not uploaded:
+        if introduction is not None and not uploaded:
             found = True
-            yield introduction.visual_tokens[:TOKENS], ALONE
+            yield Likeness(introduction.visual_tokens[:TOKENS], ALONE)
         for record in own:
             picture = picture_tokens(record)
             shows = _shows_version(record, character) if uploaded else _shows(record, character)
@@ -505,7 +525,7 @@ class PreviewEngine:
             if len(names) < 2 or character.name.lower() in names:
                 found = True
                 stood = ALONE if len(names) < 2 else _stands(names.index(character.name.lower()), len(names))
-                yield picture, stood
+                yield Likeness(picture, stood)
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
@@ -553,8 +573,17 @@ def picture_tokens(record: Record) -> NDArray[np.float32] | None:
 
 
 def _introduced_by_picture(character: Character, own: Sequence[Record]) -> Record | None:
-    """The turn in which an uploaded picture introduced a character, if one did."""
-    return next((one for one in own if one.turn_id == character.turn_id and SHADES in one.arrays), None)
+    """The turn in which an uploaded picture introduced a character alone, if one did: its visual tokens come first."""
+    record = next((one for one in own if one.turn_id == character.turn_id), None)
+    if record is None or Special.PICTURE not in record.token_ids:
+        return None
+    introduced = [name for name, _ in replies.understood(record.reply).introduced]
+    return record if introduced == [character.name] else None
+
+
+def _filled(values: Values, others: Values) -> Values:
+    """Values, and others where they are not known."""
+    return tuple(other if one is None else one for one, other in zip(values, others, strict=True))
 
 
 def _shows(record: Record, character: Character) -> bool:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PEOPLE = 2
+EXPRESSION, CLOTHES, HEAD, HAIR, SKIN, GLASSES, BEARD = range(7)  # `worker.identity.drawn.OF_PEOPLE`
+NONE = 0  # the value of glasses and beards that are not there
 
 Values = tuple[int | None, ...]
 """The value of each attribute of a person; None where it is not known."""
@@ -40,23 +42,24 @@ class Known(NamedTuple):
 @dataclass(frozen=True)
 class FacesConfig:
     """How many values each attribute of a person has, which of them stay with a person, the reader's width, what the values of
-    each attribute are called in replies (of heads with a place for the hair's colour; "" for none), and the colours of which the
-    values of hair and of skin are shades."""
+    each attribute are called in replies (of heads with a place for the hair's colour; "" for none), the colours of which the
+    values of hair and of skin are shades, and heads that show no hair, so that only a beard does."""
 
     values: tuple[int, ...] = (18, 12, 47, 13, 7, 6, 10)  # `worker.identity.drawn.OF_PEOPLE`
     stays: tuple[int, ...] = (2, 3, 4, 6)  # head, hair, skin, beard
     reader: int = 112
     words: tuple[tuple[str, ...], ...] = ()
     colours: tuple[tuple[Colour, ...], ...] = ()
+    hairless: tuple[int, ...] = ()
 
 
 class Faces(NamedTuple):
     """Who is to be seen, from left to right: `people` (b, 2, values) of 0 and 1, `compositions` (b,) of `COMPOSITIONS`, and
-    `shades` (b, 2, 6) of hair and skin, if any."""
+    `shades` (b, 2, 6) of hair and skin."""
 
     people: Tensor
     compositions: Tensor
-    shades: Tensor | None = None
+    shades: Tensor
 
 
 class FaceReader(nn.Module):
@@ -121,13 +124,13 @@ class FaceReader(nn.Module):
         return Faces(torch.cat(likeliest, dim=-1), compositions.argmax(dim=1), shades)
 
     @torch.no_grad()
-    def left_of(self, visual: Tensor) -> tuple[list[NDArray[np.float32]], int]:
-        """How likely each value of each attribute of the one on the left is, as logarithms, and the composition of a picture.
+    def likely(self, visual: Tensor, stood: int) -> tuple[list[NDArray[np.float32]], int]:
+        """How likely each value of each attribute of somebody is, as logarithms, and the composition of a picture.
 
-        The picture is told by its visual tokens (K, WIDTH).
+        The picture is told by its visual tokens (K, WIDTH); where they stood there, by ALONE, LEFT or RIGHT.
         """
         people, compositions = self(visual[None])
-        likely = self._sure(people)[0, 0].split_with_sizes(self.config.values)
+        likely = self._sure(people)[0, int(stood == RIGHT)].split_with_sizes(self.config.values)
         return [one.numpy() for one in likely], int(compositions.argmax())
 
     def _sure(self, people: Tensor) -> Tensor:

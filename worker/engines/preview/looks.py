@@ -10,11 +10,11 @@ import re
 from collections.abc import Sequence
 from itertools import product
 
-from worker.engines.preview.faces import Values
+from worker.engines.preview.faces import BEARD, CLOTHES, EXPRESSION, GLASSES, HAIR, HEAD, SKIN, Values
 from worker.engines.preview.replies import Look
 
-HAIR = "{hair}"  # in the words of a head, where the colour of its hair stands
-EXPRESSION, CLOTHES, HEAD, HAIR_COLOUR, SKIN, GLASSES, BEARD = range(7)  # `worker.identity.drawn.OF_PEOPLE`
+COLOUR = "{hair}"  # in the words of a head, where the colour of its hair stands
+_OTHERWISE = {"gray": "grey", "blonde": "blond", "mustache": "moustache"}
 
 
 class Vocabulary:
@@ -23,29 +23,29 @@ class Vocabulary:
     def __init__(self, words: Sequence[Sequence[str]]) -> None:
         self._words = words
         heads = {
-            head.format(hair=colour): {HEAD: number, HAIR_COLOUR: hair}
-            for (number, head), (hair, colour) in product(enumerate(words[HEAD]), enumerate(words[HAIR_COLOUR]))
-            if HAIR in head
+            head.format(hair=colour): {HEAD: number, HAIR: hair}
+            for (number, head), (hair, colour) in product(enumerate(words[HEAD]), enumerate(words[HAIR]))
+            if COLOUR in head
         }
         beards = {
-            coloured(beard, colour): {BEARD: number, HAIR_COLOUR: hair}
-            for (number, beard), (hair, colour) in product(enumerate(words[BEARD]), enumerate(words[HAIR_COLOUR]))
+            coloured(beard, colour): {BEARD: number, HAIR: hair}
+            for (number, beard), (hair, colour) in product(enumerate(words[BEARD]), enumerate(words[HAIR]))
             if beard
         }
         plain = {
             word: {attribute: number}
             for attribute in (HEAD, SKIN, GLASSES, BEARD)
             for number, word in enumerate(words[attribute])
-            if word and HAIR not in word
+            if word and COLOUR not in word
         }
         self._phrases = heads | beards | plain
 
-    def described(self, values: Values) -> str:
-        """What somebody looks like, in one list: head, hair, skin, glasses and beard, of which none may be unknown."""
+    def described(self, values: Sequence[int]) -> str:
+        """What somebody looks like, in one list: head, hair, skin, glasses and beard of all their values."""
         head, hair, skin, glasses, beard = (
-            words[value] for words, value in zip(self._words[HEAD:], values[HEAD:], strict=True) if value is not None
+            words[value] for words, value in zip(self._words[HEAD:], values[HEAD:], strict=True)
         )
-        if beard and HAIR not in head:
+        if beard and COLOUR not in head:
             beard = coloured(beard, hair)
         said = [head.format(hair=hair), *(one for one in (skin, glasses, beard) if one)]
         return f"{', '.join(said[:-1])} and {said[-1]}"
@@ -57,11 +57,14 @@ class Vocabulary:
         """
         phrases = _phrases(description)
         beard = next((one for one in phrases if one and one in self._words[BEARD]), None)
-        if beard is None or any(HEAD in found and HAIR_COLOUR in found for found in map(self._found, phrases)):
+        if beard is None or any(HEAD in found and HAIR in found for found in map(self._found, phrases)):
             return description
-        colours = "|".join(sorted(self._words[HAIR_COLOUR], key=len, reverse=True))
+        colours = "|".join(sorted(self._words[HAIR], key=len, reverse=True))
         noun = beard.rpartition(" ")[2]
-        said = re.search(rf"\b({colours}) (?:[\w-]+ )?{noun}\b", heard, re.IGNORECASE)
+        for spelling, ours in _OTHERWISE.items():
+            heard = re.sub(rf"\b{spelling}\b", ours, heard, flags=re.IGNORECASE)
+        between = r"(?:(?!(?:with|and|a|an|his|her|their)\b)[\w-]+ )?"
+        said = re.search(rf"\b({colours}) {between}{noun}\b", heard, re.IGNORECASE)
         return description.replace(beard, coloured(beard, said[1].lower()), 1) if said is not None else description
 
     def told(self, look: Look | None, description: str) -> Values:
@@ -72,16 +75,18 @@ class Vocabulary:
         """
         found: dict[int, int] = {}
         phrases = [self._found(one) for one in _phrases(description)]
-        for phrase in phrases:
+        for phrase in sorted(
+            phrases, key=lambda one: BEARD not in one
+        ):  # the colour of hair is that of a head, if it shows any
             found |= phrase
-        if all(phrases) and HEAD in found:
+        if all(phrases) and {HEAD, SKIN} <= found.keys():
             for attribute in (GLASSES, BEARD):
                 found.setdefault(attribute, self._words[attribute].index(""))
         if look is not None:
-            glasses = "" if look.glasses.startswith(", without ") else look.glasses.removeprefix(", with ")
             worn = {EXPRESSION: look.expression, CLOTHES: look.clothes}
             if look.glasses:
-                worn[GLASSES] = glasses
+                found.pop(GLASSES, None)
+                worn[GLASSES] = "" if look.glasses.startswith(", without ") else look.glasses.removeprefix(", with ")
             found |= {
                 attribute: self._words[attribute].index(word)
                 for attribute, word in worn.items()
@@ -95,7 +100,7 @@ class Vocabulary:
 
 
 def _phrases(description: str) -> list[str]:
-    return re.split(r", | and ", description)
+    return re.split(r", | and ", description.strip(" .").lower())
 
 
 def coloured(what: str, colour: str) -> str:

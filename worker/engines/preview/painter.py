@@ -17,9 +17,8 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
-from worker.engines.preview.faces import FaceReader, Faces, Known, Values
-from worker.engines.preview.looks import HAIR_COLOUR, SKIN
-from worker.engines.preview.references import Reference
+from worker.engines.preview.faces import BEARD, HAIR, HEAD, NONE, SKIN, FaceReader, Faces, Known, Values
+from worker.engines.preview.references import ALONE, RIGHT, Reference
 from worker.engines.preview.shades import AS_NAMED, near, shade_in
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
@@ -69,33 +68,43 @@ class Painter:
 
     @torch.inference_mode()
     def known_of(
-        self, visual: NDArray[np.float32], picture: Image.Image | None = None, told: Values | None = None
+        self,
+        visual: NDArray[np.float32],
+        stood: int,
+        picture: Image.Image | None = None,
+        told: Values | None = None,
     ) -> Known | None:
-        """What is known of the one on the left in a picture with visual tokens (K, WIDTH); None where nobody reads faces.
+        """What is known of somebody whom a picture with visual tokens (K, WIDTH) shows; `stood` is one of ALONE, LEFT, RIGHT.
 
         What was not `told` of them is read off the tokens. Off the pixels of the `picture`, if it is given, too: which colours
-        are those of hair and skin, and their shades.
+        are those of hair and skin, and their shades. None where nobody reads faces, or nobody knows who of two it is.
         """
         if self._faces is None:
             return None
-        likely, composition = self._faces.left_of(torch.from_numpy(visual))
-        colours = (
-            dict(zip((HAIR_COLOUR, SKIN), self._faces.config.colours, strict=False)) if picture is not None else {}
-        )
-        pixels = np.zeros((0, 3), np.uint8)
-        if picture is not None:
-            left, top, width = boxes(*COMPOSITIONS[composition])[0]
-            pixels = np.asarray(_square(picture).crop((left, top, left + width, top + width))).reshape(-1, 3)
-        for attribute, named in colours.items():
-            likely[attribute] = likely[attribute] + np.log1p([near(pixels, one) for one in named])
-        values = tuple(
+        likely, composition = self._faces.likely(torch.from_numpy(visual), stood)
+        framing, people = COMPOSITIONS[composition]
+        if people > 1 and stood == ALONE:
+            return None
+        values = [
             int(one.argmax()) if value is None else value
             for one, value in zip(likely, told or (None,) * len(likely), strict=True)
-        )
-        shades = [
-            channel for attribute, named in colours.items() for channel in shade_in(pixels, named[values[attribute]])
         ]
-        return Known(values, tuple(shades) or AS_NAMED)
+        if picture is None or not self._faces.config.colours:
+            return Known(tuple(values))
+        left, top, width = boxes(framing, people)[int(stood == RIGHT)]
+        square = np.asarray(_square(picture).crop((left, top, left + width, top + width)))
+        shades: list[float] = []
+        hairless = values[HEAD] in self._faces.config.hairless
+        for attribute, named in zip((HAIR, SKIN), self._faces.config.colours, strict=True):
+            if attribute == HAIR and hairless and values[BEARD] == NONE:
+                shades += AS_NAMED[:3]
+                continue
+            face = slice(int(0.35 * width), int(0.7 * width)), slice(int(0.3 * width), int(0.7 * width))
+            pixels = (square[face] if attribute == HAIR and hairless else square).reshape(-1, 3)
+            if told is None or told[attribute] is None:
+                values[attribute] = int((likely[attribute] + np.log1p([near(pixels, one) for one in named])).argmax())
+            shades += shade_in(pixels, named[values[attribute]])
+        return Known(tuple(values), tuple(shades))
 
     def paint(
         self,

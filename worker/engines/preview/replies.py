@@ -42,7 +42,7 @@ _NO_NAMES = frozenset(
     (*_PRONOUNS, "can", "could", "would", "should", "let", "make", "put", "show", "now", "please", "again")
 )
 _COLOUR = re.compile(r"\b(?:(?:dark|light) )?(?:black|brown|blond|red|ginger|grey|white|pink|blue|green|purple)\b")
-_OF_ALL = frozenset(("a", "an", "and"))  # words that may stand in any description
+_OF_ALL = frozenset(("a", "an", "and", "head"))  # words that may stand in any description, or mean something else
 _THE_FIRST = re.compile(
     r"\b(?:first|1st|start(?:ed|ing)?|beg[aiu]n(?:ning)?|original(?:ly)?|initial(?:ly)?|opening|earliest)\b"
     r"|\b(?:number|picture|image|square) (?:one|1)\b",
@@ -124,6 +124,8 @@ def settings(said: Said, first: Said, last: Said) -> list[tuple[str, ...]]:
 
     What is neither's is surely meant, and what is the first's already.
     """
+    if not all((*said.setting, *first.setting, *last.setting)):  # they are in other words than ours
+        return [said.setting]
     each = zip(said.setting, first.setting, last.setting, strict=True)
     return list(product(*((now, then) if now == before != then else (now,) for now, then, before in each)))
 

@@ -27,7 +27,7 @@ _LEAST = 12  # pixels that are enough to be sure
 
 def near(pixels: NDArray[np.uint8], named: Sequence[int]) -> int:
     """How many of the pixels (n, 3) are of a shade of a named colour."""
-    return int((abs(pixels.astype(np.int32) - np.array(named)) <= _FAR).all(axis=1).sum())
+    return len(_off(pixels, named))
 
 
 def shade_in(pixels: NDArray[np.uint8], named: Sequence[int]) -> tuple[float, float, float]:
@@ -35,12 +35,20 @@ def shade_in(pixels: NDArray[np.uint8], named: Sequence[int]) -> tuple[float, fl
 
     Zeros where hardly any is near.
     """
-    off = pixels.astype(np.int32) - np.array(named)
-    off = off[(abs(off) <= _FAR).all(axis=1)]
+    off = _off(pixels, named)
     if len(off) < _LEAST:
         return 0.0, 0.0, 0.0
-    colours, counts = np.unique(off, axis=0, return_counts=True)
-    near = (abs(colours[:, None] - colours[None]) <= _ALIKE).all(axis=2)
-    around = near[(near @ counts).argmax()]
-    red, green, blue = np.average(colours[around], axis=0, weights=counts[around]) / UNIT
+    counts = np.zeros((2 * _FAR + 1,) * 3, np.int64)
+    np.add.at(counts, tuple((off + _FAR).T), 1)
+    for axis in range(3):  # how many are alike, of each colour
+        summed = np.pad(counts.swapaxes(0, axis), ((_ALIKE + 1, _ALIKE), (0, 0), (0, 0))).cumsum(axis=0)
+        counts = (summed[2 * _ALIKE + 1 :] - summed[: -2 * _ALIKE - 1]).swapaxes(0, axis)
+    most = np.array(np.unravel_index(counts.argmax(), counts.shape)) - _FAR
+    red, green, blue = off[(abs(off - most) <= _ALIKE).all(axis=1)].mean(axis=0) / UNIT
     return float(red), float(green), float(blue)
+
+
+def _off(pixels: NDArray[np.uint8], named: Sequence[int]) -> NDArray[np.int64]:
+    """How far the pixels that are near a named colour are from it."""
+    off: NDArray[np.int64] = pixels.astype(np.int64) - np.array(named)
+    return off[(abs(off) <= _FAR).all(axis=1)]

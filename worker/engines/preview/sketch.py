@@ -92,9 +92,7 @@ class Sketch(nn.Module):
         `shifts` (b, 2) are pixels to the right by which people stand off their squares; without them, nobody does.
         """
         people, compositions, shades = faces
-        squares = self.squares(compositions[:, None] * PEOPLE + torch.arange(PEOPLE))
-        if shades is not None:
-            squares = squares + self.shades(shades)
+        squares = self.squares(compositions[:, None] * PEOPLE + torch.arange(PEOPLE)) + self.shades(shades)
         drawn = self._drawn(people.flatten(0, 1), squares.flatten(0, 1)).float()
         grids = self.grids[compositions]
         if shifts is not None:
