@@ -78,4 +78,35 @@ def test_what_is_not_understood_is_left_to_tokens(look: Look | None, description
     ],
 )
 def test_a_beard_without_other_hair_has_the_colour_that_was_heard(description: str, heard: str, as_heard: str) -> None:
-    assert VOCABULARY.with_colour_of_beard(description, heard).endswith(f" and {as_heard}")
+    assert VOCABULARY.as_heard(description, heard).endswith(f" and {as_heard}")
+
+
+SAID = "a red fade, tan skin and a goatee"
+
+
+@pytest.mark.parametrize(
+    ("heard", "as_heard"),
+    [
+        (
+            "with a blond high bun, very dark skin and sunglasses",
+            "a blond high bun, very dark skin, sunglasses and a goatee",
+        ),
+        ("someone who has Olive Skin and a Walrus Moustache", "a red fade, olive skin and a walrus moustache"),
+        ("(a turban, pale skin)", "a turban, pale skin and a red goatee"),
+        ("has very fair skin, a thick moustache, without sunglasses", SAID),
+        ("in red, like a blond high bunny", SAID),
+        ("somebody with a fade", SAID),
+    ],
+)
+def test_what_is_heard_in_our_words_is_not_misheard(heard: str, as_heard: str) -> None:
+    assert VOCABULARY.as_heard(SAID, heard) == as_heard
+
+
+def test_descriptions_in_words_of_their_own_are_left_as_they_are() -> None:
+    for number in range(150):
+        teller = Teller(story(number), number)
+        for said in teller.tell():
+            introduced = understood(said.reply).introduced
+            if len(introduced) == 1:
+                ((_, looks),) = introduced
+                assert VOCABULARY.as_heard(looks, said.message) == looks, said.message

@@ -412,7 +412,7 @@ class PreviewEngine:
         named = replies.with_true_names(reply, given, known, attached=bool(pictures))
         if pictures:
             named = self._with_look_of_picture(named, message, known, pictures[0])
-        named = self._with_colours_of_beards(named, message)
+        named = self._with_looks_as_heard(named, message)
         named = self._with_setting_of_the_first(named, message, own)
         return self._with_own_looks(named, given, own, kept)
 
@@ -432,8 +432,8 @@ class PreviewEngine:
         described = self.vocabulary.described([one for one in seen.values if one is not None])
         return reply.replace(f"{name} has {looks}.", f"{name} has {described}.", 1)
 
-    def _with_colours_of_beards(self, reply: str, message: str) -> str:
-        """The reply, in which the beards of those without any other hair have the colours that the message says."""
+    def _with_looks_as_heard(self, reply: str, message: str) -> str:
+        """The reply, in which whom it introduces looks as the message says, where it says so in our words."""
         introduced = replies.understood(reply).introduced
         if self.vocabulary is None:
             return reply
@@ -441,7 +441,7 @@ class PreviewEngine:
         starts = [0 if one is None or len(introduced) == 1 else one.end() for one in mentions]
         for (name, looks), start in zip(introduced, starts, strict=True):
             heard = message[start : min((one for one in starts if one > start), default=len(message))]
-            shown = self.vocabulary.with_colour_of_beard(looks, heard)
+            shown = self.vocabulary.as_heard(looks, heard)
             reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
         return reply
 

@@ -7,13 +7,16 @@ is drawn has to agree with it, whatever may be read off visual tokens; what no w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from worker.engines.preview.faces import BEARD, CLOTHES, EXPRESSION, GLASSES, HAIR, HEAD, SKIN, Values
 from worker.engines.preview.replies import Look
 
 COLOUR = "{hair}"  # in the words of a head, where the colour of its hair stands
+_BEFORE = (
+    r"(?:^|[,;:(&/]\s*|\s[-–]\s+|\b(?:with|has|have|having|and|of|in|wearing|got|his|her|their|is)\s+)"  # a phrase
+)
 _OTHERWISE = {"gray": "grey", "blonde": "blond", "mustache": "moustache"}
 
 
@@ -39,6 +42,10 @@ class Vocabulary:
             if word and COLOUR not in word
         }
         self._phrases = heads | beards | plain
+        longest_first = sorted(self._phrases, key=len, reverse=True)
+        self._literally = re.compile(
+            rf"{_BEFORE}({'|'.join(map(re.escape, longest_first))})\b(?! (?:with|that)\b)", re.IGNORECASE
+        )
 
     def described(self, values: Sequence[int]) -> str:
         """What somebody looks like, in one list: head, hair, skin, glasses and beard of all their values."""
@@ -50,7 +57,21 @@ class Vocabulary:
         said = [head.format(hair=hair), *(one for one in (skin, glasses, beard) if one)]
         return f"{', '.join(said[:-1])} and {said[-1]}"
 
-    def with_colour_of_beard(self, description: str, heard: str) -> str:
+    def as_heard(self, description: str, heard: str) -> str:
+        """A description, in which all that words heard tell in the very words of descriptions is as they tell it.
+
+        A small model now and then repeats another head than it heard, above all after phrasings that it did not learn.
+        """
+        said = _merged(self._found(match[1].lower()) for match in self._literally.finditer(heard))
+        values = [said.get(number, known) for number, known in enumerate(self.told(None, description))]
+        head, hair, skin, glasses, beard = values[HEAD:]
+        shown = head is not None and COLOUR in self._words[HEAD][head]
+        if said and head is not None and skin is not None and (hair is not None or not (shown or beard)):
+            looks = (head, hair or 0, skin, glasses or 0, beard or 0)
+            return self.described([0, 0, *looks])
+        return self._with_colour_of_beard(description, heard)
+
+    def _with_colour_of_beard(self, description: str, heard: str) -> str:
         """A description in which the beard of a head that shows no hair has the colour that words heard give it.
 
         The MLLM learned from descriptions that left it out.
@@ -73,12 +94,8 @@ class Vocabulary:
         A description in other words than ours tells what of it is understood. In our own all that can be seen is mentioned, and
         what is not is not there.
         """
-        found: dict[int, int] = {}
         phrases = [self._found(one) for one in _phrases(description)]
-        for phrase in sorted(
-            phrases, key=lambda one: BEARD not in one
-        ):  # the colour of hair is that of a head, if it shows any
-            found |= phrase
+        found = _merged(phrases)
         if all(phrases) and {HEAD, SKIN} <= found.keys():
             for attribute in (GLASSES, BEARD):
                 found.setdefault(attribute, self._words[attribute].index(""))
@@ -97,6 +114,14 @@ class Vocabulary:
     def _found(self, phrase: str) -> dict[int, int]:
         """The values that a phrase of a description tells; nothing for one that is not of ours."""
         return self._phrases.get(phrase, {})
+
+
+def _merged(phrases: Iterable[dict[int, int]]) -> dict[int, int]:
+    """What phrases tell, the first of each attribute; the colour of hair is a beard's only where no head shows it."""
+    found: dict[int, int] = {}
+    for one in sorted(phrases, key=lambda one: BEARD in one):
+        found = one | found
+    return found
 
 
 def _phrases(description: str) -> list[str]:
