@@ -378,6 +378,22 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("described", "shown", "known", "whose"),
+    [
+        ("Dark", "Pol", [], "Pol"),  # the nearest word to a name that the model made up
+        ("Dark", "Pol and Ann", ["Ann"], "Pol"),
+        ("Dark", "Pol", ["Pol"], "Dark"),
+        ("Pol", "Pol", [], "Pol"),
+    ],
+)
+def test_whom_a_reply_describes_is_whom_it_shows(described: str, shown: str, known: list[str], whose: str) -> None:
+    people = " and ".join(f"{name}, calm, in red" for name in shown.split(" and "))
+    reply = f"{described} has a green bald crown. A portrait of {people}, in the park by day."
+    message = "Pol with a green bald crown, in the dark, and Ann"
+    assert replies.with_true_names(reply, message, known) == reply.replace(f"{described} has", f"{whose} has")
+
+
+@pytest.mark.parametrize(
     ("reply", "message", "known", "mistaken"),
     [
         ("I do not know he yet. Tell me what he looks like.", "he is sleepy in the bedroom", ["Yusuf"], True),

@@ -200,7 +200,8 @@ def _alike(said: Said, other: Said) -> int:
 def with_true_names(reply: str, message: str, known: Iterable[str], *, attached: bool = False) -> str:
     """The reply with every name spelt as in the message or among the known: a small model may slip in a rare name.
 
-    Whom it shows and does not describe is one of the known, unless a picture is `attached` to the message.
+    Whom it shows and does not describe is one of the known, unless a picture is `attached` to the message. Whom it describes and
+    does not show is whom it shows and neither describes nor knows.
     """
     said = understood(reply)
     described = [name for name, _ in said.introduced]
@@ -221,6 +222,12 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
             true = by_lower.get(near, near.capitalize()) if near else None
         if true is not None and true != name:
             reply = re.sub(rf"\b{re.escape(name)}\b", lambda _, true=true: true, reply)  # type: ignore[misc]
+    said = understood(reply)
+    described = [name for name, _ in said.introduced]
+    unseen = [name for name in described if name not in said.shown]
+    nobody = [name for name in said.shown if name not in described and name.lower() not in by_lower]
+    if len(unseen) == len(nobody) == 1:
+        reply = reply.replace(f"{unseen[0]} has ", f"{nobody[0]} has ", 1)
     return reply
 
 
