@@ -110,3 +110,16 @@ def test_descriptions_in_words_of_their_own_are_left_as_they_are() -> None:
             if len(introduced) == 1:
                 ((_, looks),) = introduced
                 assert VOCABULARY.as_heard(looks, said.message) == looks, said.message
+
+
+@pytest.mark.parametrize(
+    ("message", "describes"),
+    [
+        ("this is Ada, with her fade", True),
+        ("this is Ada, in a red dress, head and shoulders", False),
+        ("Ada's skin is darker", True),
+    ],
+)
+def test_a_message_describes_somebody_by_more_than_a_colour(message: str, describes: bool) -> None:
+    assert VOCABULARY.describes(message, "a red fade, tan skin and a goatee") == describes
+    assert not VOCABULARY.describes("head and shoulders", "a bald head and tan skin")

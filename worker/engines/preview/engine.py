@@ -334,9 +334,8 @@ class PreviewEngine:
     def _likenesses(self, references: Sequence[Image.Image]) -> list[Likeness]:
         """The first of some uploaded pictures, if a likeness can be taken from it."""
         for picture in references[:1]:
-            if all(
-                one is not picture for one, _ in self._looked_at
-            ):  # which takes a while, and is asked several times a turn
+            # looking takes a while, and a turn asks several times
+            if all(one is not picture for one, _ in self._looked_at):
                 seen = None if self._is_foreign(picture) else Likeness(self.painter.tokens_of(picture), ALONE, picture)
                 self._looked_at.append((picture, seen))
             return [found for one, found in self._looked_at if one is picture and found is not None]
@@ -423,7 +422,7 @@ class PreviewEngine:
         """
         introduced = replies.understood(reply).introduced
         new = [(name, looks) for name, looks in introduced if name not in known] or list(introduced)
-        if self.vocabulary is None or len(new) != 1 or replies.describes(message, new[0][1]):
+        if self.vocabulary is None or len(new) != 1 or self.vocabulary.describes(message, new[0][1]):
             return reply
         seen = self.painter.known_of(*picture)
         if seen is None:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from worker.engines.preview.faces import BEARD, CLOTHES, EXPRESSION, GLASSES, HAIR, HEAD, SKIN, Values
-from worker.engines.preview.replies import Look
+from worker.engines.preview.replies import Look, words_of
 
 COLOUR = "{hair}"  # in the words of a head, where the colour of its hair stands
 _BEFORE = (
     r"(?:^|[,;:(&/]\s*|\s[-–]\s+|\b(?:with|has|have|having|and|of|in|wearing|got|his|her|their|is)\s+)"  # a phrase
 )
+_OF_ALL = frozenset(("a", "an", "and", "head"))  # words that may stand in any description, or mean something else
 _OTHERWISE = {"gray": "grey", "blonde": "blond", "mustache": "moustache"}
 
 
@@ -41,6 +42,7 @@ class Vocabulary:
             for number, word in enumerate(words[attribute])
             if word and COLOUR not in word
         }
+        self._colours = "|".join(sorted(words[HAIR], key=len, reverse=True))
         self._phrases = heads | beards | plain
         longest_first = sorted(self._phrases, key=len, reverse=True)
         self._literally = re.compile(
@@ -56,6 +58,11 @@ class Vocabulary:
             beard = coloured(beard, hair)
         said = [head.format(hair=hair), *(one for one in (skin, glasses, beard) if one)]
         return f"{', '.join(said[:-1])} and {said[-1]}"
+
+    def describes(self, message: str, description: str) -> bool:
+        """Whether a message says something of what somebody is said to look like; a colour alone may be that of clothes."""
+        looks = re.sub(rf"\b(?:{self._colours})\b", "", description)
+        return bool(words_of(message) & words_of(looks) - _OF_ALL)
 
     def as_heard(self, description: str, heard: str) -> str:
         """A description, in which all that words heard tell in the very words of descriptions is as they tell it.
@@ -80,12 +87,11 @@ class Vocabulary:
         beard = next((one for one in phrases if one and one in self._words[BEARD]), None)
         if beard is None or any(HEAD in found and HAIR in found for found in map(self._found, phrases)):
             return description
-        colours = "|".join(sorted(self._words[HAIR], key=len, reverse=True))
         noun = beard.rpartition(" ")[2]
         for spelling, ours in _OTHERWISE.items():
             heard = re.sub(rf"\b{spelling}\b", ours, heard, flags=re.IGNORECASE)
         between = r"(?:(?!(?:with|and|a|an|his|her|their)\b)[\w-]+ )?"
-        said = re.search(rf"\b({colours}) {between}{noun}\b", heard, re.IGNORECASE)
+        said = re.search(rf"\b({self._colours}) {between}{noun}\b", heard, re.IGNORECASE)
         return description.replace(beard, coloured(beard, said[1].lower()), 1) if said is not None else description
 
     def told(self, look: Look | None, description: str) -> Values:

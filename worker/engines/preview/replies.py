@@ -41,8 +41,6 @@ _PRONOUNS = ("he", "she", "they", "it", "him", "her", "them", "his", "their", "b
 _NO_NAMES = frozenset(
     (*_PRONOUNS, "can", "could", "would", "should", "let", "make", "put", "show", "now", "please", "again")
 )
-_COLOUR = re.compile(r"\b(?:(?:dark|light) )?(?:black|brown|blond|red|ginger|grey|white|pink|blue|green|purple)\b")
-_OF_ALL = frozenset(("a", "an", "and", "head"))  # words that may stand in any description, or mean something else
 _THE_FIRST = re.compile(
     r"\b(?:first|1st|start(?:ed|ing)?|beg[aiu]n(?:ning)?|original(?:ly)?|initial(?:ly)?|opening|earliest)\b"
     r"|\b(?:number|picture|image|square) (?:one|1)\b",
@@ -96,10 +94,9 @@ def understood(reply: str) -> Said:
     return Said(introduced, shown, looks, scene.group())
 
 
-def describes(message: str, looks: str) -> bool:
-    """Whether a message says something of what somebody is said to look like; a colour alone may be that of clothes."""
-    said = {word.lower() for word in _WORD.findall(message)}
-    return bool(said & {word.lower() for word in _WORD.findall(_COLOUR.sub("", looks))} - _OF_ALL)
+def words_of(text: str) -> set[str]:
+    """The words of a text, in small letters."""
+    return {word.lower() for word in _WORD.findall(text)}
 
 
 def with_people(reply: str, people: Sequence[tuple[str, Look]]) -> str:
@@ -245,7 +242,7 @@ def mistaken(reply: str, message: str, known: Iterable[str]) -> bool:
     asked = _UNKNOWN.match(reply)
     if asked is None:
         return not understood(reply).scene and reply.strip() not in _WITHOUT_PICTURE
-    words = {word.lower() for word in _WORD.findall(message)}
+    words = words_of(message)
     name = asked["name"].lower()
     return name in {*_NO_NAMES, *(one.lower() for one in known)} or not words.issuperset(name.split())
 
