@@ -663,10 +663,12 @@ def test_a_newcomer_is_drawn_after_the_picture_that_came_with_them(talk: Talk) -
     [
         "I do not understand that. Tell me what Olivia looks like, and I will draw them.",
         "I cannot draw a Olivia. I draw people, one or two in a picture. Tell me whom to draw and where.",
+        "I cannot draw a Olivia looks like. I draw people, one or two in a picture. Tell me whom to draw and where.",
         "Olivia has red curls and fair skin.",
+        replies.UNCLEAR,
     ],
 )
-def test_a_reply_of_two_halves_and_one_that_calls_somebody_a_thing_are_mistaken(reply: str) -> None:
+def test_a_reply_of_two_halves_and_one_that_does_not_know_whom_it_knows_are_mistaken(reply: str) -> None:
     assert replies.mistaken(reply, "Olivia at night", ["Olivia"])
 
 
@@ -675,6 +677,7 @@ def test_a_reply_of_two_halves_and_one_that_calls_somebody_a_thing_are_mistaken(
     [
         *(replies.UNCLEAR, replies.FOREIGN, replies.TOO_MANY, replies.ABOUT, replies.WELCOME),
         replies.CANNOT.format(thing="a dragon"),
+        replies.CANNOT.format(thing="Olivia's dog"),
         replies.UNKNOWN.format(name="Bob"),
         replies.LEFT_OUT.format(thing="the cat") + OLIVIA,
     ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -232,17 +232,20 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)), None)
 
 
-def mistaken(reply: str, message: str, known: Iterable[str]) -> bool:
+def mistaken(reply: str, message: str, known: Collection[str]) -> bool:
     """Whether a reply asks about somebody who is known, whom the message does not name, or who is no name.
 
-    Or says of somebody known that they cannot be drawn, or draws nothing and is no whole sentence of ours, but two halves.
+    Or says that somebody known cannot be drawn, or that a message which names them is unclear; or draws nothing and is no whole
+    sentence of ours, but two halves.
     """
+    words = words_of(message)
     if cannot := _CANNOT.fullmatch(reply.strip()):
-        return cannot["thing"].lower() in {one.lower() for one in known}
+        return any(words_of(name) <= words_of(cannot["thing"]) for name in known)
+    if reply.strip() == UNCLEAR:
+        return any(words_of(name) <= words for name in known)
     asked = _UNKNOWN.match(reply)
     if asked is None:
         return not understood(reply).scene and reply.strip() not in _WITHOUT_PICTURE
-    words = words_of(message)
     name = asked["name"].lower()
     return name in {*_NO_NAMES, *(one.lower() for one in known)} or not words.issuperset(name.split())
 
