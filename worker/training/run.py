@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from worker.engines.preview.engine import Configuration
 from worker.engines.preview.faces import FacesConfig
 from worker.engines.preview.mllm import MLLMConfig
 from worker.engines.preview.sketch import SketchConfig
+from worker.engines.preview.spelling import LEARNED
 from worker.engines.preview.tokenizer import TokenizerConfig
 from worker.training import likeness, stages
 from worker.training.cache import PictureCache
@@ -146,7 +148,8 @@ def export(folder: Path, into: Path) -> None:
         DiTConfig(),
     )
     (into / "config.json").write_text(configuration.to_json() + "\n")
-    (into / "text.json").write_text((folder / "text.json").read_text())
+    shutil.copyfile(folder / "text.json", into / "text.json")
+    shutil.copyfile(stages.learned_words(folder), into / LEARNED)
     _export_records(folder, ENGINE, into)
 
 
@@ -176,9 +179,9 @@ def begin_from(weights: Path, folder: Path) -> None:
         earlier = records[stage].pop("continued_from", [])
         (folder / f"{stage}.json").write_text(json.dumps({"continued_from": [*earlier, records[stage]]}))
         Trainer(folder, stage, modules, lambda: (torch.zeros(()), {}), 0.0, 0.0).save()
-    text = folder / "text.json"
-    if not text.exists():
-        text.write_text((weights / "text.json").read_text())
+    for name in ("text.json", LEARNED):
+        if not (folder / name).exists():
+            shutil.copyfile(weights / name, folder / name)
 
 
 def draw_curve(file: Path) -> None:

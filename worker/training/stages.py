@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from worker.engines.preview.dit import LATENT_SIDE, TAUGHT, DiT, beginning
 from worker.engines.preview.faces import FaceReader, Faces
 from worker.engines.preview.mllm import MLLM, SPECIALS, MLLMConfig, load_text_tokenizer
 from worker.engines.preview.references import ALONE
+from worker.engines.preview.replies import FOREIGN, UNCLEAR, words_of
 from worker.engines.preview.sketch import Sketch
+from worker.engines.preview.spelling import LEARNED
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, VisualTokenizer
 from worker.identity.drawn import OF_PEOPLE
 from worker.training.cache import VERSION, PictureCache
@@ -62,6 +65,7 @@ UNSKETCHED = 0.15  # of the painter's lessons, the part without a sketch, so tha
 WORDS = 0.8  # of the steps in which the MLLM learns whole dialogues, the part of words only: four times as quick
 WORDED = 12  # dialogues in a step of words only
 SLIPS = 0.3  # of messages in words only, the part with a slip: three times as many as people make here
+SAID = 3  # messages in which a word has to stand to be learned
 UNDRAWN = 10**6  # stories from this number on are never drawn
 ERRS = 0.6  # noise on visual tokens, about as much as the MLLM will err: what matters has to be told apart all the same
 TOKENS_LEGIBLE = 0.15  # weight of what the tokenizer's tokens show
@@ -276,6 +280,23 @@ def text_tokenizer(folder: Path) -> Tokenizer:
         )
         byte_pairs(words, MLLMConfig().vocabulary, SPECIALS).save(str(file))
     return load_text_tokenizer(file)
+
+
+def learned_words(folder: Path) -> Path:
+    """The file of the words that the MLLM can learn from messages, one a line; names are none of them."""
+    file = folder / LEARNED
+    if not file.exists():
+        found: Counter[str] = Counter()
+        for seed in range(3000):
+            teller = Teller(story(seed), seed, mistyped=0.0)
+            names = {word for name in teller.names for word in words_of(name)}
+            for said in teller.tell():
+                if said.reply not in (FOREIGN, UNCLEAR):
+                    found.update({one.removesuffix("'s") for one in words_of(said.message)} - names)
+        file.write_text(
+            "".join(f"{word}\n" for word, times in sorted(found.items()) if times >= SAID), encoding="utf-8"
+        )
+    return file
 
 
 def byte_pairs(texts: Iterable[str], vocabulary: int, specials: list[str]) -> Tokenizer:

@@ -51,6 +51,7 @@ from worker.engines.preview.reader import CONTEXT, Read, Reader
 from worker.engines.preview.references import ALONE, LEFT, RIGHT, Reference
 from worker.engines.preview.shades import Shades
 from worker.engines.preview.sketch import Sketch, SketchConfig
+from worker.engines.preview.spelling import LEARNED, Spelling
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig, VisualTokenizer
 from worker.identity.drawn import CompositionReader
 
@@ -156,12 +157,14 @@ class PreviewEngine:
         fingerprint: str,
         *,
         vocabulary: Vocabulary | None = None,
+        spelling: Spelling | None = None,
         personalized: bool = True,
         art: CompositionReader | None = None,
     ) -> None:
         self.reader = reader
         self.painter = painter
         self.vocabulary = vocabulary
+        self.spelling = spelling
         self._art = art
         self._personalized = personalized
         self._looked_at: deque[tuple[Image.Image, Likeness | None]] = deque(maxlen=4)
@@ -189,6 +192,7 @@ class PreviewEngine:
         try:
             configuration = Configuration.from_json((folder / "config.json").read_text())
             text = Tokenizer.from_file(str(folder / "text.json"))
+            spelling = Spelling((folder / LEARNED).read_text(encoding="utf-8").split())
             parts = configuration.build()
             for name, part in parts.items():
                 part.load_state_dict(load_file(folder / f"{name}.safetensors"))
@@ -203,6 +207,7 @@ class PreviewEngine:
             text,
             fingerprint=_fingerprint(folder),
             steps=steps,
+            spelling=spelling,
             personalized=personalized,
             art=art,
         )
@@ -215,6 +220,7 @@ class PreviewEngine:
         *,
         fingerprint: str,
         steps: int,
+        spelling: Spelling | None = None,
         personalized: bool = True,
         art: CompositionReader | None = None,
     ) -> PreviewEngine:
@@ -225,7 +231,15 @@ class PreviewEngine:
         reader = Reader(parts["mllm"], text, fingerprint)  # type: ignore[arg-type]  # as above
         words = parts["faces"].config.words  # type: ignore[union-attr]  # as above
         vocabulary = Vocabulary(words) if words else None  # type: ignore[arg-type]  # as above
-        return cls(reader, painter, fingerprint, vocabulary=vocabulary, personalized=personalized, art=art)
+        return cls(
+            reader,
+            painter,
+            fingerprint,
+            vocabulary=vocabulary,
+            spelling=spelling,
+            personalized=personalized,
+            art=art,
+        )
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -236,7 +250,7 @@ class PreviewEngine:
         """
         own = tuple(self._own(history, record) for record in history.records)
         records = self.reader.kept(own)
-        text = " ".join(message.text.split())
+        text = self._as_spelt(message.text, message.characters)
         uploaded = self._likenesses(message.references)
         unseen = self._unseen(text, message.characters, own)
         before = replies.NOT_MY_ART if unseen or len(uploaded) < len(message.references[:1]) else ""
@@ -355,6 +369,11 @@ class PreviewEngine:
             and next(self._appearances(character, own), None) is None
         ]
 
+    def _as_spelt(self, text: str, characters: Sequence[Character]) -> str:
+        """What somebody wrote as the MLLM reads it: in one line, slips mended."""
+        line = " ".join(text.split())
+        return line if self.spelling is None else self.spelling.mended(line, [one.name for one in characters])
+
     def _own(self, history: History, record: Record) -> Record:
         """A record as this engine would have written it: what another engine drew is encoded anew from its picture."""
         if record.fingerprint == self.fingerprint:
@@ -409,11 +428,31 @@ class PreviewEngine:
         if replies.mistaken(reply, given, known):
             return None
         named = replies.with_true_names(reply, given, known, attached=bool(pictures))
+        named = replies.without_repetition(self._with_names_as_written(named, given, known))
         if pictures:
             named = self._with_look_of_picture(named, message, known, pictures[0])
         named = self._with_looks_as_heard(named, message)
-        named = self._with_setting_of_the_first(named, message, own)
+        named = self._as_likely_meant(named, given, own)
         return self._with_own_looks(named, given, own, kept)
+
+    def _with_names_as_written(self, reply: str, message: str, known: Sequence[str]) -> str:
+        """The reply, in which a newcomer has the name that the message gives them.
+
+        A small model takes another word for a name, or makes one up, where a name is written like a word.
+        """
+        if self.spelling is None:
+            return reply
+        written = {one.removesuffix("'s") for one in replies.words_of(message)}
+        strange = sorted(one for one in written if not self.spelling.learned(one))
+        others = [one.capitalize() for one in strange if one not in {name.lower() for name in known}]
+        for name in [name for name, _ in replies.understood(reply).introduced if name not in known]:
+            if name.lower() in strange or not others:
+                continue
+            answers = [re.sub(rf"\b{re.escape(name)}\b", other, reply) for other in others]
+            if name.lower() in written:
+                answers.insert(0, reply)
+            reply = answers[self.reader.likeliest([], message, answers)]
+        return reply
 
     def _with_look_of_picture(self, reply: str, message: str, known: Sequence[str], picture: Likeness) -> str:
         """The reply, in which whom a given picture introduces looks as is read off it.
@@ -444,21 +483,28 @@ class PreviewEngine:
             reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
         return reply
 
-    def _with_setting_of_the_first(self, reply: str, message: str, own: Sequence[Record]) -> str:
-        """The reply, in which framing, place and time are the first picture's where the message goes back to it.
+    def _as_likely_meant(self, reply: str, message: str, own: Sequence[Record]) -> str:
+        """The reply, in which what is neither as in the picture that a message goes on from nor asked for is as there.
 
-        Over many turns a small model keeps some of the last picture, and it does not see a first one that has left its context.
-        Which is likelier it is asked after the words of these two pictures only.
+        Over many turns a small model keeps some of the last picture where a conversation goes back to another one, which may
+        have left its context; and else it now and then changes what nobody mentioned. Which is likelier it is asked after the
+        words of the last picture, and of that other one, only.
         """
-        said = replies.understood(reply)
-        pictures = [(one.text, one.reply, shown) for one in own if (shown := replies.understood(one.reply)).shown]
-        if len(pictures) < 2 or not said.shown or not replies.goes_to_the_first(message):
+        pictures = [(one, shown) for one in own if (shown := replies.understood(one.reply)).shown]
+        if not pictures or not replies.understood(reply).shown:
             return reply
-        told = [(" ".join(text.split()), answer) for text, answer, _ in (pictures[0], pictures[-1])]
-        settings = replies.settings(said, pictures[0][2], pictures[-1][2])
-        if len(settings) < 2:
+        reply = replies.with_change_of(reply, pictures[-1][1], message)
+        there = replies.gone_back_to(message, [shown for _, shown in pictures])
+        if there is None:
+            answers = replies.ways_on(reply, pictures[-1][1], message)
+        else:
+            answers = replies.ways_back(reply, pictures[there][1])
+        if len(answers) < 2:
             return reply
-        answers = [replies.with_setting(reply, one) for one in settings]
+        told = [
+            (" ".join(record.text.split()), record.reply)
+            for record, _ in (*([] if there is None else [pictures[there]]), pictures[-1])
+        ]
         return answers[self.reader.likeliest(told, message, answers)]
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:

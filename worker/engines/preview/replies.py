@@ -46,6 +46,9 @@ _THE_FIRST = re.compile(
     r"|\b(?:number|picture|image|square) (?:one|1)\b",
     re.IGNORECASE,
 )
+_A_PICTURE = re.compile(r"\b(?:picture|pic|image|photo|drawing|scene|shot|one)\b", re.IGNORECASE)
+_BEFORE_PLACES = frozenset(("a", "an", "the", "in", "on", "at"))
+WAYS = 64  # in which a reply may be meant, at most
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
@@ -108,6 +111,18 @@ def with_people(reply: str, people: Sequence[tuple[str, Look]]) -> str:
     return f"{reply[: shown[0].start('name')]}{cast}{reply[shown[-1].end() :]}"
 
 
+def without_repetition(reply: str) -> str:
+    """A reply that describes and shows everybody once."""
+    said = understood(reply)
+    for name, looks in set(said.introduced):
+        sentence = f"{name} has {looks}. "
+        first, _, rest = reply.partition(sentence)
+        reply = f"{first}{sentence}{rest.replace(sentence, '')}"
+    if len(set(said.shown)) < len(said.shown):
+        reply = with_people(reply, list(dict(_people(said)).items()))
+    return reply
+
+
 def with_setting(reply: str, setting: Sequence[str]) -> str:
     """A reply that shows somebody, with another framing, place and time."""
     said = understood(reply)
@@ -116,20 +131,91 @@ def with_setting(reply: str, setting: Sequence[str]) -> str:
     return f"{reply[:start]}{setting[0]}{reply[start + len(framing) : end]}, {setting[1]} by {setting[2]}"
 
 
-def settings(said: Said, first: Said, last: Said) -> list[tuple[str, ...]]:
-    """What framing, place and time of a reply may be, itself first, if its message went back from the last picture to the first.
+def gone_back_to(message: str, pictures: Sequence[Said]) -> int | None:
+    """The number of the earlier picture that a message may go back to: the first, or the last one whose place it names."""
+    if len(pictures) < 2:
+        return None
+    if _THE_FIRST.search(message):
+        return 0
+    if _A_PICTURE.search(message):
+        words = words_of(_plain(message))
+        for number in reversed(range(len(pictures) - 1)):
+            place = pictures[number].setting[1]
+            if place != pictures[-1].setting[1] and words & (words_of(_plain(place)) - _BEFORE_PLACES):
+                return number
+    return None
 
-    What is neither's is surely meant, and what is the first's already.
+
+def ways_back(reply: str, there: Said) -> list[str]:
+    """A reply in every way in which its message may have gone back to a picture: each part as it says, or as it was there.
+
+    Itself first, and alone where it says so much else that it goes nowhere.
     """
-    if not all((*said.setting, *first.setting, *last.setting)):  # they are in other words than ours
-        return [said.setting]
-    each = zip(said.setting, first.setting, last.setting, strict=True)
-    return list(product(*((now, then) if now == before != then else (now,) for now, then, before in each)))
+    said = understood(reply)
+    if not all((*said.setting, *there.setting)) or said.introduced:  # or they are in other words than ours
+        return [reply]
+    casts = _mixed(said, there) if said.shown == there.shown else [_people(said), _people(there)]
+    ways = [
+        with_setting(with_people(reply, people), setting)
+        for people, setting in product(casts, product(*map(_either, said.setting, there.setting)))
+    ]
+    return ways if len(ways) <= WAYS else [reply]
 
 
-def goes_to_the_first(message: str) -> bool:
-    """Whether a message may mean the first picture of its conversation."""
-    return _THE_FIRST.search(message) is not None
+def ways_on(reply: str, last: Said, message: str) -> list[str]:
+    """A reply to a message that goes on from the last picture, in every way in which it may say too much, itself first.
+
+    Of several parts that are not as in the last picture only some may be meant, and a message that names nobody may be about the
+    same people.
+    """
+    said = understood(reply)
+    if not all((*said.setting, *last.setting)) or said.introduced:
+        return [reply]
+    named = [name for name in {*said.shown, *last.shown} if words_of(name) <= words_of(message)]
+    if said.shown != last.shown:
+        return [reply] if named else [reply, with_people(reply, _people(last))]
+    ways = [
+        with_setting(with_people(reply, people), setting)
+        for people, setting in product(_mixed(said, last), product(*map(_either, said.setting, last.setting)))
+    ][:-1]  # something has to change
+    return ways if 0 < len(ways) <= WAYS else [reply]
+
+
+def with_change_of(reply: str, last: Said, message: str) -> str:
+    """A reply in which of two people the one changes whom alone the message names, where it would change the other one only."""
+    said = understood(reply)
+    named = [name for name in said.shown if words_of(name) <= words_of(message)]
+    if len(said.shown) != 2 or said.shown != last.shown or said.introduced or len(named) != 1:
+        return reply
+    one = said.shown.index(named[0])
+    own, before, others, others_before = said.looks[one], last.looks[one], said.looks[1 - one], last.looks[1 - one]
+    if own != before or others == others_before:
+        return reply
+    new = Look(*(now if now != was else mine for now, was, mine in zip(others, others_before, own, strict=True)))
+    people = [(named[0], new), (said.shown[1 - one], others_before)]
+    return with_people(reply, people[:: -1 if one else 1])
+
+
+def _people(said: Said) -> list[tuple[str, Look]]:
+    return list(zip(said.shown, said.looks, strict=True))
+
+
+def _mixed(said: Said, other: Said) -> list[list[tuple[str, Look]]]:
+    """The people of a reply, each part of their looks as it says or as another one does; as it says first, as the other last."""
+    each = [
+        [(name, Look(*parts)) for parts in product(*map(_either, look, before))]
+        for name, look, before in zip(said.shown, said.looks, other.looks, strict=True)
+    ]
+    return [list(people) for people in product(*each)]
+
+
+def _either(one: str, other: str) -> tuple[str, ...]:
+    return (one,) if one == other else (one, other)
+
+
+def _plain(text: str) -> str:
+    """A text without accents, which people leave out."""
+    return "".join(one for one in unicodedata.normalize("NFD", text) if not unicodedata.combining(one))
 
 
 class Doubt(NamedTuple):
@@ -210,7 +296,7 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
         new = attached or name in described or (bare in words and bare not in _NO_NAMES)
         if bare in by_lower:
             true: str | None = by_lower[bare]
-        elif not new and (near := _nearest(name, others)):
+        elif not new and (near := _nearest(name, others) or _only([one for one in others if one in words] or others)):
             true = by_lower[near]
         elif all(part.lower() in words for part in name.split()):
             true = name[0].upper() + name[1:]
@@ -226,6 +312,10 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
     if len(unseen) == len(nobody) == 1:
         reply = reply.replace(f"{unseen[0]} has ", f"{nobody[0]} has ", 1)
     return reply
+
+
+def _only(names: Sequence[str]) -> str | None:
+    return names[0] if len(names) == 1 else None
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
