@@ -21,7 +21,7 @@ from worker.training.dialogues import PLACE_WORDS
 
 LENGTHS = (1, 2, 4, 8, 16, 32, 50)  # turns
 LATENCIES = (0, 10, 40)  # milliseconds until the blob store answers
-REPEATS = 15
+REPEATS = 31
 SALT = UUID(int=0)
 
 
@@ -51,9 +51,9 @@ class Remembering:
 def remembering(engine: PreviewEngine, lengths: Sequence[int] = LENGTHS) -> Remembering:
     """Measure one conversation of `engine`, also beyond what its context keeps.
 
-    The blob store is a folder that answers each request after so many milliseconds. Lengths come in any order, as in serving,
-    so that a choice rests on what histories of other lengths took, too, and on nothing that it did not choose itself. The first
-    time of each is not counted.
+    The blob store is a folder that answers each request after so many milliseconds. Lengths and ways come in any order, as in
+    serving, so that a choice rests on what histories of other lengths took, too, and on nothing that it did not choose itself;
+    and so that none always follows on a wait, after which computing is slower. The first time of each is not counted.
     """
     rng = random.Random("lengths")
     times: dict[tuple[str, str, int], list[float]] = {}
@@ -79,7 +79,7 @@ def remembering(engine: PreviewEngine, lengths: Sequence[int] = LENGTHS) -> Reme
         for _ in range(REPEATS + 1):
             for length in rng.sample(lengths, len(lengths)):
                 some = records[:length]
-                for (way, tier), history in ways.items():
+                for (way, tier), history in rng.sample(list(ways.items()), len(ways)):
                     began = time.perf_counter()
                     engine.reader.remember(replace(history, records=tuple(some)), some, restore=way == "restored")
                     times.setdefault((way, tier, length), []).append(time.perf_counter() - began)

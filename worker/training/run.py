@@ -179,9 +179,8 @@ def begin_from(weights: Path, folder: Path) -> None:
         earlier = records[stage].pop("continued_from", [])
         (folder / f"{stage}.json").write_text(json.dumps({"continued_from": [*earlier, records[stage]]}))
         Trainer(folder, stage, modules, lambda: (torch.zeros(()), {}), 0.0, 0.0).save()
-    for name in ("text.json", LEARNED):
-        if not (folder / name).exists():
-            shutil.copyfile(weights / name, folder / name)
+    if not (folder / "text.json").exists():
+        shutil.copyfile(weights / "text.json", folder / "text.json")
 
 
 def draw_curve(file: Path) -> None:

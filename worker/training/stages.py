@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from collections import Counter
@@ -283,7 +284,7 @@ def text_tokenizer(folder: Path) -> Tokenizer:
 
 
 def learned_words(folder: Path) -> Path:
-    """The file of the words that the MLLM can learn from messages, one a line; names are none of them."""
+    """The file of the words that the MLLM can learn from messages; names are none of them."""
     file = folder / LEARNED
     if not file.exists():
         found: Counter[str] = Counter()
@@ -293,9 +294,8 @@ def learned_words(folder: Path) -> Path:
             for said in teller.tell():
                 if said.reply not in (FOREIGN, UNCLEAR):
                     found.update({one.removesuffix("'s") for one in words_of(said.message)} - names)
-        file.write_text(
-            "".join(f"{word}\n" for word, times in sorted(found.items()) if times >= SAID), encoding="utf-8"
-        )
+        words = sorted(word for word, times in found.items() if times >= SAID)
+        file.write_text(json.dumps(words, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
     return file
 
 

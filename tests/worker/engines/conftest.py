@@ -21,6 +21,7 @@ from worker.engines.preview.faces import FacesConfig
 from worker.engines.preview.mllm import SPECIALS, MLLMConfig
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.sketch import SketchConfig
+from worker.engines.preview.spelling import LEARNED
 from worker.engines.preview.tokenizer import TOKENS, WIDTH, TokenizerConfig
 from worker.history import History
 from worker.history.segments import SegmentStore
@@ -77,6 +78,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _learn(parts["mllm"], text)
     (folder / "config.json").write_text(TINY.to_json())
     text.save(str(folder / "text.json"))
+    (folder / LEARNED).write_text("[]")
     for name, part in parts.items():
         save_file(part.state_dict(), folder / f"{name}.safetensors")
     return folder

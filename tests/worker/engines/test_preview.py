@@ -23,6 +23,7 @@ from worker.engines.preview.looks import Vocabulary
 from worker.engines.preview.mllm import Special
 from worker.engines.preview.references import ALONE, LEFT, RIGHT
 from worker.engines.preview.shades import AS_NAMED, Shades
+from worker.engines.preview.spelling import Spelling
 from worker.engines.preview.tokenizer import TOKENS, WIDTH
 from worker.history import History, record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
@@ -516,39 +517,153 @@ def test_whom_a_conversation_comes_back_to_keeps_their_own_look(
     assert asked == [(asked_of, message, ways)] * bool(likelier)
 
 
+SPACE = "A portrait of Max, calm, in red, in space by day."
+STAGE = "A close-up of Max, calm, in red, on stage by night."
+
+
 @pytest.mark.parametrize(
-    ("message", "asks"),
+    ("message", "there"),
     [
-        ("back to the first picture, but asleep", True),
-        ("Picture one again, asleep", True),
-        ("as it was in the BEGINNING, asleep", True),
-        ("Max asleep", False),
-        ("one more, asleep", False),
+        ("back to the first picture, but asleep", 0),
+        ("Picture one again, asleep", 0),
+        ("as it was in the BEGINNING, asleep", 0),
+        ("the cafe picture again, asleep", 1),
+        ("Max asleep", None),
+        ("one more, asleep", None),
+        ("in the cafe, asleep", None),
+        ("the stage picture, asleep", None),
     ],
 )
-def test_a_conversation_that_goes_back_to_its_first_picture_has_its_setting(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch, message: str, asks: bool
+def test_a_message_may_go_back_to_the_first_picture_or_to_one_whose_place_it_names(
+    message: str, there: int | None
+) -> None:
+    pictures = [replies.understood(one) for one in (SPACE, MAX, STAGE)]
+    assert replies.gone_back_to(message, pictures) == there
+    assert replies.gone_back_to(message, pictures[:1]) is None
+
+
+def test_a_conversation_that_goes_back_to_a_picture_is_asked_what_is_still_as_there(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(talk, 3)
-    first, last = (
-        "A portrait of Max, calm, in red, in space by day.",
-        "A close-up of Max, calm, in red, on stage by night.",
-    )
-    own = tuple(replace(one, reply=said) for one, said in zip(talk.records, (first, "Hello.", last), strict=True))
-    written = "A close-up of Max, sleepy, in red, in a café by night."
+    own = tuple(replace(one, reply=said) for one, said in zip(talk.records, (SPACE, "Hello.", STAGE), strict=True))
+    written = "A close-up of Max, sleepy, in red, in space by night."
     ways = [
-        "A close-up of Max, sleepy, in red, in a café by night.",
-        "A close-up of Max, sleepy, in red, in a café by day.",
-        "A portrait of Max, sleepy, in red, in a café by night.",
-        "A portrait of Max, sleepy, in red, in a café by day.",
+        written.replace("sleepy", look).replace("A close-up", framing).replace("night", time)
+        for look in ("sleepy", "calm")
+        for framing in ("A close-up", "A portrait")
+        for time in ("night", "day")
     ]
     asked: list[tuple[object, ...]] = []
     monkeypatch.setattr(talk.engine, "_with_own_looks", lambda reply, *_: reply)
     monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *given: asked.append(given) or 3)
-    corrected = talk.engine._corrected(written, message, ["Max"], own, own[2:], pictures=())
-    assert corrected == (ways[3] if asks else written), "the café is neither picture's, so it is meant"
-    assert asked == [([(own[0].text, first), (own[2].text, last)], message, ways)] * asks
-    assert talk.engine._corrected(written, message, ["Max"], own[:1], own[:1], pictures=()) == written
+    message = "back to the first picture, but asleep"
+    assert talk.engine._corrected(written, message, ["Max"], own, own[2:], pictures=()) == ways[3]
+    assert asked == [([(own[0].text, SPACE), (own[2].text, STAGE)], message, ways)]
+
+
+def test_going_back_brings_back_whom_the_picture_shows() -> None:
+    there = replies.understood(SPACE)
+    written = "A portrait of Olivia, sad, in blue, in space by night."
+    assert replies.ways_back(written, there) == [
+        written,
+        written.replace("night", "day"),
+        "A portrait of Max, calm, in red, in space by night.",
+        "A portrait of Max, calm, in red, in space by day.",
+    ]
+    assert replies.ways_back(f"Olivia has a bun. {written}", there) == [f"Olivia has a bun. {written}"]
+    everything = BOTH.replace("portrait", "wide shot").replace("park by day", "snow by night")
+    others = "A close-up of Olivia, sad, in blue, with sunglasses and Max, sad, in red, in space by day."
+    assert replies.ways_back(everything, replies.understood(others)) == [everything], "it is another picture"
+    odd = "A picture of Max, calm, in red."
+    assert replies.ways_back(odd, there) == [odd]
+
+
+@pytest.mark.parametrize(
+    ("reply", "message", "ways"),
+    [
+        ("A portrait of Max, sad, in red, in space by day.", "Max sad", []),
+        (SPACE, "Max calm", []),
+        (
+            "A portrait of Max, sad, in blue, in space by day.",
+            "Max sad",
+            ["A portrait of Max, sad, in red, in space by day.", "A portrait of Max, calm, in blue, in space by day."],
+        ),
+        ("A wide shot of Olivia, sad, in blue, in space by day.", "zoom out", [SPACE.replace("portrait", "wide shot")]),
+        ("A wide shot of Olivia, sad, in blue, in space by day.", "zoom out, with Olivia", []),
+        ("Olivia has a bun. A wide shot of Olivia, sad, in blue, in space by day.", "a new one", []),
+    ],
+)
+def test_a_message_that_goes_on_may_mean_less_than_the_reply_says(reply: str, message: str, ways: list[str]) -> None:
+    assert replies.ways_on(reply, replies.understood(SPACE), message) == [reply, *ways]
+
+
+@pytest.mark.parametrize(
+    ("message", "moved"),
+    [
+        ("make Max sad", True),
+        ("MAX has to be sad", True),
+        ("make Olivia sad", False),
+        ("make both sad", False),
+        ("Max and Olivia sad", False),
+        ("Max tells a story and she is sad", False),
+    ],
+)
+def test_of_two_people_who_alone_is_named_changes(message: str, moved: bool) -> None:
+    written = BOTH.replace("angry", "sad")
+    meant = BOTH.replace("calm", "sad") if moved else written
+    assert replies.with_change_of(written, replies.understood(BOTH), message) == meant
+    first = replies.with_change_of(BOTH.replace("calm", "sad"), replies.understood(BOTH), "let Olivia be sad")
+    assert first == written
+    assert replies.with_change_of(written, replies.understood(MAX), "make Max sad") == written
+    changed = BOTH.replace("calm", "sad")
+    assert replies.with_change_of(changed, replies.understood(BOTH), "make Max sad") == changed
+
+
+def test_everybody_is_described_and_shown_once() -> None:
+    described = "Max has a bun. "
+    assert replies.without_repetition(described * 2 + MAX) == described + MAX
+    assert replies.without_repetition(SPACE.replace("red", "red and Max, calm, in red")) == SPACE
+    assert replies.without_repetition(f"Olivia has a bun. {described}{BOTH}") == f"Olivia has a bun. {described}{BOTH}"
+
+
+def test_whom_nobody_knows_is_the_only_one_who_may_be_meant() -> None:
+    shown = "A portrait of Kus, calm, in red and Won, calm, in red, in space by day."
+    assert replies.with_true_names(shown, "add her", ["Kus", "Del"]) == shown.replace("Won", "Del")
+    assert replies.with_true_names(shown, "add Del", ["Kus", "Del", "Max"]) == shown.replace("Won", "Del")
+    assert replies.with_true_names(shown, "add her", ["Kus", "Del", "Max"]) == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "answers", "name"),
+    [
+        ("cool, keben, with a bun", ["Cool", "Keben"], "Keben"),
+        ("keben and wovu with a bun", ["Keben", "Wovu"], "Wovu"),
+        ("cool, with a bun", [], "Cool"),
+        ("cool, Max with a bun", [], "Cool"),
+    ],
+)
+def test_a_newcomer_has_the_name_that_the_message_gives_them(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, message: str, answers: list[str], name: str
+) -> None:
+    tell(talk, 1)
+    asked: list[list[str]] = []
+    learned = ["cool", "and", "with", "a", "bun"]
+    monkeypatch.setattr(talk.engine, "spelling", Spelling(learned))
+    monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *given: asked.append(given[2]) or 1)
+    written = f"Cool has a bun. {SPACE.replace('Max', 'Cool')}"
+    found = talk.engine._with_names_as_written(written, message, ["Max"])
+    assert found == written.replace("Cool", name)
+    assert asked == [[written.replace("Cool", one) for one in answers]] * bool(answers)
+
+
+def test_a_message_is_read_with_its_slips_mended_and_kept_as_it_is(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(talk, 1)
+    monkeypatch.setattr(talk.engine, "spelling", Spelling(["beard"]))
+    slip = DIALOGUE[2].message.replace("beard", "baerd")
+    meant, read = (talk.read(one).plan for one in (DIALOGUE[2].message, slip))
+    assert np.array_equal(read.read.token_ids, meant.read.token_ids)  # type: ignore[attr-defined]
+    assert (read.text, meant.text) == (slip, DIALOGUE[2].message)  # type: ignore[attr-defined]
 
 
 def test_a_corrected_look_is_what_is_said_and_drawn(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:

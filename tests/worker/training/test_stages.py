@@ -76,6 +76,9 @@ def test_all_stages_leave_weights_that_load_and_answer(trained: Path) -> None:
     engine = PreviewEngine.from_pretrained(trained / "weights", steps=2)
     reading = engine.read(History((), uuid4()), ChatMessage("draw Olivia"))
     assert reading.reply is not None
+    learned = set(json.loads((trained / "weights" / LEARNED).read_text(encoding="utf-8")))
+    assert {"portrait", "grinning", "café"} <= learned
+    assert not learned & {"olivia", "strand", "asdf"}, "no names, no other languages, no nonsense"
     sizes = sum(
         file.stat().st_size for kind in ("weights", "identity") for file in (trained / kind).glob("*.safetensors")
     )

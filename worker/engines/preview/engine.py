@@ -192,7 +192,7 @@ class PreviewEngine:
         try:
             configuration = Configuration.from_json((folder / "config.json").read_text())
             text = Tokenizer.from_file(str(folder / "text.json"))
-            spelling = Spelling((folder / LEARNED).read_text(encoding="utf-8").split())
+            spelling = Spelling(json.loads((folder / LEARNED).read_text(encoding="utf-8")))
             parts = configuration.build()
             for name, part in parts.items():
                 part.load_state_dict(load_file(folder / f"{name}.safetensors"))
@@ -250,7 +250,7 @@ class PreviewEngine:
         """
         own = tuple(self._own(history, record) for record in history.records)
         records = self.reader.kept(own)
-        text = self._as_spelt(message.text, message.characters)
+        text = self._as_spelt(message.text, [one.name for one in message.characters])
         uploaded = self._likenesses(message.references)
         unseen = self._unseen(text, message.characters, own)
         before = replies.NOT_MY_ART if unseen or len(uploaded) < len(message.references[:1]) else ""
@@ -369,10 +369,10 @@ class PreviewEngine:
             and next(self._appearances(character, own), None) is None
         ]
 
-    def _as_spelt(self, text: str, characters: Sequence[Character]) -> str:
+    def _as_spelt(self, text: str, names: Sequence[str]) -> str:
         """What somebody wrote as the MLLM reads it: in one line, slips mended."""
         line = " ".join(text.split())
-        return line if self.spelling is None else self.spelling.mended(line, [one.name for one in characters])
+        return line if self.spelling is None else self.spelling.mended(line, names)
 
     def _own(self, history: History, record: Record) -> Record:
         """A record as this engine would have written it: what another engine drew is encoded anew from its picture."""
@@ -432,7 +432,7 @@ class PreviewEngine:
         if pictures:
             named = self._with_look_of_picture(named, message, known, pictures[0])
         named = self._with_looks_as_heard(named, message)
-        named = self._as_likely_meant(named, given, own)
+        named = self._as_likely_meant(named, given, known, own)
         return self._with_own_looks(named, given, own, kept)
 
     def _with_names_as_written(self, reply: str, message: str, known: Sequence[str]) -> str:
@@ -483,7 +483,7 @@ class PreviewEngine:
             reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
         return reply
 
-    def _as_likely_meant(self, reply: str, message: str, own: Sequence[Record]) -> str:
+    def _as_likely_meant(self, reply: str, message: str, known: Sequence[str], own: Sequence[Record]) -> str:
         """The reply, in which what is neither as in the picture that a message goes on from nor asked for is as there.
 
         Over many turns a small model keeps some of the last picture where a conversation goes back to another one, which may
@@ -495,17 +495,15 @@ class PreviewEngine:
             return reply
         reply = replies.with_change_of(reply, pictures[-1][1], message)
         there = replies.gone_back_to(message, [shown for _, shown in pictures])
+        told, last = pictures[-1:], pictures[-1][1]
         if there is None:
-            answers = replies.ways_on(reply, pictures[-1][1], message)
+            answers = replies.ways_on(reply, last, message)
         else:
-            answers = replies.ways_back(reply, pictures[there][1])
+            told, answers = [pictures[there], *told], replies.ways_back(reply, pictures[there][1])
         if len(answers) < 2:
             return reply
-        told = [
-            (" ".join(record.text.split()), record.reply)
-            for record, _ in (*([] if there is None else [pictures[there]]), pictures[-1])
-        ]
-        return answers[self.reader.likeliest(told, message, answers)]
+        words = [(self._as_spelt(record.text, known), record.reply) for record, _ in told]
+        return answers[self.reader.likeliest(words, message, answers)]
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.

@@ -48,6 +48,7 @@ _THE_FIRST = re.compile(
 )
 _A_PICTURE = re.compile(r"\b(?:picture|pic|image|photo|drawing|scene|shot|one)\b", re.IGNORECASE)
 _BEFORE_PLACES = frozenset(("a", "an", "the", "in", "on", "at"))
+_OF_THE_OTHER = frozenset(("he", "she", "him", "they", "them", "other"))  # besides one who is named
 WAYS = 64  # in which a reply may be meant, at most
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
@@ -186,6 +187,8 @@ def with_change_of(reply: str, last: Said, message: str) -> str:
     said = understood(reply)
     named = [name for name in said.shown if words_of(name) <= words_of(message)]
     if len(said.shown) != 2 or said.shown != last.shown or said.introduced or len(named) != 1:
+        return reply
+    if words_of(message) & _OF_THE_OTHER:
         return reply
     one = said.shown.index(named[0])
     own, before, others, others_before = said.looks[one], last.looks[one], said.looks[1 - one], last.looks[1 - one]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from spellchecker import SpellChecker
 
-LEARNED = "words.txt"  # of the weights: the words that the MLLM learned from messages, one a line
+LEARNED = "words.json"  # of the weights: the words that the MLLM learned from messages
 
 _WORD = re.compile(r"(?<![\w'’-])[^\W\d_]{4,}(?![\w'’-])")  # of shorter ones too many are one slip apart
 _ENDS = (".", "!", "?", ":")  # of sentences
@@ -24,7 +24,7 @@ class Spelling:
         self._english = SpellChecker(language="en", distance=1)
         self._meant = SpellChecker(language=None, distance=1)
         self._meant.word_frequency.load_words(
-            [one for one in self._learned if len(one) > 4 or self._english.known([one])]
+            [one for one in self._learned if len(one) > 4 or (len(one) == 4 and self._english.known([one]))]
         )
 
     def learned(self, word: str) -> bool:
