@@ -7,7 +7,7 @@ and their intervals are made of them elsewhere.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from uuid import uuid4
@@ -144,6 +144,8 @@ class Observed:
     right_person: dict[int, list[bool]] = field(default_factory=dict)
     similarity: dict[int, list[float]] = field(default_factory=dict)
     said: list[bool] = field(default_factory=list)  # whether real pictures of what was said show the right person
+    said_together: list[bool] = field(default_factory=list)  # `together`, of real pictures
+    said_rollback: list[bool] = field(default_factory=list)  # `rollback`, of real pictures
     drift: list[tuple[float, float]] = field(default_factory=list)  # of each person: their first round, their last
     together: list[bool] = field(default_factory=list)  # of pictures of two: whether swapped, merged or one missing
     asked: dict[str, list[bool]] = field(default_factory=dict)
@@ -185,12 +187,7 @@ def dialogues(
                 observed.drawings.append(drawn.drawings)
             if said.turn is not None:
                 pictured.update(story.turns[said.turn].new if said.attached else ())
-                told = as_told(story, said.turn, pictured)
-                cast = story.turns[said.turn].scene.cast
-                found = judges.meter.embed(draw_shot(told), told.framing, len(cast))
-                observed.said += [
-                    int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, found, strict=True)
-                ]
+                _look_at_real(observed, judges, story, said, as_told(story, said.turn, pictured), galleries)
                 for who, similarity in _look(observed, judges, story, said, drawn, galleries).items():
                     first.setdefault(who, similarity)
                     last[who] = similarity
@@ -207,6 +204,28 @@ def as_told(story: Story, turn: int, pictured: Set[int]) -> Shot:
         for who, (person, look) in zip(cast, shot.people, strict=True)
     )
     return replace(shot, people=people)
+
+
+def _look_at_real(
+    observed: Observed, judges: Judges, story: Story, said: Said, shot: Shot, galleries: list[NDArray[np.float32]]
+) -> None:
+    """Judge the real picture of a shot: what is wrong there an engine cannot have right."""
+    assert said.turn is not None
+    turn, real = story.turns[said.turn], draw_shot(shot)
+    cast = turn.scene.cast
+    found = judges.meter.embed(real, shot.framing, len(cast))
+    observed.said += [int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, found, strict=True)]
+    if len(cast) == 2:
+        observed.said_together.append(_nearest(cast, found, galleries) != cast)
+    if turn.kind == "back":
+        observed.said_rollback.append(_restored(story, said, judges.reader.read(real)))
+
+
+def _nearest(
+    cast: tuple[int, ...], found: Iterable[Embedding], galleries: list[NDArray[np.float32]]
+) -> tuple[int, ...]:
+    """Who of the cast each person of a picture is most like, from left to right."""
+    return tuple(max(cast, key=lambda one: float(galleries[one][0] @ embedding)) for embedding in found)
 
 
 def _look(
@@ -227,7 +246,6 @@ def _look(
         observed.right_person.setdefault(said.turn, []).extend([False] * len(cast))
         return {}
     found = judges.meter.embed(picture, seen.framing, len(cast))
-    nearest = []
     similarities = {}
     right = []
     for who, embedding in zip(cast, found, strict=True):
@@ -235,9 +253,8 @@ def _look(
         right.append(int(ranked.argmax()) == 0)
         observed.similarity.setdefault(said.turn, []).append(float(ranked[0]))
         similarities[who] = float(ranked[0])
-        nearest.append(max(cast, key=lambda one: float(galleries[one][0] @ embedding)))
     if len(cast) == 2:
-        observed.together.append(tuple(nearest) != cast)
+        observed.together.append(_nearest(cast, found, galleries) != cast)
     observed.right_person.setdefault(said.turn, []).extend(right)
     if all(right):
         observed.likeness_of_right += [min(drawn.likeness.values())] if drawn.likeness else []

@@ -54,7 +54,7 @@ SUITES = {
         singles=100,
         dialogues=60,
         forgetful=10,
-        late=12,
+        late=24,
         restored=5,
         by_hand=None,
         guarded=12,
@@ -286,7 +286,9 @@ def _of_dialogues(observed: Observed) -> list[Line]:
         ),
         Line("drift", "similarity in a person's last round over their first", figures.ratio(last, first), least=0.97),
         Line("swap_rate", "two people swapped, merged or one missing", figures.share(observed.together), most=0.03),
+        Line("swap_said", "the same of real pictures", figures.share(observed.said_together)),
         Line("rollback", "recalled pictures restored", figures.share(observed.rollback), least=0.95),
+        Line("rollback_said", "the same of real pictures", figures.share(observed.said_rollback)),
         Line("attributes", "asked for and shown", figures.share(_flat(observed.asked)), least=0.92),
     ]
 

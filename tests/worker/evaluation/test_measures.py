@@ -84,6 +84,8 @@ def test_an_engine_without_fault_is_found_to_have_none(looks: Judges) -> None:
     assert not any(seen.together)
     assert share(seen.said).value >= 0.8, "and words leave little open"
     assert len(seen.said) == sum(map(len, seen.right_person.values()))
+    assert seen.said_together == seen.together, "so are the real pictures that it is compared with"
+    assert seen.said_rollback == seen.rollback
     assert sorted(seen.right_person) == list(range(len(SCRIPT)))
 
 

@@ -25,8 +25,17 @@ KEYS = {
         "drift",
         "recall_50",
         "swap_rate",
+        "swap_said",
     ),
-    *("rollback", "attributes", "attributes_by_hand", "without_history", "restore_max_error", "turn50_over_turn2"),
+    *(
+        "rollback",
+        "rollback_said",
+        "attributes",
+        "attributes_by_hand",
+        "without_history",
+        "restore_max_error",
+        "turn50_over_turn2",
+    ),
     *("seconds_p50", "rss_mb"),
 }
 LITTLE = Size(

@@ -21,6 +21,7 @@ from tests.worker.engines.conftest import TINY
 from worker.engines.contract import ChatMessage
 from worker.engines.preview import PreviewEngine
 from worker.engines.preview.mllm import MLLM, Special
+from worker.engines.preview.spelling import LEARNED
 from worker.evaluation.suite import judges
 from worker.history import History
 from worker.training.dialogues import Teller
