@@ -532,6 +532,7 @@ STAGE = "A close-up of Max, calm, in red, on stage by night."
         ("one more, asleep", None),
         ("in the cafe, asleep", None),
         ("the stage picture, asleep", None),
+        ("the theatre picture, asleep", None),
     ],
 )
 def test_a_message_may_go_back_to_the_first_picture_or_to_one_whose_place_it_names(
@@ -591,11 +592,27 @@ def test_going_back_brings_back_whom_the_picture_shows() -> None:
         ),
         ("A wide shot of Olivia, sad, in blue, in space by day.", "zoom out", [SPACE.replace("portrait", "wide shot")]),
         ("A wide shot of Olivia, sad, in blue, in space by day.", "zoom out, with Olivia", []),
+        (
+            "A wide shot of Olivia, sad, in blue, in space by day.",
+            "Max from far away",
+            [SPACE.replace("portrait", "wide shot")],
+        ),
+        (
+            "A wide shot of Kim, sad, in blue, in space by day.",
+            "Ada from far away",
+            [SPACE.replace("portrait", "wide shot")],
+        ),
+        (
+            "A wide shot of Kim, sad, in blue, in space by day.",
+            "zoom out, with Olivia",
+            ["A wide shot of Olivia, smiling, in blue, in space by day."],
+        ),
         ("Olivia has a bun. A wide shot of Olivia, sad, in blue, in space by day.", "a new one", []),
     ],
 )
 def test_a_message_that_goes_on_may_mean_less_than_the_reply_says(reply: str, message: str, ways: list[str]) -> None:
-    assert replies.ways_on(reply, replies.understood(SPACE), message) == [reply, *ways]
+    pictures = [replies.understood(one) for one in (OLIVIA, SPACE)]
+    assert replies.ways_on(reply, pictures, message) == [reply, *ways]
 
 
 @pytest.mark.parametrize(
@@ -618,6 +635,12 @@ def test_of_two_people_who_alone_is_named_changes(message: str, moved: bool) -> 
     assert replies.with_change_of(written, replies.understood(MAX), "make Max sad") == written
     changed = BOTH.replace("calm", "sad")
     assert replies.with_change_of(changed, replies.understood(BOTH), "make Max sad") == changed
+    sad = changed.replace("angry", "sad")
+    assert replies.with_change_of(sad, replies.understood(BOTH), "make Max sad") == changed, "and not Olivia with him"
+    for theirs in ("make Max sad too", "both sad, Max and all", "Max, and everybody, sad"):
+        assert replies.with_change_of(sad, replies.understood(BOTH), theirs) == sad
+    worried = changed.replace("angry", "worried")
+    assert replies.with_change_of(worried, replies.understood(BOTH), "make Max sad") == worried, "it is not Max's"
 
 
 def test_everybody_is_described_and_shown_once() -> None:

@@ -495,9 +495,9 @@ class PreviewEngine:
             return reply
         reply = replies.with_change_of(reply, pictures[-1][1], message)
         there = replies.gone_back_to(message, [shown for _, shown in pictures])
-        told, last = pictures[-1:], pictures[-1][1]
+        told = pictures[-1:]
         if there is None:
-            answers = replies.ways_on(reply, last, message)
+            answers = replies.ways_on(reply, [shown for _, shown in pictures], message)
         else:
             told, answers = [pictures[there], *told], replies.ways_back(reply, pictures[there][1])
         if len(answers) < 2:

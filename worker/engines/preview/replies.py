@@ -47,8 +47,9 @@ _THE_FIRST = re.compile(
     re.IGNORECASE,
 )
 _A_PICTURE = re.compile(r"\b(?:picture|pic|image|photo|drawing|scene|shot|one)\b", re.IGNORECASE)
+_PLACES = {"theatre": "stage", "theater": "stage", "town": "city", "woods": "forest", "mountain": "mountains"}
 _BEFORE_PLACES = frozenset(("a", "an", "the", "in", "on", "at"))
-_OF_THE_OTHER = frozenset(("he", "she", "him", "they", "them", "other"))  # besides one who is named
+_OF_THE_OTHER = frozenset(("he", "she", "him", "they", "them", "other", "everybody", "everyone", "too", "also"))
 WAYS = 64  # in which a reply may be meant, at most
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
@@ -139,7 +140,7 @@ def gone_back_to(message: str, pictures: Sequence[Said]) -> int | None:
     if _THE_FIRST.search(message):
         return 0
     if _A_PICTURE.search(message):
-        words = words_of(_plain(message))
+        words = {_PLACES.get(word, word) for word in words_of(_plain(message))}
         for number in reversed(range(len(pictures) - 1)):
             place = pictures[number].setting[1]
             if place != pictures[-1].setting[1] and words & (words_of(_plain(place)) - _BEFORE_PLACES):
@@ -163,18 +164,23 @@ def ways_back(reply: str, there: Said) -> list[str]:
     return ways if len(ways) <= WAYS else [reply]
 
 
-def ways_on(reply: str, last: Said, message: str) -> list[str]:
-    """A reply to a message that goes on from the last picture, in every way in which it may say too much, itself first.
+def ways_on(reply: str, pictures: Sequence[Said], message: str) -> list[str]:
+    """A reply to a message that goes on from the last of some pictures, in every way in which it may say too much, itself first.
 
-    Of several parts that are not as in the last picture only some may be meant, and a message that names nobody may be about the
-    same people.
+    Of several parts that are not as in the last picture only some may be meant. A message that names nobody may be about the same
+    people, and one that names somebody about them, as they last were, and not about whom it does not name.
     """
-    said = understood(reply)
+    said, last = understood(reply), pictures[-1]
     if not all((*said.setting, *last.setting)) or said.introduced:
         return [reply]
-    named = [name for name in {*said.shown, *last.shown} if words_of(name) <= words_of(message)]
     if said.shown != last.shown:
-        return [reply] if named else [reply, with_people(reply, _people(last))]
+        named = _named({name for one in (said, *pictures) for name in one.shown}, message)
+        if not named:
+            return [reply, with_people(reply, _people(last))]
+        look = next((look for one in reversed(pictures) if (look := one.look_of(named[0])) is not None), None)
+        if len(named) == len(said.shown) == 1 and named[0] != said.shown[0] and look is not None:
+            return [reply, with_people(reply, [(named[0], look)])]
+        return [reply]
     ways = [
         with_setting(with_people(reply, people), setting)
         for people, setting in product(_mixed(said, last), product(*map(_either, said.setting, last.setting)))
@@ -183,20 +189,29 @@ def ways_on(reply: str, last: Said, message: str) -> list[str]:
 
 
 def with_change_of(reply: str, last: Said, message: str) -> str:
-    """A reply in which of two people the one changes whom alone the message names, where it would change the other one only."""
+    """A reply in which of two people only the one changes whom alone the message names, as it says of them or of the other."""
     said = understood(reply)
-    named = [name for name in said.shown if words_of(name) <= words_of(message)]
+    named = _named(said.shown, message)
     if len(said.shown) != 2 or said.shown != last.shown or said.introduced or len(named) != 1:
-        return reply
-    if words_of(message) & _OF_THE_OTHER:
         return reply
     one = said.shown.index(named[0])
     own, before, others, others_before = said.looks[one], last.looks[one], said.looks[1 - one], last.looks[1 - one]
-    if own != before or others == others_before:
+    if words_of(message) & _OF_THE_OTHER or others == others_before:
         return reply
-    new = Look(*(now if now != was else mine for now, was, mine in zip(others, others_before, own, strict=True)))
-    people = [(named[0], new), (said.shown[1 - one], others_before)]
+    if own == before:
+        own = Look(*(now if now != was else mine for now, was, mine in zip(others, others_before, own, strict=True)))
+    elif "both" in words_of(message) or any(
+        now not in (was, mine) for now, was, mine in zip(others, others_before, own, strict=True)
+    ):
+        return reply
+    people = [(named[0], own), (said.shown[1 - one], others_before)]
     return with_people(reply, people[:: -1 if one else 1])
+
+
+def _named(names: Iterable[str], message: str) -> list[str]:
+    """Whom of some people a message names."""
+    words = words_of(message)
+    return [name for name in names if words_of(name) <= words]
 
 
 def _people(said: Said) -> list[tuple[str, Look]]:
