@@ -432,8 +432,7 @@ class PreviewEngine:
         if pictures:
             named = self._with_look_of_picture(named, message, known, pictures[0])
         named = self._with_looks_as_heard(named, message)
-        named = self._as_likely_meant(named, given, known, own)
-        return self._with_own_looks(named, given, own, kept)
+        return self._as_likely_meant(named, given, known, own, kept)
 
     def _with_names_as_written(self, reply: str, message: str, known: Sequence[str]) -> str:
         """The reply, in which a newcomer has the name that the message gives them.
@@ -483,27 +482,33 @@ class PreviewEngine:
             reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
         return reply
 
-    def _as_likely_meant(self, reply: str, message: str, known: Sequence[str], own: Sequence[Record]) -> str:
+    def _as_likely_meant(
+        self, reply: str, message: str, known: Sequence[str], own: Sequence[Record], kept: Sequence[Record]
+    ) -> str:
         """The reply, in which what is neither as in the picture that a message goes on from nor asked for is as there.
 
         Over many turns a small model keeps some of the last picture where a conversation goes back to another one, which may
         have left its context; and else it now and then changes what nobody mentioned. Which is likelier it is asked after the
         words of the last picture, and of that other one, only.
         """
-        pictures = [(one, shown) for one in own if (shown := replies.understood(one.reply)).shown]
-        if not pictures or not replies.understood(reply).shown:
+        pictures = [(one, said) for one in own if (said := replies.understood(one.reply)).shown]
+        shown = [said for _, said in pictures]
+        if not shown or not replies.understood(reply).shown:
             return reply
-        reply = replies.with_change_of(reply, pictures[-1][1], message)
-        there = replies.gone_back_to(message, [shown for _, shown in pictures])
-        told = pictures[-1:]
+        reply = replies.with_change_of(reply, shown[-1], message)
+        there = replies.gone_back_to(message, shown)
+        looks = {name: look for one in shown for name, look in zip(one.shown, one.looks, strict=True)}
         if there is None:
-            answers = replies.ways_on(reply, [shown for _, shown in pictures], message)
+            answers, told = replies.ways_on(reply, shown, message), [pictures[-1][0]]
         else:
-            told, answers = [pictures[there], *told], replies.ways_back(reply, pictures[there][1])
-        if len(answers) < 2:
-            return reply
-        words = [(self._as_spelt(record.text, known), record.reply) for record, _ in told]
-        return answers[self.reader.likeliest(words, message, answers)]
+            answers, told = replies.ways_back(reply, shown[there]), [pictures[there][0], pictures[-1][0]]
+            looks |= zip(shown[there].shown, shown[there].looks, strict=True)
+        if len(answers) > 1:
+            words = [(self._as_spelt(one.text, known), one.reply) for one in told]
+            reply = answers[self.reader.likeliest(words, message, answers)]
+        if there is None or replies.understood(reply).shown != shown[there].shown:
+            reply = self._with_own_looks(reply, message, own, kept)
+        return replies.with_glasses_of(reply, looks, message)
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.

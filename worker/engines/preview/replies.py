@@ -43,14 +43,39 @@ _NO_NAMES = frozenset(
 )
 _THE_FIRST = re.compile(
     r"\b(?:first|1st|start(?:ed|ing)?|beg[aiu]n(?:ning)?|original(?:ly)?|initial(?:ly)?|opening|earliest)\b"
-    r"|\b(?:number|picture|image|square) (?:one|1)\b",
+    r"|\b(?:number|picture|image|square) one\b",
+    re.IGNORECASE,
+)
+_BEFORE_THE_LAST = re.compile(
+    r"\b(?:undo|previous|(?:one|picture|image) before|as it was before|last but one|second to last"
+    r"|(?:take|put) (?:that|it) back|(?:one|a) (?:step|picture|image) back|go one back|back (?:one|a) (?:step|picture|image)"
+    r"|(?:revert|drop|forget|cancel|scratch) (?:that|the last))\b",
+    re.IGNORECASE,
+)
+_ORDINALS = [
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+]
+_NUMBERED = re.compile(
+    r"\b(?:picture|image|drawing|number|square)(?: number)? #?(?P<number>\d{1,3})\b"
+    rf"|\b(?:(?P<ordinal>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,3}})(?:nd|rd|th)) (?:picture|image|drawing|scene|shot|one)\b",
     re.IGNORECASE,
 )
 _A_PICTURE = re.compile(r"\b(?:picture|pic|image|photo|drawing|scene|shot|one)\b", re.IGNORECASE)
 _PLACES = {"theatre": "stage", "theater": "stage", "town": "city", "woods": "forest", "mountain": "mountains"}
+_EYEWEAR = re.compile(r"glasses\b|\b(?:spectacles|specs|shades|frames|eye ?patch|patch)\b", re.IGNORECASE)
 _BEFORE_PLACES = frozenset(("a", "an", "the", "in", "on", "at"))
 _OF_THE_OTHER = frozenset(("he", "she", "him", "they", "them", "other", "everybody", "everyone", "too", "also"))
-WAYS = 64  # in which a reply may be meant, at most
+WAYS = 72  # in which a reply may be meant, at most
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 
 
@@ -134,14 +159,21 @@ def with_setting(reply: str, setting: Sequence[str]) -> str:
 
 
 def gone_back_to(message: str, pictures: Sequence[Said]) -> int | None:
-    """The number of the earlier picture that a message may go back to: the first, or the last one whose place it names."""
-    if len(pictures) < 2:
+    """The number of the earlier picture that a message may go back to: by its own number, as the one before, or by its place."""
+    last = len(pictures) - 1
+    if last < 1:
         return None
+    if numbered := _NUMBERED.search(message):
+        given = numbered["number"] or numbered["digits"]
+        number = int(given) - 1 if given else _ORDINALS.index(numbered["ordinal"].lower()) + 1
+        return number if 0 <= number < last else None
     if _THE_FIRST.search(message):
         return 0
+    if _BEFORE_THE_LAST.search(message):
+        return last - 1
     if _A_PICTURE.search(message):
         words = {_PLACES.get(word, word) for word in words_of(_plain(message))}
-        for number in reversed(range(len(pictures) - 1)):
+        for number in reversed(range(last)):
             place = pictures[number].setting[1]
             if place != pictures[-1].setting[1] and words & (words_of(_plain(place)) - _BEFORE_PLACES):
                 return number
@@ -156,11 +188,12 @@ def ways_back(reply: str, there: Said) -> list[str]:
     said = understood(reply)
     if not all((*said.setting, *there.setting)) or said.introduced:  # or they are in other words than ours
         return [reply]
-    casts = _mixed(said, there) if said.shown == there.shown else [_people(said), _people(there)]
-    ways = [
-        with_setting(with_people(reply, people), setting)
-        for people, setting in product(casts, product(*map(_either, said.setting, there.setting)))
-    ]
+    settings = list(product(*map(_either, said.setting, there.setting)))
+    casts = _mixed(said.shown, said, there) if said.shown == there.shown else [_people(said), _people(there)]
+    if len(said.shown) == len(there.shown) and said.shown != there.shown:
+        others = [_people(said), *_mixed(there.shown, said, there)]
+        casts = others if len(others) * len(settings) <= WAYS else casts
+    ways = [with_setting(with_people(reply, people), setting) for people, setting in product(casts, settings)]
     return ways if len(ways) <= WAYS else [reply]
 
 
@@ -183,7 +216,9 @@ def ways_on(reply: str, pictures: Sequence[Said], message: str) -> list[str]:
         return [reply]
     ways = [
         with_setting(with_people(reply, people), setting)
-        for people, setting in product(_mixed(said, last), product(*map(_either, said.setting, last.setting)))
+        for people, setting in product(
+            _mixed(said.shown, said, last), product(*map(_either, said.setting, last.setting))
+        )
     ][:-1]  # something has to change
     return ways if 0 < len(ways) <= WAYS else [reply]
 
@@ -208,6 +243,22 @@ def with_change_of(reply: str, last: Said, message: str) -> str:
     return with_people(reply, people[:: -1 if one else 1])
 
 
+def with_glasses_of(reply: str, looks: Mapping[str, Look], message: str) -> str:
+    """A reply in which glasses that somebody last put on or took off stay so, where neither it nor the message tells of any."""
+    said = understood(reply)
+    described = {name for name, _ in said.introduced}
+    people = [
+        (
+            name,
+            look._replace(glasses=looks[name].glasses)
+            if not look.glasses and name in looks.keys() - described
+            else look,
+        )
+        for name, look in _people(said)
+    ]
+    return reply if people == _people(said) or _EYEWEAR.search(message) else with_people(reply, people)
+
+
 def _named(names: Iterable[str], message: str) -> list[str]:
     """Whom of some people a message names."""
     words = words_of(message)
@@ -218,11 +269,11 @@ def _people(said: Said) -> list[tuple[str, Look]]:
     return list(zip(said.shown, said.looks, strict=True))
 
 
-def _mixed(said: Said, other: Said) -> list[list[tuple[str, Look]]]:
-    """The people of a reply, each part of their looks as it says or as another one does; as it says first, as the other last."""
+def _mixed(names: Sequence[str], said: Said, other: Said) -> list[list[tuple[str, Look]]]:
+    """People with each part of their looks as one reply says or as another one does; as the one first, as the other last."""
     each = [
         [(name, Look(*parts)) for parts in product(*map(_either, look, before))]
-        for name, look, before in zip(said.shown, said.looks, other.looks, strict=True)
+        for name, look, before in zip(names, said.looks, other.looks, strict=True)
     ]
     return [list(people) for people in product(*each)]
 
