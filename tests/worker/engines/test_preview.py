@@ -531,14 +531,28 @@ STAGE = "A close-up of Max, calm, in red, on stage by night."
         ("Max asleep", None),
         ("one more, asleep", None),
         ("in the cafe, asleep", None),
+        ("a picture of Max in the cafe", None),
+        ("the one in the café again", 1),
+        ("start laughing, Max", None),
+        ("let's start over", 0),
+        ("where we started", 0),
+        ("go back to picture 2, asleep", 1),
+        ("image number #3", 2),
+        ("the Third one, asleep", 2),
+        ("the 2nd drawing", 1),
+        ("picture 4", None),
+        ("the ninth picture", None),
+        ("undo that", 2),
+        ("no, the one before!", 2),
+        ("one step back", 2),
+        ("zoom out, step back", None),
+        ("put it back on", None),
         ("the stage picture, asleep", None),
         ("the theatre picture, asleep", None),
     ],
 )
-def test_a_message_may_go_back_to_the_first_picture_or_to_one_whose_place_it_names(
-    message: str, there: int | None
-) -> None:
-    pictures = [replies.understood(one) for one in (SPACE, MAX, STAGE)]
+def test_a_message_may_go_back_to_a_picture_by_its_number_or_its_place(message: str, there: int | None) -> None:
+    pictures = [replies.understood(one) for one in (SPACE, MAX, OLIVIA, STAGE)]
     assert replies.gone_back_to(message, pictures) == there
     assert replies.gone_back_to(message, pictures[:1]) is None
 
@@ -565,13 +579,14 @@ def test_a_conversation_that_goes_back_to_a_picture_is_asked_what_is_still_as_th
 
 def test_going_back_brings_back_whom_the_picture_shows() -> None:
     there = replies.understood(SPACE)
-    written = "A portrait of Olivia, sad, in blue, in space by night."
+    written = "A portrait of Olivia, sad, in red, in space by night."
     assert replies.ways_back(written, there) == [
-        written,
-        written.replace("night", "day"),
-        "A portrait of Max, calm, in red, in space by night.",
-        "A portrait of Max, calm, in red, in space by day.",
+        one.replace("night", time)
+        for one in (written, written.replace("Olivia", "Max"), written.replace("Olivia, sad", "Max, calm"))
+        for time in ("night", "day")
     ]
+    two = BOTH.replace("in the park", "in space")
+    assert replies.ways_back(two, there) == [two, "A portrait of Max, calm, in red, in space by day."]
     assert replies.ways_back(f"Olivia has a bun. {written}", there) == [f"Olivia has a bun. {written}"]
     everything = BOTH.replace("portrait", "wide shot").replace("park by day", "snow by night")
     others = "A close-up of Olivia, sad, in blue, with sunglasses and Max, sad, in red, in space by day."
@@ -647,7 +662,25 @@ def test_everybody_is_described_and_shown_once() -> None:
     described = "Max has a bun. "
     assert replies.without_repetition(described * 2 + MAX) == described + MAX
     assert replies.without_repetition(SPACE.replace("red", "red and Max, calm, in red")) == SPACE
+    assert replies.without_repetition(f"Max has a bun.{MAX}") == f"Max has a bun.{MAX}"
     assert replies.without_repetition(f"Olivia has a bun. {described}{BOTH}") == f"Olivia has a bun. {described}{BOTH}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "message", "worn"),
+    [
+        ("A portrait of Max, sad, in red, in space by day.", "Max sad, in red", True),
+        ("A portrait of Max, sad, in red, in space by day.", "Max sad, without his shades", False),
+        ("A portrait of Max, sad, in red, in space by day.", "with round glasses again", False),
+        ("A portrait of Max, sad, in red, without glasses, in space by day.", "Max sad", False),
+        ("Max has a bun. A portrait of Max, sad, in red, in space by day.", "a new Max", False),
+        ("A portrait of Olivia, sad, in red, in space by day.", "Olivia sad", False),
+    ],
+)
+def test_glasses_stay_as_they_last_were_where_nobody_tells_of_them(reply: str, message: str, worn: bool) -> None:
+    looks = {"Max": replies.Look("calm", "green", ", with sunglasses"), "Olivia": replies.Look("calm", "red", "")}
+    meant = reply.replace("in red", "in red, with sunglasses") if worn else reply
+    assert replies.with_glasses_of(reply, looks, message) == meant
 
 
 def test_whom_nobody_knows_is_the_only_one_who_may_be_meant() -> None:

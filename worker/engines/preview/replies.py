@@ -41,18 +41,19 @@ _PRONOUNS = ("he", "she", "they", "it", "him", "her", "them", "his", "their", "b
 _NO_NAMES = frozenset(
     (*_PRONOUNS, "can", "could", "would", "should", "let", "make", "put", "show", "now", "please", "again")
 )
+_PICTURE = r"(?:picture|pic|image|photo|drawing|scene|shot|one)"
 _THE_FIRST = re.compile(
-    r"\b(?:first|1st|start(?:ed|ing)?|beg[aiu]n(?:ning)?|original(?:ly)?|initial(?:ly)?|opening|earliest)\b"
-    r"|\b(?:number|picture|image|square) one\b",
+    rf"\b(?:first|1st|earliest|original(?:ly)?|initial(?:ly)?|beginning|(?:the|very) start|start over|(?:we|it) (?:started|began)"
+    rf"|opening {_PICTURE}|(?:number|picture|image|square) one)\b",
     re.IGNORECASE,
 )
 _BEFORE_THE_LAST = re.compile(
-    r"\b(?:undo|previous|(?:one|picture|image) before|as it was before|last but one|second to last"
-    r"|(?:take|put) (?:that|it) back|(?:one|a) (?:step|picture|image) back|go one back|back (?:one|a) (?:step|picture|image)"
+    r"\b(?:undo|previous|(?:one|picture|image) before|as it was before|last but one|second to last|take that back"
+    r"|(?:one|a) (?:step|picture|image) back|go one back|back (?:one|a) (?:step|picture|image)"
     r"|(?:revert|drop|forget|cancel|scratch) (?:that|the last))\b",
     re.IGNORECASE,
 )
-_ORDINALS = [
+_ORDINALS = (
     "second",
     "third",
     "fourth",
@@ -64,13 +65,12 @@ _ORDINALS = [
     "tenth",
     "eleventh",
     "twelfth",
-]
+)
 _NUMBERED = re.compile(
     r"\b(?:picture|image|drawing|number|square)(?: number)? #?(?P<number>\d{1,3})\b"
-    rf"|\b(?:(?P<ordinal>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,3}})(?:nd|rd|th)) (?:picture|image|drawing|scene|shot|one)\b",
+    rf"|\b(?:(?P<ordinal>{'|'.join(_ORDINALS)})|(?P<digits>\d{{1,3}})(?:nd|rd|th)) {_PICTURE}\b",
     re.IGNORECASE,
 )
-_A_PICTURE = re.compile(r"\b(?:picture|pic|image|photo|drawing|scene|shot|one)\b", re.IGNORECASE)
 _PLACES = {"theatre": "stage", "theater": "stage", "town": "city", "woods": "forest", "mountain": "mountains"}
 _EYEWEAR = re.compile(r"glasses\b|\b(?:spectacles|specs|shades|frames|eye ?patch|patch)\b", re.IGNORECASE)
 _BEFORE_PLACES = frozenset(("a", "an", "the", "in", "on", "at"))
@@ -143,8 +143,7 @@ def without_repetition(reply: str) -> str:
     said = understood(reply)
     for name, looks in set(said.introduced):
         sentence = f"{name} has {looks}. "
-        first, _, rest = reply.partition(sentence)
-        reply = f"{first}{sentence}{rest.replace(sentence, '')}"
+        reply = reply.replace(sentence, "", max(0, reply.count(sentence) - 1))
     if len(set(said.shown)) < len(said.shown):
         reply = with_people(reply, list(dict(_people(said)).items()))
     return reply
@@ -171,13 +170,21 @@ def gone_back_to(message: str, pictures: Sequence[Said]) -> int | None:
         return 0
     if _BEFORE_THE_LAST.search(message):
         return last - 1
-    if _A_PICTURE.search(message):
-        words = {_PLACES.get(word, word) for word in words_of(_plain(message))}
-        for number in reversed(range(last)):
-            place = pictures[number].setting[1]
-            if place != pictures[-1].setting[1] and words & (words_of(_plain(place)) - _BEFORE_PLACES):
-                return number
+    for number in reversed(range(last)):
+        place = pictures[number].setting[1]
+        if place != pictures[-1].setting[1] and _picture_of(place).search(_plain(message)):
+            return number
     return None
+
+
+def _picture_of(place: str) -> re.Pattern[str]:
+    """What names a picture by its place, "in the park": "the park picture", "the one in the park"."""
+    words = words_of(_plain(place)) - _BEFORE_PLACES
+    called = "|".join(sorted({*words, *(word for word, ours in _PLACES.items() if ours in words)}))
+    return re.compile(
+        rf"\b(?:{called}) {_PICTURE}\b|\bthe {_PICTURE} (?:with|in|on|at|from) (?:(?:an?|the) )?(?:{called})\b",
+        re.IGNORECASE,
+    )
 
 
 def ways_back(reply: str, there: Said) -> list[str]:
