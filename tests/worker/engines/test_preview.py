@@ -16,7 +16,7 @@ from PIL import Image, ImageChops
 
 from tests.worker.engines.conftest import DIALOGUE, PICTURES, SALT, Talk
 from worker.engines.contract import Character, ChatMessage, Record, Step, no_progress
-from worker.engines.preview import NoWeights, PreviewEngine, replies
+from worker.engines.preview import NoWeights, PreviewEngine, meanings, replies
 from worker.engines.preview.engine import APPEARANCES, Likeness, picture_tokens
 from worker.engines.preview.faces import Known
 from worker.engines.preview.looks import Vocabulary
@@ -470,7 +470,7 @@ NONE, LOOK, ALL = (False, False, False), (True, True, False), (True, True, True)
 def test_a_look_is_in_doubt_where_it_may_be_anothers(
     reply: str, pictures: list[str], seen: int, doubtful: dict[str, tuple[bool, bool, bool]]
 ) -> None:
-    found = replies.doubts(replies.understood(reply), [replies.understood(one) for one in pictures], seen)
+    found = meanings.doubts(replies.understood(reply), [replies.understood(one) for one in pictures], seen)
     assert {name: doubt.parts for name, doubt in found.items()} == doubtful
 
 
@@ -547,14 +547,31 @@ STAGE = "A close-up of Max, calm, in red, on stage by night."
         ("one step back", 2),
         ("zoom out, step back", None),
         ("put it back on", None),
+        ("picture two, asleep", 1),
+        ("back to the original", 0),
+        ("how it was at first, but asleep", 0),
+        ("undo", 2),
+        ("the previous one", 2),
+        ("put her in the first row of the theatre", None),
+        ("first, zoom out", None),
+        ("undo her top button", None),
+        ("the second one should smile", None),
+        ("picture 2 people on the beach", None),
+        ("take a step back, I want to see more", None),
         ("the stage picture, asleep", None),
         ("the theatre picture, asleep", None),
     ],
 )
 def test_a_message_may_go_back_to_a_picture_by_its_number_or_its_place(message: str, there: int | None) -> None:
     pictures = [replies.understood(one) for one in (SPACE, MAX, OLIVIA, STAGE)]
-    assert replies.gone_back_to(message, pictures) == there
-    assert replies.gone_back_to(message, pictures[:1]) is None
+    assert meanings.gone_back_to(message, pictures) == there
+    assert meanings.gone_back_to(message, pictures[:1]) is None
+
+
+def test_a_picture_in_other_words_has_no_place_to_go_back_to() -> None:
+    pictures = [replies.understood(one) for one in ("A picture of Max, calm, in red.", SPACE)]
+    assert meanings.gone_back_to("one more, and make one sad, in a long shot", pictures) is None
+    assert meanings.gone_back_to("picture 1", pictures) == 0, "it counts all the same"
 
 
 def test_a_conversation_that_goes_back_to_a_picture_is_asked_what_is_still_as_there(
@@ -580,19 +597,19 @@ def test_a_conversation_that_goes_back_to_a_picture_is_asked_what_is_still_as_th
 def test_going_back_brings_back_whom_the_picture_shows() -> None:
     there = replies.understood(SPACE)
     written = "A portrait of Olivia, sad, in red, in space by night."
-    assert replies.ways_back(written, there) == [
+    assert meanings.ways_back(written, there) == [
         one.replace("night", time)
         for one in (written, written.replace("Olivia", "Max"), written.replace("Olivia, sad", "Max, calm"))
         for time in ("night", "day")
     ]
     two = BOTH.replace("in the park", "in space")
-    assert replies.ways_back(two, there) == [two, "A portrait of Max, calm, in red, in space by day."]
-    assert replies.ways_back(f"Olivia has a bun. {written}", there) == [f"Olivia has a bun. {written}"]
+    assert meanings.ways_back(two, there) == [two, "A portrait of Max, calm, in red, in space by day."]
+    assert meanings.ways_back(f"Olivia has a bun. {written}", there) == [f"Olivia has a bun. {written}"]
     everything = BOTH.replace("portrait", "wide shot").replace("park by day", "snow by night")
     others = "A close-up of Olivia, sad, in blue, with sunglasses and Max, sad, in red, in space by day."
-    assert replies.ways_back(everything, replies.understood(others)) == [everything], "it is another picture"
+    assert meanings.ways_back(everything, replies.understood(others)) == [everything], "it is another picture"
     odd = "A picture of Max, calm, in red."
-    assert replies.ways_back(odd, there) == [odd]
+    assert meanings.ways_back(odd, there) == [odd]
 
 
 @pytest.mark.parametrize(
@@ -623,11 +640,15 @@ def test_going_back_brings_back_whom_the_picture_shows() -> None:
             ["A wide shot of Olivia, smiling, in blue, in space by day."],
         ),
         ("Olivia has a bun. A wide shot of Olivia, sad, in blue, in space by day.", "a new one", []),
+        ("A portrait of Olivia, sad, in blue, in space by day.", "Olivia's face, sad", []),
+        ("A portrait of Max, sad, in blue, in space by day and night.", "sad", []),
+        ("A portrait of Max, sad, in blue.", "sad", []),
+        ("A portrait of Ada, sad, in blue and Bo, sad, in blue and Max, sad, in blue, in space by day.", "sad", []),
     ],
 )
 def test_a_message_that_goes_on_may_mean_less_than_the_reply_says(reply: str, message: str, ways: list[str]) -> None:
     pictures = [replies.understood(one) for one in (OLIVIA, SPACE)]
-    assert replies.ways_on(reply, pictures, message) == [reply, *ways]
+    assert meanings.ways_on(reply, pictures, message) == [reply, *ways]
 
 
 @pytest.mark.parametrize(
@@ -639,29 +660,35 @@ def test_a_message_that_goes_on_may_mean_less_than_the_reply_says(reply: str, me
         ("make both sad", False),
         ("Max and Olivia sad", False),
         ("Max tells a story and she is sad", False),
+        ("Max makes her sad", False),
+        ("the woman next to Max is sad", False),
+        ("let Max's eyes be sad", True),
     ],
 )
 def test_of_two_people_who_alone_is_named_changes(message: str, moved: bool) -> None:
     written = BOTH.replace("angry", "sad")
     meant = BOTH.replace("calm", "sad") if moved else written
-    assert replies.with_change_of(written, replies.understood(BOTH), message) == meant
-    first = replies.with_change_of(BOTH.replace("calm", "sad"), replies.understood(BOTH), "let Olivia be sad")
+    assert meanings.with_change_of(written, replies.understood(BOTH), message) == meant
+    first = meanings.with_change_of(BOTH.replace("calm", "sad"), replies.understood(BOTH), "let Olivia be sad")
     assert first == written
-    assert replies.with_change_of(written, replies.understood(MAX), "make Max sad") == written
+    assert meanings.with_change_of(written, replies.understood(MAX), "make Max sad") == written
     changed = BOTH.replace("calm", "sad")
-    assert replies.with_change_of(changed, replies.understood(BOTH), "make Max sad") == changed
+    assert meanings.with_change_of(changed, replies.understood(BOTH), "make Max sad") == changed
     sad = changed.replace("angry", "sad")
-    assert replies.with_change_of(sad, replies.understood(BOTH), "make Max sad") == changed, "and not Olivia with him"
+    assert meanings.with_change_of(sad, replies.understood(BOTH), "make Max sad") == changed, "and not Olivia with him"
     for theirs in ("make Max sad too", "both sad, Max and all", "Max, and everybody, sad"):
-        assert replies.with_change_of(sad, replies.understood(BOTH), theirs) == sad
+        assert meanings.with_change_of(sad, replies.understood(BOTH), theirs) == sad
     worried = changed.replace("angry", "worried")
-    assert replies.with_change_of(worried, replies.understood(BOTH), "make Max sad") == worried, "it is not Max's"
+    assert meanings.with_change_of(worried, replies.understood(BOTH), "make Max sad") == worried, "it is not Max's"
 
 
 def test_everybody_is_described_and_shown_once() -> None:
     described = "Max has a bun. "
     assert replies.without_repetition(described * 2 + MAX) == described + MAX
     assert replies.without_repetition(SPACE.replace("red", "red and Max, calm, in red")) == SPACE
+    two = f"Mary Anna has a bun. Anna has a bun. {MAX}"
+    assert replies.without_repetition(two) == two
+    assert replies.without_repetition(f"{described}Max has red hair. {MAX}") == described + MAX
     assert replies.without_repetition(f"Max has a bun.{MAX}") == f"Max has a bun.{MAX}"
     assert replies.without_repetition(f"Olivia has a bun. {described}{BOTH}") == f"Olivia has a bun. {described}{BOTH}"
 
@@ -672,6 +699,7 @@ def test_everybody_is_described_and_shown_once() -> None:
         ("A portrait of Max, sad, in red, in space by day.", "Max sad, in red", True),
         ("A portrait of Max, sad, in red, in space by day.", "Max sad, without his shades", False),
         ("A portrait of Max, sad, in red, in space by day.", "with round glasses again", False),
+        ("A portrait of Max, sad, in red, in space by day.", "take them off", False),
         ("A portrait of Max, sad, in red, without glasses, in space by day.", "Max sad", False),
         ("Max has a bun. A portrait of Max, sad, in red, in space by day.", "a new Max", False),
         ("A portrait of Olivia, sad, in red, in space by day.", "Olivia sad", False),
@@ -680,7 +708,7 @@ def test_everybody_is_described_and_shown_once() -> None:
 def test_glasses_stay_as_they_last_were_where_nobody_tells_of_them(reply: str, message: str, worn: bool) -> None:
     looks = {"Max": replies.Look("calm", "green", ", with sunglasses"), "Olivia": replies.Look("calm", "red", "")}
     meant = reply.replace("in red", "in red, with sunglasses") if worn else reply
-    assert replies.with_glasses_of(reply, looks, message) == meant
+    assert meanings.with_glasses_of(reply, looks, message) == meant
 
 
 def test_whom_nobody_knows_is_the_only_one_who_may_be_meant() -> None:
@@ -694,9 +722,12 @@ def test_whom_nobody_knows_is_the_only_one_who_may_be_meant() -> None:
     ("message", "answers", "name"),
     [
         ("cool, keben, with a bun", ["Cool", "Keben"], "Keben"),
+        ("cool, Keben’s hair in a bun", ["Cool", "Keben"], "Keben"),
+        ("McKeben, with a bun", ["McKeben"], "McKeben"),
         ("keben and wovu with a bun", ["Keben", "Wovu"], "Wovu"),
         ("cool, with a bun", [], "Cool"),
-        ("cool, Max with a bun", [], "Cool"),
+        ("cool, Max Ito with a bun", [], "Cool"),
+        ("don't draw hills, I'm for a bun", [], "Cool"),
     ],
 )
 def test_a_newcomer_has_the_name_that_the_message_gives_them(
@@ -704,13 +735,23 @@ def test_a_newcomer_has_the_name_that_the_message_gives_them(
 ) -> None:
     tell(talk, 1)
     asked: list[list[str]] = []
-    learned = ["cool", "and", "with", "a", "bun"]
-    monkeypatch.setattr(talk.engine, "spelling", Spelling(learned))
+    monkeypatch.setattr(talk.engine, "spelling", Spelling(["cool", "and", "with", "hair", "bun"]))
     monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *given: asked.append(given[2]) or 1)
     written = f"Cool has a bun. {SPACE.replace('Max', 'Cool')}"
-    found = talk.engine._with_names_as_written(written, message, ["Max"])
+    found = talk.engine._with_names_as_written(written, message, ["Max Ito"])
     assert found == written.replace("Cool", name)
-    assert asked == [[written.replace("Cool", one) for one in answers]] * bool(answers)
+    assert asked == [[written.replace("Cool", one) for one in answers]] * (len(answers) > 1)
+
+
+def test_two_newcomers_have_two_names(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(talk, 1)
+    monkeypatch.setattr(talk.engine, "spelling", Spelling(["with", "bun"]))
+    monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *_: 0)
+    written = f"Olivia has a bun. Max has a bun. {BOTH}"
+    named = talk.engine._with_names_as_written(written, "Kob and Dun, with a bun", [])
+    assert named == written.replace("Olivia", "Kob").replace("Max", "Dun")
+    anna = written.replace("Olivia", "Anna Lee")
+    assert talk.engine._with_names_as_written(anna, "Anna Lee and Max, with a bun", []) == anna
 
 
 def test_a_message_is_read_with_its_slips_mended_and_kept_as_it_is(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -726,8 +767,8 @@ def test_a_corrected_look_is_what_is_said_and_drawn(talk: Talk, monkeypatch: pyt
     tell(talk, 3)
     talk.segments = None
     plain = talk.read(DIALOGUE[3].message)
-    doubt = replies.Doubt(replies.Look("calm", "red", ""), (False, True, False))
-    monkeypatch.setattr(replies, "doubts", lambda *_: {"Max": doubt})
+    doubt = meanings.Doubt(replies.Look("calm", "red", ""), (False, True, False))
+    monkeypatch.setattr(meanings, "doubts", lambda *_: {"Max": doubt})
     monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *_: 1)
     changed = talk.read(DIALOGUE[3].message)
     assert changed.reply == "A close-up of Max, calm, in red, on the beach by night."

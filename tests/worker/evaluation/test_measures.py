@@ -102,6 +102,7 @@ def test_strangers_are_noticed(looks: Judges) -> None:
 def test_people_who_swapped_places_are_noticed(looks: Judges) -> None:
     seen = observed(looks, lambda _, shot: replace(shot, people=shot.people[::-1]))
     assert share(seen.together).value >= 0.9
+    assert not any(seen.said_together), "which is no fault of real pictures"
 
 
 def test_one_who_is_missing_is_noticed(looks: Judges) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -40,7 +39,7 @@ from worker.engines.contract import (
     no_reply,
     one_by_one,
 )
-from worker.engines.preview import replies
+from worker.engines.preview import meanings, replies
 from worker.engines.preview.autoencoder import Autoencoder, AutoencoderConfig
 from worker.engines.preview.dit import DiT, DiTConfig
 from worker.engines.preview.faces import HEAD, FaceReader, FacesConfig, Known, Values
@@ -66,6 +65,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 LAYOUT = "2"  # of turns and caches: raised when the same weights would read the same records otherwise
 CHARACTERS_PER_PICTURE = 2
 SHADES = "shades"  # the array of a record that has those of whom its uploaded picture introduced
+MENTIONS = 16  # words of a message, at most, that may be a newcomer's name
 APPEARANCES = 16  # of somebody in pictures, the first ones, that have a say in who they are
 
 _ANY = TypeVar("_ANY")
@@ -365,7 +365,7 @@ class PreviewEngine:
             character
             for character in characters
             if character.references
-            and _mention(character.name, text) is not None
+            and replies.mention(character.name, text) is not None
             and next(self._appearances(character, own), None) is None
         ]
 
@@ -384,7 +384,7 @@ class PreviewEngine:
             record.turn_id,
             "words are" if picture is None else "words and picture are",
         )
-        ids, _ = self.reader.ids_of(" ".join(record.text.split()), 0, record.reply, drawn=picture is not None)
+        ids, _ = self.reader.ids_of(self._as_spelt(record.text, ()), 0, record.reply, drawn=picture is not None)
         visual = self.painter.tokens_of(picture) if picture is not None else np.zeros((0, WIDTH), np.float32)
         return replace(
             record,
@@ -404,7 +404,7 @@ class PreviewEngine:
     ) -> tuple[str, list[Likeness]]:
         """The message with what the MLLM cannot know yet: what a character looks like whom its context has not shown."""
         for character in message.characters:
-            mention = _mention(character.name, text)
+            mention = replies.mention(character.name, text)
             if mention is None or any(_shows(record, character) for record in kept):
                 continue
             if character.description:
@@ -428,11 +428,11 @@ class PreviewEngine:
         if replies.mistaken(reply, given, known):
             return None
         named = replies.with_true_names(reply, given, known, attached=bool(pictures))
-        named = replies.without_repetition(self._with_names_as_written(named, given, known))
+        named = replies.without_repetition(self._with_names_as_written(named, message, known))
         if pictures:
             named = self._with_look_of_picture(named, message, known, pictures[0])
         named = self._with_looks_as_heard(named, message)
-        return self._as_likely_meant(named, given, known, own, kept)
+        return self._as_likely_meant(named, message, given, known, own, kept)
 
     def _with_names_as_written(self, reply: str, message: str, known: Sequence[str]) -> str:
         """The reply, in which a newcomer has the name that the message gives them.
@@ -441,16 +441,21 @@ class PreviewEngine:
         """
         if self.spelling is None:
             return reply
-        written = {one.removesuffix("'s") for one in replies.words_of(message)}
-        strange = sorted(one for one in written if not self.spelling.learned(one))
-        others = [one.capitalize() for one in strange if one not in {name.lower() for name in known}]
+        names = {word for name in known for word in replies.words_of(name)}
         for name in [name for name, _ in replies.understood(reply).introduced if name not in known]:
-            if name.lower() in strange or not others:
+            taken = {one.lower() for one in replies.understood(reply).shown}
+            called = [one for one in self.spelling.names(message) if one.lower() not in taken | names]
+            if not called or any(
+                not self.spelling.learned(one) for one in replies.words_of(name) & replies.words_of(message)
+            ):
                 continue
-            answers = [re.sub(rf"\b{re.escape(name)}\b", other, reply) for other in others]
-            if name.lower() in written:
+            answers = [replies.renamed(reply, name, one[0].upper() + one[1:]) for one in called[:MENTIONS]]
+            if replies.mention(name, message):
                 answers.insert(0, reply)
-            reply = answers[self.reader.likeliest([], message, answers)]
+            if len(answers) > 1:
+                reply = answers[self.reader.likeliest([], message, answers)]
+            else:
+                (reply,) = answers
         return reply
 
     def _with_look_of_picture(self, reply: str, message: str, known: Sequence[str], picture: Likeness) -> str:
@@ -474,7 +479,7 @@ class PreviewEngine:
         introduced = replies.understood(reply).introduced
         if self.vocabulary is None:
             return reply
-        mentions = [_mention(name, message) for name, _ in introduced]
+        mentions = [replies.mention(name, message) for name, _ in introduced]
         starts = [0 if one is None or len(introduced) == 1 else one.end() for one in mentions]
         for (name, looks), start in zip(introduced, starts, strict=True):
             heard = message[start : min((one for one in starts if one > start), default=len(message))]
@@ -483,7 +488,13 @@ class PreviewEngine:
         return reply
 
     def _as_likely_meant(
-        self, reply: str, message: str, known: Sequence[str], own: Sequence[Record], kept: Sequence[Record]
+        self,
+        reply: str,
+        message: str,
+        given: str,
+        known: Sequence[str],
+        own: Sequence[Record],
+        kept: Sequence[Record],
     ) -> str:
         """The reply, in which what is neither as in the picture that a message goes on from nor asked for is as there.
 
@@ -491,24 +502,24 @@ class PreviewEngine:
         have left its context; and else it now and then changes what nobody mentioned. Which is likelier it is asked after the
         words of the last picture, and of that other one, only.
         """
-        pictures = [(one, said) for one in own if (said := replies.understood(one.reply)).shown]
-        shown = [said for _, said in pictures]
+        pictures = [one for one in own if picture_tokens(one) is not None]
+        shown = [replies.understood(one.reply) for one in pictures]
         if not shown or not replies.understood(reply).shown:
             return reply
-        reply = replies.with_change_of(reply, shown[-1], message)
-        there = replies.gone_back_to(message, shown)
+        reply = meanings.with_change_of(reply, shown[-1], message)
+        there = meanings.gone_back_to(message, shown)
         looks = {name: look for one in shown for name, look in zip(one.shown, one.looks, strict=True)}
         if there is None:
-            answers, told = replies.ways_on(reply, shown, message), [pictures[-1][0]]
+            answers, told = meanings.ways_on(reply, shown, message), pictures[-1:]
         else:
-            answers, told = replies.ways_back(reply, shown[there]), [pictures[there][0], pictures[-1][0]]
+            answers, told = meanings.ways_back(reply, shown[there]), [pictures[there], pictures[-1]]
             looks |= zip(shown[there].shown, shown[there].looks, strict=True)
         if len(answers) > 1:
             words = [(self._as_spelt(one.text, known), one.reply) for one in told]
-            reply = answers[self.reader.likeliest(words, message, answers)]
+            reply = answers[self.reader.likeliest(words, given, answers)]
         if there is None or replies.understood(reply).shown != shown[there].shown:
-            reply = self._with_own_looks(reply, message, own, kept)
-        return replies.with_glasses_of(reply, looks, message)
+            reply = self._with_own_looks(reply, given, own, kept)
+        return meanings.with_glasses_of(reply, looks, message)
 
     def _with_own_looks(self, reply: str, message: str, own: Sequence[Record], kept: Sequence[Record]) -> str:
         """The reply, in which everybody looks as in their own last picture, but for what the message asks for.
@@ -520,10 +531,10 @@ class PreviewEngine:
         said = replies.understood(reply)
         pictures = [(record, picture) for record in own if (picture := replies.understood(record.reply)).shown]
         seen = sum(any(record is one for one in kept) for record, _ in pictures)
-        doubts = replies.doubts(said, [picture for _, picture in pictures], seen)
+        doubts = meanings.doubts(said, [picture for _, picture in pictures], seen)
         others = {name for _, picture in pictures for name in picture.shown if name not in said.shown}
-        ways = replies.ways(said, doubts)
-        if len(ways) < 2 or any(_mention(one, message) for one in others):
+        ways = meanings.ways(said, doubts)
+        if len(ways) < 2 or any(replies.mention(one, message) for one in others):
             return reply
         last = [(name, doubt.last) for name, doubt in doubts.items()]
         scene = replies.with_people(pictures[-1][1].scene, last)
@@ -641,10 +652,6 @@ def _shows(record: Record, character: Character) -> bool:
 
 def _shows_version(record: Record, character: Character) -> bool:
     return (character.id, character.version) in zip(record.characters, record.versions, strict=True)
-
-
-def _mention(name: str, text: str) -> re.Match[str] | None:
-    return re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)
 
 
 def _named(name: str, characters: Sequence[Character]) -> Character | None:
