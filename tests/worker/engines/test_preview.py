@@ -547,6 +547,8 @@ STAGE = "A close-up of Max, calm, in red, on stage by night."
         ("one step back", 2),
         ("zoom out, step back", None),
         ("put it back on", None),
+        ("I want to go back to the café", 1),
+        ("like the first time, asleep", 0),
         ("picture two, asleep", 1),
         ("back to the original", 0),
         ("how it was at first, but asleep", 0),

@@ -19,7 +19,7 @@ _NO_MORE = r"(?=\W*$|\s*[,.;:!?-]|\s+(?:but|and|again|except|only|just|though|wi
 _THE_FIRST = re.compile(
     rf"\b(?:(?:first|1st|earliest|original|initial|opening) {_PICTURE}|(?:number|picture|image|square) one"
     rf"|the (?:very )?(?:first|original|beginning|start){_NO_MORE}|(?:had|drew|was at) first{_NO_MORE}"
-    r"|start over|(?:we|it) (?:started|began))\b",
+    r"|like the first time|start over|(?:we|it) (?:started|began))\b",
     re.IGNORECASE,
 )
 _BEFORE_THE_LAST = re.compile(
@@ -52,7 +52,8 @@ _NUMBERED = re.compile(
 )
 _PLACES = {"theatre": "stage", "theater": "stage", "town": "city", "woods": "forest", "mountain": "mountains"}
 _EYEWEAR = re.compile(
-    r"glasses\b|\b(?:spectacles|specs|shades|frames|eye ?patch|patch|goggles|monocle|lenses|off|without|normal|usual)\b",
+    r"glasses\b|\b(?:spectacles|specs|shades|frames|eye ?patch|patch|goggles|monocle|lenses|off|normal|usual"
+    r"|without (?:it|them))\b",
     re.IGNORECASE,
 )
 _BEFORE_PLACES = frozenset(("a", "an", "the", "in", "on", "at", "of", "by", "front"))
@@ -89,7 +90,7 @@ def _picture_of(place: Set[str]) -> re.Pattern[str]:
     """What names a picture by words of its place, as park: "the park picture", "the one in the park"."""
     called = "|".join(map(re.escape, sorted({*place, *(word for word, ours in _PLACES.items() if ours in place)})))
     return re.compile(
-        rf"\b(?:{called}) {_PICTURE}\b|\bthe {_PICTURE} (?:with|in|on|at|from) (?:(?:an?|the) )?(?:{called})\b",
+        rf"\b(?:{called}) {_PICTURE}\b|(?:\bthe {_PICTURE} (?:with|in|on|at|from)|\bback to) (?:(?:an?|the) )?(?:{called})\b",
         re.IGNORECASE,
     )
 
