@@ -550,6 +550,8 @@ STAGE = "A close-up of Max, calm, in red, on stage by night."
         ("I want to go back to the café", 1),
         ("like the first time, asleep", 0),
         ("picture two, asleep", 1),
+        ("draw two pictures of Max", None),
+        ("Max in a two shot", None),
         ("back to the original", 0),
         ("how it was at first, but asleep", 0),
         ("undo", 2),

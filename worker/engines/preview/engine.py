@@ -508,12 +508,12 @@ class PreviewEngine:
             return reply
         reply = meanings.with_change_of(reply, shown[-1], message)
         there = meanings.gone_back_to(message, shown)
-        looks = {name: look for one in shown for name, look in zip(one.shown, one.looks, strict=True)}
+        looks = {name: look for one in shown for name, look in one.people}
         if there is None:
             answers, told = meanings.ways_on(reply, shown, message), pictures[-1:]
         else:
             answers, told = meanings.ways_back(reply, shown[there]), [pictures[there], pictures[-1]]
-            looks |= zip(shown[there].shown, shown[there].looks, strict=True)
+            looks |= dict(shown[there].people)
         if len(answers) > 1:
             words = [(self._as_spelt(one.text, known), one.reply) for one in told]
             reply = answers[self.reader.likeliest(words, given, answers)]

@@ -29,25 +29,14 @@ _BEFORE_THE_LAST = re.compile(
     r"|(?:revert|drop|forget|cancel|scratch) (?:that(?! idea)|the last))\b",
     re.IGNORECASE,
 )
-_ORDINALS = (
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-)
-_CARDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_COUNTED = {word: number for words in (_ORDINALS, _CARDINALS) for number, word in enumerate(words, 2)}
-_COUNT = "|".join(_COUNTED)
+_ORDINALS = "second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_CARDINALS = "two three four five six seven eight nine ten eleven twelve"
+_COUNTED = {word: number for words in (_ORDINALS, _CARDINALS) for number, word in enumerate(words.split(), 2)}
 _NUMBERED = re.compile(
-    rf"\b(?:picture|pic|image|drawing|square)(?: number)? (?P<number>#?\d{{1,3}}|{_COUNT})\b(?! (?:people|persons|women|men)\b)"
-    rf"|\b(?P<ordinal>{_COUNT}|\d{{1,3}}(?:nd|rd|th)) {_PICTURE}\b(?! (?:should|is|has|must|needs|looks|to)\b)",
+    rf"\b(?:picture|pic|image|drawing|square)(?: number)? #?(?P<number>\d{{1,3}}|{_CARDINALS.replace(' ', '|')})\b"
+    r"(?! (?:people|persons|women|men)\b)"
+    rf"|\b(?:(?P<ordinal>{_ORDINALS.replace(' ', '|')})|(?P<digits>\d{{1,3}})(?:nd|rd|th)) {_PICTURE}\b"
+    r"(?! (?:should|is|has|must|needs|looks|to)\b)",
     re.IGNORECASE,
 )
 _PLACES = {"theatre": "stage", "theater": "stage", "town": "city", "woods": "forest", "mountain": "mountains"}
@@ -71,8 +60,8 @@ def gone_back_to(message: str, pictures: Sequence[Said]) -> int | None:
     if last < 1:
         return None
     if numbered := _NUMBERED.search(message):
-        given = (numbered["number"] or numbered["ordinal"]).lower().strip("#ndrth")
-        number = _COUNTED.get((numbered["number"] or numbered["ordinal"]).lower()) or int(given)
+        given = next(one for one in numbered.groups() if one is not None).lower()
+        number = _COUNTED[given] if given in _COUNTED else int(given)
         return number - 1 if 0 < number <= last else None
     if _THE_FIRST.search(message):
         return 0
@@ -223,12 +212,7 @@ def doubts(said: Said, pictures: Sequence[Said], seen: int) -> dict[str, Doubt]:
         number, last = theirs[-1]
         unseen, elsewhere = number < len(pictures) - seen, number < len(pictures) - 1
         back = [own for number, own in theirs if 2 <= _alike(said, pictures[number]) > _alike(said, pictures[-1])]
-        others = [
-            other
-            for one in (pictures[-1], said)
-            for whose, other in zip(one.shown, one.looks, strict=True)
-            if whose != name
-        ]
+        others = [other for one in (pictures[-1], said) for whose, other in one.people if whose != name]
         parts = tuple(
             now != before
             and (unseen or elsewhere or now in [other[part] for other in others])
@@ -242,8 +226,7 @@ def doubts(said: Said, pictures: Sequence[Said], seen: int) -> dict[str, Doubt]:
 def ways(said: Said, doubts: Mapping[str, Doubt]) -> list[list[tuple[str, Look]]]:
     """The people of a reply in every way in which what is in doubt may be meant: as it says, or as it last was."""
     each = [
-        [(name, Look(*parts)) for parts in product(*_options(look, doubts.get(name)))]
-        for name, look in zip(said.shown, said.looks, strict=True)
+        [(name, Look(*parts)) for parts in product(*_options(look, doubts.get(name)))] for name, look in said.people
     ]
     return [list(people) for people in product(*each)]
 
