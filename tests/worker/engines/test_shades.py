@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.worker.engines.conftest import TINY
 from tests.worker.engines.test_faces import CONFIG, Literal, tokens
-from worker.engines.preview.faces import HAIR, PEOPLE, SKIN, FaceReader, FacesConfig, Known
+from worker.engines.preview.faces import HAIR, PEOPLE, FaceReader, FacesConfig, Known
 from worker.engines.preview.painter import Painter
 from worker.engines.preview.references import ALONE, RIGHT
 from worker.engines.preview.shades import AS_NAMED, UNIT, shade_in
@@ -33,7 +33,7 @@ class Doubtful(FaceReader):
         return torch.zeros(len(visual), PEOPLE, sum(self.config.values)), standing
 
 
-def test_colours_and_their_shades_are_read_off_pictures_of_people() -> None:
+def test_shades_are_read_off_pictures_of_people() -> None:
     parts = TINY.build()
     faces = Doubtful(
         FacesConfig(
@@ -43,7 +43,7 @@ def test_colours_and_their_shades_are_read_off_pictures_of_people() -> None:
     )
     painter = Painter(parts["autoencoder"], parts["tokenizer"], faces, parts["sketch"], parts["dit"], steps=1)  # type: ignore[arg-type]  # ModuleDict forgets the types
     visual = np.zeros((TOKENS, WIDTH), np.float32)
-    far, sure, right = [], [], []
+    far, sure = [], []
     for number in range(40):
         rng = random.Random(number)
         person = member("preview", number)
@@ -56,12 +56,8 @@ def test_colours_and_their_shades_are_read_off_pictures_of_people() -> None:
         assert labels[HAIR] != NOBODY or seen.shades[:3] == AS_NAMED[:3], "of hair that cannot be seen nothing is known"
         far.append(float(np.abs(np.array(seen.shades) - shades(person)).max()))
         sure.append(float(np.abs(np.array(seen.shades)).max()))
-        read = painter.known_of(visual, ALONE, draw_shot(shot))
-        assert read is not None
-        right += [read.values[one] == labels[one] for one in (HAIR, SKIN) if labels[one] != NOBODY]
     assert np.mean(sure) > 0.4, "people differ"
     assert np.quantile(far, 0.9) * UNIT < 2, "in red, green or blue, of 255"
-    assert np.mean(right) > 0.6, "by pixels alone, though clothes and ground may have the same colours"
     faces.composition = COMPOSITIONS.index(("wide", 2))
     assert painter.known_of(visual, RIGHT) == Known((0,) * len(OF_PEOPLE), AS_NAMED), "there is no picture"
     assert painter.known_of(visual, ALONE, draw_shot(shot)) is None, "nobody knows who of the two it is"

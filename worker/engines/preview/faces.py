@@ -133,6 +133,21 @@ class FaceReader(nn.Module):
         likely = self._sure(people)[0, int(stood == RIGHT)].split_with_sizes(self.config.values)
         return [one.numpy() for one in likely], int(compositions.argmax())
 
+    def alone(self, some: Sequence[Known], composition: int) -> Faces:
+        """Pictures of one person each, of whom all is known, in one composition."""
+        people = torch.cat(
+            [
+                nn.functional.one_hot(torch.tensor(values), count)
+                for values, count in zip(
+                    zip(*(one.values for one in some), strict=True), self.config.values, strict=True
+                )
+            ],
+            dim=-1,
+        )
+        shades = torch.tensor([one.shades for one in some])
+        both = [one.float()[:, None].expand(-1, PEOPLE, -1) for one in (people, shades)]
+        return Faces(both[0], torch.full((len(some),), composition), both[1])
+
     def _sure(self, people: Tensor) -> Tensor:
         """Logits (…, values) as logarithms of probabilities, attribute by attribute."""
         return torch.cat(

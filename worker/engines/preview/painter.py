@@ -17,12 +17,12 @@ from torch import Tensor
 
 from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
-from worker.engines.preview.faces import BEARD, HAIR, HEAD, NONE, SKIN, FaceReader, Faces, Known, Values
-from worker.engines.preview.references import ALONE, RIGHT, Reference
-from worker.engines.preview.shades import AS_NAMED, near, shade_in
+from worker.engines.preview.faces import FaceReader, Faces, Known, Values
+from worker.engines.preview.recognition import Recognizer
+from worker.engines.preview.references import ALONE, Reference
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
-from worker.identity.compositions import COMPOSITIONS, boxes, square_of
+from worker.identity.compositions import COMPOSITIONS, square_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class Painter:
         self._tokenizer = tokenizer.eval()
         self._faces = faces.eval() if faces is not None else None
         self._sketch = sketch.eval()
+        self._recognizer = Recognizer(autoencoder, faces, sketch) if faces is not None else None
         self._dit = dit.eval()
         self._steps = steps
 
@@ -76,35 +77,20 @@ class Painter:
     ) -> Known | None:
         """What is known of somebody whom a picture with visual tokens (K, WIDTH) shows; `stood` is one of ALONE, LEFT, RIGHT.
 
-        What was not `told` of them is read off the tokens. Off the pixels of the `picture`, if it is given, too: which colours
-        are those of hair and skin, and their shades. None where nobody reads faces, or nobody knows who of two it is.
+        What was not `told` of them is read off the tokens; off the `picture` as well, if it is given and shows nobody else, with
+        the shades of hair and skin. None where nobody reads faces, or nobody knows who of two it is.
         """
-        if self._faces is None:
+        if self._faces is None or self._recognizer is None:
             return None
+        told = told or (None,) * len(self._faces.config.values)
+        if picture is not None and stood == ALONE:
+            return self._recognizer.known_of(np.array(_square(picture)), visual, told)
         likely, composition = self._faces.likely(torch.from_numpy(visual), stood)
-        framing, people = COMPOSITIONS[composition]
-        if people > 1 and stood == ALONE:
+        if COMPOSITIONS[composition][1] > 1 and stood == ALONE:
             return None
-        values = [
-            int(one.argmax()) if value is None else value
-            for one, value in zip(likely, told or (None,) * len(likely), strict=True)
-        ]
-        if picture is None or not self._faces.config.colours:
-            return Known(tuple(values))
-        left, top, width = boxes(framing, people)[int(stood == RIGHT)]
-        square = np.asarray(_square(picture).crop((left, top, left + width, top + width)))
-        shades: list[float] = []
-        hairless = values[HEAD] in self._faces.config.hairless
-        for attribute, named in zip((HAIR, SKIN), self._faces.config.colours, strict=True):
-            if attribute == HAIR and hairless and values[BEARD] == NONE:
-                shades += AS_NAMED[:3]
-                continue
-            face = slice(int(0.35 * width), int(0.7 * width)), slice(int(0.3 * width), int(0.7 * width))
-            pixels = (square[face] if attribute == HAIR and hairless else square).reshape(-1, 3)
-            if told is None or told[attribute] is None:
-                values[attribute] = int((likely[attribute] + np.log1p([near(pixels, one) for one in named])).argmax())
-            shades += shade_in(pixels, named[values[attribute]])
-        return Known(tuple(values), tuple(shades))
+        return Known(
+            tuple(int(one.argmax()) if value is None else value for one, value in zip(likely, told, strict=True))
+        )
 
     def paint(
         self,
