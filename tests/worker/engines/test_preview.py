@@ -384,6 +384,8 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
         ("Dark", "Pol", [], "Pol"),  # the nearest word to a name that the model made up
         ("Dark", "Pol and Ann", ["Ann"], "Pol"),
         ("Dark", "Pol", ["Pol"], "Dark"),
+        ("Wa", "Pol", ["Pol"], "Pol"),  # no word of the message
+        ("Wa", "Pol and Ann", ["Pol", "Ann"], "Wa"),
         ("Pol", "Pol", [], "Pol"),
     ],
 )

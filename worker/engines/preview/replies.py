@@ -146,12 +146,17 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
     """The reply with every name spelt as in the message or among the known: a small model may slip in a rare name.
 
     Whom it shows and does not describe is one of the known, unless a picture is `attached` to the message. Whom it describes and
-    does not show is whom it shows and neither describes nor knows.
+    does not show is whom it shows and neither describes nor knows; or does not describe, if nobody said such a name.
     """
     said = understood(reply)
     described = [name for name, _ in said.introduced]
     by_lower = {name.lower(): name for name in known}
-    words = {word.lower(): word for word in _WORD.findall(message)}
+    words = {word.lower(): word for word in _WORD.findall(message) if len(word) > 1}
+    unheard = [name for name in described if name not in said.shown and _nearest(name, words) is None]
+    undescribed = [name for name in said.shown if name not in described]
+    if len(unheard) == len(undescribed) == 1:
+        reply = reply.replace(f"{unheard[0]} has ", f"{undescribed[0]} has ", 1)
+        described[described.index(unheard[0])] = undescribed[0]
     for name in dict.fromkeys([*described, *said.shown]):
         bare = name.lower().removesuffix("'s")
         others = [lower for lower, one in by_lower.items() if one not in said.shown]
