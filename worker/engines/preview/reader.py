@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,10 +170,14 @@ class Reader:
         ids: list[int] = []
         for before, reply in told:
             ids += [*self.ids_of(before, 0, reply)[0][:-1], int(Special.IMAGE), int(Special.END)]
-        cache = DynamicCache(config=self._mllm.llama.config)
-        last = self._feed(cache, [*ids, *self.ids_of(message, 0)[0]], np.zeros((0, WIDTH), np.float32))[-1]
         written = [self._text.encode(answer).ids for answer in answers]
-        possible = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in written], batch_first=True)
+        same = takewhile(lambda some: len(set(some)) == 1, zip(*written, strict=False))
+        begun = [first for first, *_ in same]  # as likely in each
+        cache = DynamicCache(config=self._mllm.llama.config)
+        last = self._feed(cache, [*ids, *self.ids_of(message, 0)[0], *begun], np.zeros((0, WIDTH), np.float32))[-1]
+        possible = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(one[len(begun) :], dtype=torch.long) for one in written], batch_first=True
+        )
         self._computed += possible.numel()
         start = cache.get_seq_length()
         cache.batch_repeat_interleave(len(answers))
