@@ -23,7 +23,7 @@ from worker.evaluation.talk import Talk
 from worker.history import record_from_bytes, record_to_bytes
 from worker.history.segments import SegmentStore
 from worker.training.dialogues import PLACE_WORDS, Teller
-from worker.training.people import CLOTHES, EXPRESSIONS, Person
+from worker.training.people import CLOTHES, EXPRESSIONS, Person, as_named
 from worker.training.stories import scripted
 
 LATE = 50  # turns
@@ -34,6 +34,7 @@ class Late:
     """Of conversations of `LATE` turns: whether somebody shown in turn 1 only is right in the last; what turns cost."""
 
     recalled: list[bool] = field(default_factory=list)
+    recalled_told: list[bool] = field(default_factory=list)  # the same, of who is as words told of them
     read_seconds: dict[int, list[float]] = field(default_factory=dict)  # by turn, from 1
     read_anew_seconds: dict[int, list[float]] = field(
         default_factory=dict
@@ -85,6 +86,7 @@ def late_turns(engine: Engine, hasty: Engine, recalled: Callable[[Person, int, T
         late.read_seconds.setdefault(LATE, []).append(time.perf_counter() - start)
         late.tokens_read.setdefault(LATE, []).append(talk.say(message).tokens_read)
         late.recalled.append(recalled(story.people[0], number, talk))
+        late.recalled_told.append(recalled(as_named(story.people[0]), number, talk))
     return late
 
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -142,8 +143,10 @@ class Observed:
     """What was seen in dialogues of `SCRIPT`: lists by number of the round, or by attribute."""
 
     right_person: dict[int, list[bool]] = field(default_factory=dict)
+    right_told: dict[int, list[bool]] = field(default_factory=dict)  # the same, where who was told in words is as told
     similarity: dict[int, list[float]] = field(default_factory=dict)
     said: list[bool] = field(default_factory=list)  # whether real pictures of what was said show the right person
+    said_told: dict[int, list[bool]] = field(default_factory=dict)  # `right_told`, of real pictures
     said_together: list[bool] = field(default_factory=list)  # `together`, of real pictures
     said_rollback: list[bool] = field(default_factory=list)  # `rollback`, of real pictures
     drift: list[tuple[float, float]] = field(default_factory=list)  # of each person: their first round, their last
@@ -154,6 +157,13 @@ class Observed:
     drawings: list[int] = field(default_factory=list)  # of the same rounds
     likeness_of_right: list[float] = field(default_factory=list)  # what the guard makes of pictures of the right people
     pictures: list[list[tuple[Image.Image | None, str]]] = field(default_factory=list)  # with what was said
+
+
+class Galleries(NamedTuple):
+    """The gallery of each person of a story: as they are, and as they were told, in words or by a picture."""
+
+    own: list[NDArray[np.float32]]
+    told: list[NDArray[np.float32]]
 
 
 def dialogues(
@@ -170,7 +180,10 @@ def dialogues(
     for seed in seeds:
         story = scripted(seed, split, SCRIPT)
         teller = Teller(story, seed, split, thorough=True)
-        galleries = [gallery(judges, person, seed, split) for person in story.people]
+        galleries = Galleries(
+            [gallery(judges, person, seed, split) for person in story.people],
+            [gallery(judges, as_named(person), seed, split) for person in story.people],
+        )
         talk = Talk(engine, seed=seed, segments=SegmentStore(memory_bytes=2**28), guard=guard)
         last: dict[int, float] = {}
         first: dict[int, float] = {}
@@ -186,7 +199,9 @@ def dialogues(
                 observed.seconds.append(drawn.seconds)
                 observed.drawings.append(drawn.drawings)
             if said.turn is not None:
-                pictured.update(story.turns[said.turn].new if said.attached else ())
+                for who in story.turns[said.turn].new if said.attached else ():
+                    pictured.add(who)
+                    galleries.told[who] = galleries.own[who]
                 _look_at_real(observed, judges, story, said, as_told(story, said.turn, pictured), galleries)
                 for who, similarity in _look(observed, judges, story, said, drawn, galleries).items():
                     first.setdefault(who, similarity)
@@ -207,18 +222,29 @@ def as_told(story: Story, turn: int, pictured: Set[int]) -> Shot:
 
 
 def _look_at_real(
-    observed: Observed, judges: Judges, story: Story, said: Said, shot: Shot, galleries: list[NDArray[np.float32]]
+    observed: Observed,
+    judges: Judges,
+    story: Story,
+    said: Said,
+    shot: Shot,
+    galleries: Galleries,
 ) -> None:
     """Judge the real picture of a shot: what is wrong there an engine cannot have right."""
     assert said.turn is not None
     turn, real = story.turns[said.turn], draw_shot(shot)
     cast = turn.scene.cast
     found = judges.meter.embed(real, shot.framing, len(cast))
-    observed.said += [int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, found, strict=True)]
+    observed.said += _found(cast, found, galleries.own)
+    observed.said_told.setdefault(said.turn, []).extend(_found(cast, found, galleries.told))
     if len(cast) == 2:
-        observed.said_together.append(_nearest(cast, found, galleries) != cast)
+        observed.said_together.append(_nearest(cast, found, galleries.own) != cast)
     if turn.kind == "back":
         observed.said_rollback.append(_restored(story, said, judges.reader.read(real)))
+
+
+def _found(cast: tuple[int, ...], embedded: Iterable[Embedding], galleries: list[NDArray[np.float32]]) -> list[bool]:
+    """Whether each person of a picture is most like the right one of their gallery."""
+    return [int((galleries[who] @ one).argmax()) == 0 for who, one in zip(cast, embedded, strict=True)]
 
 
 def _nearest(
@@ -229,7 +255,12 @@ def _nearest(
 
 
 def _look(
-    observed: Observed, judges: Judges, story: Story, said: Said, drawn: Round, galleries: list[NDArray[np.float32]]
+    observed: Observed,
+    judges: Judges,
+    story: Story,
+    said: Said,
+    drawn: Round,
+    galleries: Galleries,
 ) -> dict[int, float]:
     """Judge a picture; returns the similarity of everybody in it to themselves."""
     assert said.turn is not None
@@ -243,18 +274,16 @@ def _look(
     if seen is None or picture is None or len(seen.people) != len(cast):
         if len(cast) == 2:
             observed.together.append(True)
-        observed.right_person.setdefault(said.turn, []).extend([False] * len(cast))
+        for rights in (observed.right_person, observed.right_told):
+            rights.setdefault(said.turn, []).extend([False] * len(cast))
         return {}
     found = judges.meter.embed(picture, seen.framing, len(cast))
-    similarities = {}
-    right = []
-    for who, embedding in zip(cast, found, strict=True):
-        ranked = galleries[who] @ embedding
-        right.append(int(ranked.argmax()) == 0)
-        observed.similarity.setdefault(said.turn, []).append(float(ranked[0]))
-        similarities[who] = float(ranked[0])
+    similarities = {who: float(galleries.own[who][0] @ one) for who, one in zip(cast, found, strict=True)}
+    observed.similarity.setdefault(said.turn, []).extend(similarities.values())
+    right = _found(cast, found, galleries.own)
+    observed.right_told.setdefault(said.turn, []).extend(_found(cast, found, galleries.told))
     if len(cast) == 2:
-        observed.together.append(_nearest(cast, found, galleries) != cast)
+        observed.together.append(_nearest(cast, found, galleries.own) != cast)
     observed.right_person.setdefault(said.turn, []).extend(right)
     if all(right):
         observed.likeness_of_right += [min(drawn.likeness.values())] if drawn.likeness else []
@@ -306,7 +335,7 @@ def _restored(story: Story, said: Said, seen: Seen | None) -> bool:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)  # all of the full suite, whose first dialogues are had again with the guard
 def gallery(judges: Judges, person: Person, seed: int, split: str = TEST) -> NDArray[np.float32]:
     """(GALLERY, EMBEDDING): the person first, then those who are one attribute apart, then others."""
     rng = random.Random(f"gallery {seed} {person.key}")

@@ -148,7 +148,10 @@ def evaluate(
     )
     hasty = PreviewEngine.from_pretrained(weights, steps=HASTY_STEPS)
     late = history.late_turns(engine, hasty, partial(history.drawn_again, looks), size.late)
-    add(*_of_late(late))
+    add(
+        *_of_late(late),
+        Line("recall_50_told", "recall_50, of who has the colours that words name", figures.share(late.recalled_told)),
+    )
     ways = remembering(hasty, size.remembered)
     again = history.restored(weights, size.restored)
     add(
@@ -210,8 +213,8 @@ def evaluate_photographs(
         Line("seconds_p50", "one turn, in seconds", figures.median(observed.seconds)),
     )
     forgetful = photographs.dialogues(engine, meter, photographs.seeds(size.forgetful), remember=False).observed
-    later = [right for rights in forgetful.right_person.values() for right in rights]
-    add(Line("without_history", "right person without a history, after their first picture", figures.share(later)))
+    later = figures.share(_flat(forgetful.right_person))
+    add(Line("without_history", "right person without a history, after their first picture", later))
     late = history.late_turns(engine, engine, lambda _, __, talk: photographs.recalled(meter, looked, talk), size.late)
     add(*_of_late(late))
     if guard is not None:
@@ -269,21 +272,28 @@ def _of_late(late: history.Late) -> list[Line]:
 
 
 def _of_dialogues(observed: Observed) -> list[Line]:
-    rounds = [figures.share(right) for _, right in sorted(observed.right_person.items())]
-    worst = min(rounds, key=lambda figure: figure.value, default=figures.share([]))
     first, last = ([pair[end] for pair in observed.drift] for end in (0, 1))
     return [
-        Line("right_person_min", "right person among 100, in the worst of 12 rounds", worst, least=0.95),
         Line(
-            "right_person",
-            "right person among 100, in all rounds",
-            figures.share([right for rights in observed.right_person.values() for right in rights]),
+            "right_person_min",
+            "right person among 100, in the worst of 12 rounds",
+            _worst(observed.right_person),
+            least=0.95,
         ),
+        Line("right_person", "right person among 100, in all rounds", figures.share(_flat(observed.right_person))),
         Line(
             "right_person_said",
             "the same of real pictures in the colours that words name: more is not said of people",
             figures.share(observed.said),
         ),
+        Line(
+            "right_told_min",
+            "right person among 100, who has the colours that words name if words told of them, in the worst round",
+            _worst(observed.right_told),
+        ),
+        Line("right_told", "the same in all rounds", figures.share(_flat(observed.right_told))),
+        Line("right_told_min_said", "right_told_min, of real pictures", _worst(observed.said_told)),
+        Line("right_told_said", "right_told, of real pictures", figures.share(_flat(observed.said_told))),
         Line("drift", "similarity in a person's last round over their first", figures.ratio(last, first), least=0.97),
         Line("swap_rate", "two people swapped, merged or one missing", figures.share(observed.together), most=0.03),
         Line("swap_said", "the same of real pictures", figures.share(observed.said_together)),
@@ -293,8 +303,13 @@ def _of_dialogues(observed: Observed) -> list[Line]:
     ]
 
 
+def _worst(rounds: dict[int, list[bool]]) -> Figure:
+    """The share of the round in which it is smallest."""
+    return min(map(figures.share, rounds.values()), key=lambda figure: figure.value, default=figures.share([]))
+
+
 def _of_guard(off: Observed, on: Observed) -> list[Line]:
-    rights = [[right for rights in one.right_person.values() for right in rights] for one in (off, on)]
+    rights = [_flat(one.right_person) for one in (off, on)]
     likenesses = [[value for values in one.similarity.values() for value in values] for one in (off, on)]
     return [
         Line("guard_redrawn", "pictures that the guard has drawn again", figures.share([n > 1 for n in on.drawings])),
@@ -309,8 +324,9 @@ def _of_guard(off: Observed, on: Observed) -> list[Line]:
     ]
 
 
-def _flat(by_name: dict[str, list[bool]]) -> list[bool]:
-    return [right for rights in by_name.values() for right in rights]
+def _flat(rights: dict[str, list[bool]] | dict[int, list[bool]]) -> list[bool]:
+    """All of what was right or not, by name or by round."""
+    return [right for some in rights.values() for right in some]
 
 
 def _one(value: float) -> Figure:

@@ -384,8 +384,6 @@ def test_names_are_spelt_as_the_person_spelt_them() -> None:
         ("Dark", "Pol", [], "Pol"),  # the nearest word to a name that the model made up
         ("Dark", "Pol and Ann", ["Ann"], "Pol"),
         ("Dark", "Pol", ["Pol"], "Dark"),
-        ("Wa", "Pol", ["Pol"], "Pol"),  # no word of the message
-        ("Wa", "Pol and Ann", ["Pol", "Ann"], "Wa"),
         ("Pol", "Pol", [], "Pol"),
     ],
 )
@@ -394,6 +392,33 @@ def test_whom_a_reply_describes_is_whom_it_shows(described: str, shown: str, kno
     reply = f"{described} has a green bald crown. A portrait of {people}, in the park by day."
     message = "Pol with a green bald crown, in the dark, and Ann"
     assert replies.with_true_names(reply, message, known) == reply.replace(f"{described} has", f"{whose} has")
+
+
+@pytest.mark.parametrize(
+    ("described", "known", "attached", "stays"),
+    [
+        ("Wa", ["Pol"], False, False),
+        ("Wa", ["Pol"], True, True),
+        ("Wa", ["Ann"], False, True),
+        ("Pola", ["Pol"], False, True),
+        ("J", ["Pol"], False, True),
+        ("Mary J", ["Pol"], False, True),
+    ],
+)
+def test_nobody_is_described_whom_no_message_names(
+    described: str, known: list[str], attached: bool, stays: bool
+) -> None:
+    shown = "A portrait of Pol, calm, in red, in the park by day."
+    message = "a portrait of Pol with Mary J"
+    named = replies.with_true_names(f"{described} has red hair. {shown}", message, known, attached=attached)
+    assert (named != shown) is stays
+    assert named.endswith(shown)
+
+
+def test_names_with_initials_stay_whole() -> None:
+    for name in ("Mary J", "J"):
+        reply = f"{name} has red hair. A portrait of {name}, calm, in red, in the park by day."
+        assert replies.with_true_names(reply, f"draw {name} with red hair", ["Jo"]) == reply
 
 
 @pytest.mark.parametrize(
@@ -664,7 +689,6 @@ def test_a_message_that_goes_on_may_mean_less_than_the_reply_says(reply: str, me
         ("make Max sad", True),
         ("MAX has to be sad", True),
         ("make Olivia sad", False),
-        ("make both sad", False),
         ("Max and Olivia sad", False),
         ("Max tells a story and she is sad", False),
         ("Max makes her sad", False),
@@ -687,6 +711,20 @@ def test_of_two_people_who_alone_is_named_changes(message: str, moved: bool) -> 
         assert meanings.with_change_of(sad, replies.understood(BOTH), theirs) == sad
     worried = changed.replace("angry", "worried")
     assert meanings.with_change_of(worried, replies.understood(BOTH), "make Max sad") == worried, "it is not Max's"
+
+
+@pytest.mark.parametrize("message", ["both sad", "make everybody sad", "the two of them have to be SAD"])
+def test_a_message_about_both_changes_both(message: str) -> None:
+    before, both_sad = replies.understood(BOTH), BOTH.replace("calm", "sad").replace("angry", "sad")
+    for written in (BOTH.replace("calm", "sad"), BOTH.replace("angry", "sad"), both_sad):
+        assert meanings.with_change_of(written, before, message) == both_sad
+    assert meanings.with_change_of(BOTH, before, message) == BOTH, "nobody changed"
+    worried = both_sad.replace("sad", "worried", 1)
+    assert meanings.with_change_of(worried, before, message) == worried, "each changed otherwise"
+    assert meanings.ways_on(both_sad, [before], message) == [both_sad], "and not one of them"
+    assert len(meanings.ways_on(both_sad, [before], "sad")) == 3
+    assert not meanings.about_both(f"{message}, Max too", before)
+    assert not meanings.about_both(message, replies.understood(MAX))
 
 
 def test_everybody_is_described_and_shown_once() -> None:
@@ -732,6 +770,7 @@ def test_whom_nobody_knows_is_the_only_one_who_may_be_meant() -> None:
         ("cool, Keben’s hair in a bun", ["Cool", "Keben"], "Keben"),
         ("McKeben, with a bun", ["McKeben"], "McKeben"),
         ("keben and wovu with a bun", ["Keben", "Wovu"], "Wovu"),
+        ("Keben with a bun, keben with hair", ["Keben"], "Keben"),
         ("cool, with a bun", [], "Cool"),
         ("cool, Max Ito with a bun", [], "Cool"),
         ("don't draw hills, I'm for a bun", [], "Cool"),
@@ -759,6 +798,25 @@ def test_two_newcomers_have_two_names(talk: Talk, monkeypatch: pytest.MonkeyPatc
     assert named == written.replace("Olivia", "Kob").replace("Max", "Dun")
     anna = written.replace("Olivia", "Anna Lee")
     assert talk.engine._with_names_as_written(anna, "Anna Lee and Max, with a bun", []) == anna
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_newcomer_whom_a_reply_describes_is_shown(talk: Talk, monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
+    tell(talk, 1)
+    monkeypatch.setattr(talk.engine, "vocabulary", vocabulary := Vocabulary(words_of_looks()))
+    asked: list[list[str]] = []
+    monkeypatch.setattr(talk.engine.reader, "likeliest", lambda *given: asked.append(given[2]) or (-1 if alone else 0))
+    written = f"Tom has a blue fade and tan skin. {OLIVIA}"
+    told = "with Tom, a blue fade, tan skin", ["Olivia"], talk.records
+    expression, clothes = (words[-1 if alone else 0] for words in vocabulary.worn())
+    look = replies.Look(expression, clothes, "")
+    cast = [*([] if alone else replies.understood(OLIVIA).people), ("Tom", look)]
+    assert talk.engine._with_newcomer_shown(written, *told) == replies.with_people(written, cast)
+    assert [len(one) for one in asked] == [len(LABELS["expression"]), len(LABELS["clothes"]), 2]
+    for other in (OLIVIA, written.replace("Tom", "Olivia"), f"Tom has a bun. {BOTH}", written.replace("Olivia", "Tom")):
+        assert talk.engine._with_newcomer_shown(other, *told) == other
+    assert talk.engine._with_newcomer_shown(written, told[0], ["Olivia", "Tom"], talk.records) == written
+    assert len(asked) == 3
 
 
 def test_a_message_is_read_with_its_slips_mended_and_kept_as_it_is(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -800,6 +858,7 @@ def test_the_likeliest_answer_is_what_the_model_would_write_after_the_words_of_s
         told = [(DIALOGUE[0].message, record.reply)] * turns
         assert talk.engine.reader.likeliest(told, message, answers) == 2
         assert talk.engine.reader.likeliest(told, message, answers[::-1]) == 1
+        assert talk.engine.reader.likeliest(told, message, [written, written]) == 0
 
 
 def test_a_folder_without_weights_says_what_to_do(tmp_path: Path, tiny_weights: Path) -> None:

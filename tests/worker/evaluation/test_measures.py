@@ -27,6 +27,7 @@ from worker.evaluation.measures import SCRIPT, TEST, Judges, Observed, dialogues
 from worker.evaluation.suite import judges
 from worker.history import History
 from worker.training.dialogues import Teller
+from worker.training.people import as_named
 from worker.training.scenes import Shot, draw_shot
 from worker.training.stories import scripted
 from worker.training.views import FAMILY, LABELS, member
@@ -46,12 +47,12 @@ class Scripted:
     fingerprint = "scripted"
     abilities = Abilities((), 2, 0, ("en",), ())
 
-    def __init__(self, fault: Fault) -> None:
-        self._shots = self._told(fault)
+    def __init__(self, fault: Fault, seeds: Sequence[int] = SEEDS) -> None:
+        self._shots = self._told(fault, seeds)
 
     @staticmethod
-    def _told(fault: Fault) -> Iterator[Image.Image | None]:
-        for seed in SEEDS:
+    def _told(fault: Fault, seeds: Sequence[int]) -> Iterator[Image.Image | None]:
+        for seed in seeds:
             story = scripted(seed, TEST, SCRIPT)
             for said in Teller(story, seed, TEST, thorough=True).tell():
                 yield None if said.turn is None else draw_shot(fault(said.turn, story.shot(said.turn)))
@@ -68,12 +69,16 @@ class Scripted:
         return one_by_one(self, reading, turn_id=turn_id, seeds=seeds, on_step=on_step)
 
 
-def observed(looks: Judges, fault: Fault) -> Observed:
-    return dialogues(Scripted(fault), looks, SEEDS)
+def observed(looks: Judges, fault: Fault, seeds: Sequence[int] = SEEDS) -> Observed:
+    return dialogues(Scripted(fault, seeds), looks, seeds)
 
 
 def right(seen: Observed) -> float:
-    return share([one for rights in seen.right_person.values() for one in rights]).value
+    return among(seen.right_person)
+
+
+def among(rounds: dict[int, list[bool]]) -> float:
+    return share([one for rights in rounds.values() for one in rights]).value
 
 
 def test_an_engine_without_fault_is_found_to_have_none(looks: Judges) -> None:
@@ -89,6 +94,22 @@ def test_an_engine_without_fault_is_found_to_have_none(looks: Judges) -> None:
     assert sorted(seen.right_person) == list(range(len(SCRIPT)))
 
 
+def test_people_are_as_they_were_told(looks: Judges) -> None:
+    seeds = (4, 9)
+    (pictured,) = (story := scripted(9, TEST, SCRIPT)).turns[3].new
+    assert any(said.attached for said in Teller(story, 9, TEST, thorough=True).tell())
+
+    def as_told(turn: int, shot: Shot) -> Shot:
+        named = ((one if one == story.people[pictured] else as_named(one), look) for one, look in shot.people)
+        return replace(shot, people=tuple(named))
+
+    seen = observed(looks, as_told, seeds)
+    assert among(seen.right_told) >= 0.95
+    assert among(seen.said_told) >= 0.95
+    assert [len(one) for one in seen.right_told.values()] == [len(one) for one in seen.said_told.values()]
+    assert right(seen) < among(seen.right_told), "their own shades nobody said"
+
+
 def test_strangers_are_noticed(looks: Judges) -> None:
     def strangers(turn: int, shot: Shot) -> Shot:
         others = (member("others", (turn + place) * FAMILY, TEST) for place in range(2))
@@ -96,6 +117,7 @@ def test_strangers_are_noticed(looks: Judges) -> None:
 
     seen = observed(looks, strangers)
     assert right(seen) <= 0.1
+    assert among(seen.right_told) <= 0.1
     assert share(seen.asked["place"]).value >= 0.95, "what else was asked for is there"
 
 

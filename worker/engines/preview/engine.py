@@ -326,13 +326,13 @@ class PreviewEngine:
         for name, look, character in zip(said.shown, said.looks, shown, strict=True):
             written = self.vocabulary.told(look, looks.get(name, ""))
             if character is None:
-                known = Known(written) if introducing is None else self._seen_as(introducing, written)
+                known = Known(written) if introducing is None else self._seen_as(introducing, look, looks.get(name, ""))
             else:
                 settled = self.vocabulary.told(look, character.description)
                 uploaded = next(iter(self._likenesses(character.references)), None)
                 introduction = _introduced_by_picture(character, own)
                 if uploaded is not None:
-                    known = self._seen_as(uploaded, settled)
+                    known = self._seen_as(uploaded, look, character.description)
                 elif introduction is not None and SHADES in introduction.arrays:
                     known = Known(settled, tuple(introduction.arrays[SHADES].tolist()))
                 else:
@@ -340,10 +340,15 @@ class PreviewEngine:
             found.append(known._replace(values=_filled(known.values, written)))
         return tuple(found)
 
-    def _seen_as(self, likeness: Likeness, told: Values) -> Known:
-        """What is known of somebody who looks as a picture shows them, but for what words tell."""
-        seen = self.painter.known_of(*likeness, told)
-        return Known(told) if seen is None else Known((*told[:HEAD], *seen.values[HEAD:]), seen.shades)
+    def _seen_as(self, likeness: Likeness, look: replies.Look, description: str) -> Known:
+        """What is known of somebody who looks as a picture shows them, but for what words tell.
+
+        The picture shows what they did and wore then.
+        """
+        assert self.vocabulary is not None
+        told = self.vocabulary.told(look, description)
+        seen = self.painter.known_of(*likeness, self.vocabulary.told(None, description))
+        return Known(told) if seen is None else Known((*told[:HEAD], *_filled(told, seen.values)[HEAD:]), seen.shades)
 
     def _likenesses(self, references: Sequence[Image.Image]) -> list[Likeness]:
         """The first of some uploaded pictures, if a likeness can be taken from it."""
@@ -429,6 +434,7 @@ class PreviewEngine:
             return None
         named = replies.with_true_names(reply, given, known, attached=bool(pictures))
         named = replies.without_repetition(self._with_names_as_written(named, message, known))
+        named = self._with_newcomer_shown(named, message, known, own)
         if pictures:
             named = self._with_look_of_picture(named, message, known, pictures[0])
         named = self._with_looks_as_heard(named, message)
@@ -444,12 +450,14 @@ class PreviewEngine:
         names = {word for name in known for word in replies.words_of(name)}
         for name in [name for name, _ in replies.understood(reply).introduced if name not in known]:
             taken = {one.lower() for one in replies.understood(reply).shown}
-            called = [one for one in self.spelling.names(message) if one.lower() not in taken | names]
+            called = {one.lower(): one for one in self.spelling.names(message) if one.lower() not in taken | names}
             if not called or any(
                 not self.spelling.learned(one) for one in replies.words_of(name) & replies.words_of(message)
             ):
                 continue
-            answers = [replies.renamed(reply, name, one[0].upper() + one[1:]) for one in called[:MENTIONS]]
+            answers = [
+                replies.renamed(reply, name, one[0].upper() + one[1:]) for one in islice(called.values(), MENTIONS)
+            ]
             if replies.mention(name, message):
                 answers.insert(0, reply)
             if len(answers) > 1:
@@ -457,6 +465,26 @@ class PreviewEngine:
             else:
                 (reply,) = answers
         return reply
+
+    def _with_newcomer_shown(self, reply: str, message: str, known: Sequence[str], own: Sequence[Record]) -> str:
+        """The reply, in which a newcomer whom it describes is shown, alone or on the right: a small model may forget to."""
+        said = replies.understood(reply)
+        unseen = [name for name, _ in said.introduced if name not in {*said.shown, *known}]
+        if self.vocabulary is None or len(unseen) != 1 or len(said.shown) != 1:
+            return reply
+        (name,), shown = unseen, said.people
+        last = [one for one in own if picture_tokens(one) is not None][-1:]
+        told = [(self._as_spelt(one.text, known), one.reply) for one in last]
+
+        def likeliest(casts: Sequence[Sequence[tuple[str, replies.Look]]]) -> Sequence[tuple[str, replies.Look]]:
+            answers = [replies.with_people(reply, cast) for cast in casts]
+            return casts[self.reader.likeliest(told, message, answers)]
+
+        expressions, clothes = self.vocabulary.worn()
+        look = replies.Look(expressions[0], clothes[0], "")
+        *_, (_, look) = likeliest([[*shown, (name, look._replace(expression=one))] for one in expressions])
+        both = likeliest([[*shown, (name, look._replace(clothes=one))] for one in clothes])
+        return replies.with_people(reply, likeliest([both, both[1:]]))
 
     def _with_look_of_picture(self, reply: str, message: str, known: Sequence[str], picture: Likeness) -> str:
         """The reply, in which whom a given picture introduces looks as is read off it.
@@ -526,7 +554,7 @@ class PreviewEngine:
 
         Over many turns a small model gives whom a conversation comes back to the look of whom it comes from. For each part of
         a look that is in doubt it is asked which is likelier, after one picture in which everybody is as they last were. Where
-        the message names others to look like, the reply stays as it is.
+        the message names others to look like, or is about both, the reply stays as it is.
         """
         said = replies.understood(reply)
         pictures = [(record, picture) for record in own if (picture := replies.understood(record.reply)).shown]
@@ -534,7 +562,7 @@ class PreviewEngine:
         doubts = meanings.doubts(said, [picture for _, picture in pictures], seen)
         others = {name for _, picture in pictures for name in picture.shown if name not in said.shown}
         ways = meanings.ways(said, doubts)
-        if len(ways) < 2 or any(replies.mention(one, message) for one in others):
+        if len(ways) < 2 or meanings.about_both(message, said) or any(replies.mention(one, message) for one in others):
             return reply
         last = [(name, doubt.last) for name, doubt in doubts.items()]
         scene = replies.with_people(pictures[-1][1].scene, last)

@@ -49,6 +49,10 @@ class Vocabulary:
             rf"{_BEFORE}({'|'.join(map(re.escape, longest_first))})\b(?! (?:with|that)\b)", re.IGNORECASE
         )
 
+    def worn(self) -> tuple[Sequence[str], Sequence[str]]:
+        """All expressions, and all colours of clothes."""
+        return self._words[EXPRESSION], self._words[CLOTHES]
+
     def described(self, values: Sequence[int]) -> str:
         """What somebody looks like, in one list: head, hair, skin, glasses and beard of all their values."""
         head, hair, skin, glasses, beard = (

@@ -51,6 +51,7 @@ _OF_THE_OTHER = re.compile(  # besides one who is named
     r"|friend|boyfriend|girlfriend|sister|brother|mother|father|wife|husband|(?:her|his|their)(?! eyes?\b))\b",
     re.IGNORECASE,
 )
+_BOTH = re.compile(r"\b(?:both|everybody|everyone|the two of them)\b", re.IGNORECASE)
 WAYS = 72  # in which a reply may be meant, at most
 
 
@@ -125,20 +126,25 @@ def ways_on(reply: str, pictures: Sequence[Said], message: str) -> list[str]:
         if len(named) == len(said.shown) == 1 and named[0] != said.shown[0]:
             return [reply, with_people(reply, [(named[0], looks[named[0]])])]
         return [reply]
-    ways = [
-        with_setting(with_people(reply, people), setting)
-        for people, setting in product(
-            _mixed(said.shown, said, last), product(*map(_either, said.setting, last.setting))
-        )
-    ][:-1]  # something has to change
+    casts = [said.people, last.people] if about_both(message, said) else _mixed(said.shown, said, last)
+    settings = product(*map(_either, said.setting, last.setting))
+    ways = [with_setting(with_people(reply, people), setting) for people, setting in product(casts, settings)]
+    ways = ways[:-1]  # something has to change
     return ways if 0 < len(ways) <= WAYS else [reply]
 
 
 def with_change_of(reply: str, last: Said, message: str) -> str:
-    """A reply in which of two people only the one changes whom alone the message names, as it says of them or of the other."""
+    """A reply in which of two people only the one changes whom alone the message names, as it says of them or of the other.
+
+    A message about both that names nobody changes both.
+    """
     said = understood(reply)
     named = [name for name in said.shown if mention(name, message)]
-    if len(said.shown) != 2 or said.shown != last.shown or said.introduced or len(named) != 1:
+    if len(said.shown) != 2 or said.shown != last.shown or said.introduced:
+        return reply
+    if about_both(message, said):
+        return with_people(reply, list(zip(said.shown, _changed_alike(said.looks, last.looks), strict=True)))
+    if len(named) != 1:
         return reply
     one = said.shown.index(named[0])
     own, before, others, others_before = said.looks[one], last.looks[one], said.looks[1 - one], last.looks[1 - one]
@@ -152,6 +158,21 @@ def with_change_of(reply: str, last: Said, message: str) -> str:
         return reply
     people = [(named[0], own), (said.shown[1 - one], others_before)]
     return with_people(reply, people[:: -1 if one else 1])
+
+
+def about_both(message: str, said: Said) -> bool:
+    """Whether a message is about the two who are shown, and names neither."""
+    named = any(mention(name, message) for name in said.shown)
+    return len(said.shown) == 2 and not named and _BOTH.search(message) is not None
+
+
+def _changed_alike(looks: Sequence[Look], before: Sequence[Look]) -> list[Look]:
+    """The looks of two people of whom each part changes as the other's, where only that one's does."""
+    parts = []
+    for now, was in zip(zip(*looks, strict=True), zip(*before, strict=True), strict=True):
+        changed = [one for one, other in zip(now, was, strict=True) if one != other]
+        parts.append(changed * 2 if len(changed) == 1 else now)
+    return [Look(*one) for one in zip(*parts, strict=True)]
 
 
 def with_glasses_of(reply: str, looks: Mapping[str, Look], message: str) -> str:

@@ -1,7 +1,7 @@
 """The painter of the preview engine: visual tokens and references → latents → a picture, and pictures → visual tokens.
 
 It holds the autoencoder, the visual tokenizer, the reader of faces, the sketch and the DiT, and knows nothing of words or
-history.
+history. Whom a picture shows is told by the recognizer.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from worker.engines.preview.autoencoder import Autoencoder, to_bytes, to_tensor
 from worker.engines.preview.dit import DiT, sample
 from worker.engines.preview.faces import FaceReader, Faces, Known, Values
 from worker.engines.preview.recognition import Recognizer
-from worker.engines.preview.references import ALONE, Reference
+from worker.engines.preview.references import Reference
 from worker.engines.preview.sketch import Sketch
 from worker.engines.preview.tokenizer import VisualTokenizer
-from worker.identity.compositions import COMPOSITIONS, square_of
+from worker.identity.compositions import square_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,6 @@ class Painter:
         tokens: NDArray[np.float32] = self._tokenizer(self._autoencoder.encode(to_tensor(pixels)))[0].numpy()
         return tokens
 
-    @torch.inference_mode()
     def known_of(
         self,
         visual: NDArray[np.float32],
@@ -75,22 +74,14 @@ class Painter:
         picture: Image.Image | None = None,
         told: Values | None = None,
     ) -> Known | None:
-        """What is known of somebody whom a picture with visual tokens (K, WIDTH) shows; `stood` is one of ALONE, LEFT, RIGHT.
+        """What is known of somebody whom a picture with visual tokens (K, WIDTH) shows, as `Recognizer.known_of` says.
 
-        What was not `told` of them is read off the tokens; off the `picture` as well, if it is given and shows nobody else, with
-        the shades of hair and skin. None where nobody reads faces, or nobody knows who of two it is.
+        None also where nobody reads faces.
         """
-        if self._faces is None or self._recognizer is None:
+        if self._recognizer is None:
             return None
-        told = told or (None,) * len(self._faces.config.values)
-        if picture is not None and stood == ALONE:
-            return self._recognizer.known_of(np.array(_square(picture)), visual, told)
-        likely, composition = self._faces.likely(torch.from_numpy(visual), stood)
-        if COMPOSITIONS[composition][1] > 1 and stood == ALONE:
-            return None
-        return Known(
-            tuple(int(one.argmax()) if value is None else value for one, value in zip(likely, told, strict=True))
-        )
+        pixels = np.array(_square(picture)) if picture is not None else None
+        return self._recognizer.known_of(visual, stood, told, pixels)
 
     def paint(
         self,

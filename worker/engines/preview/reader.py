@@ -179,6 +179,8 @@ class Reader:
             [torch.tensor(one[len(begun) :], dtype=torch.long) for one in written], batch_first=True
         )
         self._computed += possible.numel()
+        if not possible.numel():
+            return 0  # there is one only
         start = cache.get_seq_length()
         cache.batch_repeat_interleave(len(answers))
         positions = torch.arange(start, start + possible.shape[1]).expand_as(possible)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from worker.engines.preview.autoencoder import STRIDE, Autoencoder, to_tensor
 from worker.engines.preview.faces import BEARD, GLASSES, HAIR, HEAD, NONE, SKIN, FaceReader, Known, Values
@@ -30,46 +31,62 @@ _SKETCHED = (HEAD, BEARD, GLASSES, HAIR, SKIN)
 _LIKELY = math.log(1e-4)  # a value that is less likely than this, beside the likeliest, is not sketched
 _UNLIKE = 1600.0  # how much less likely somebody is, as a logarithm, for each unit of the mean square error of latents
 _ASIDE = range(-4, 5, 2)  # pixels to the right by which people may stand off their squares
-_LATELY = 32  # people who are not told anew when they come again
+_MOST = 12  # values of an attribute that are sketched
+_LATELY = 32  # pictures that are not looked at again
 _ROUNDS = 2  # of sketching each attribute: one that was mistaken may mislead about another
 
 
 class Recognizer:
-    """Tells who stands alone in a picture."""
+    """Tells whom a picture shows. One picture at a time."""
 
     def __init__(self, autoencoder: Autoencoder, faces: FaceReader, sketch: Sketch) -> None:
         self._autoencoder, self._faces, self._sketch = autoencoder, faces, sketch
-        self._lately: OrderedDict[tuple[bytes, Values], Known | None] = OrderedDict()
+        self._lately: OrderedDict[tuple[bytes, Values], Known] = OrderedDict()
 
-    def known_of(self, picture: NDArray[np.uint8], visual: NDArray[np.float32], told: Values) -> Known | None:
-        """What is known of somebody of whom words `told` something, with the shades that a picture shows.
+    @torch.inference_mode()
+    def known_of(
+        self, visual: NDArray[np.float32], stood: int, told: Values | None, picture: NDArray[np.uint8] | None
+    ) -> Known | None:
+        """What is known of somebody whom a picture with visual tokens (K, WIDTH) shows; `stood` is one of ALONE, LEFT, RIGHT.
 
-        The picture (256, 256, 3) has the visual tokens (K, WIDTH). None where it shows two people.
+        What was not `told` of them is read off the tokens; off the picture (256, 256, 3) itself, if it is given and shows nobody
+        else, with the shades of hair and skin. None where nobody knows who of two it is.
         """
+        likely, composition = self._faces.likely(torch.from_numpy(visual), stood)
+        framing, people = COMPOSITIONS[composition]
+        told = told or (None,) * len(likely)
+        if people > 1 and stood == ALONE:
+            return None
+        if picture is None or people > 1 or not self._faces.config.colours:
+            return Known(_likeliest(likely, told))
         asked = hashlib.sha256(picture.tobytes()).digest(), told
         if asked not in self._lately:
-            self._lately[asked] = self._recognized(picture, visual, told)
+            box = boxes(framing, people)[0]
+            hair = _face(box) if likely[HEAD].argmax() in self._faces.config.hairless else box
+            for attribute, where, named in zip((HAIR, SKIN), (hair, box), self._faces.config.colours, strict=True):
+                pixels = picture[_slices(where)].reshape(-1, 3)
+                likely[attribute] = likely[attribute] + np.log1p([near(pixels, one) for one in named])
+            self._lately[asked] = self._recognized(likely, composition, told, torch.from_numpy(visual), picture)
         self._lately.move_to_end(asked)
         if len(self._lately) > _LATELY:
             self._lately.popitem(last=False)
         return self._lately[asked]
 
-    @torch.inference_mode()
-    def _recognized(self, picture: NDArray[np.uint8], visual: NDArray[np.float32], told: Values) -> Known | None:
-        likely, composition = self._faces.likely(torch.from_numpy(visual), ALONE)
-        framing, people = COMPOSITIONS[composition]
-        if people > 1:
-            return None
-        box = boxes(framing, people)[0]
-        person = picture[_slices(box)]
-        for attribute, named in zip((HAIR, SKIN), self._faces.config.colours, strict=False):
-            likely[attribute] = likely[attribute] + np.log1p([near(person.reshape(-1, 3), one) for one in named])
-        values = [int(one.argmax()) if value is None else value for one, value in zip(likely, told, strict=True)]
+    def _recognized(
+        self,
+        likely: Sequence[NDArray[np.float32]],
+        composition: int,
+        told: Values,
+        visual: Tensor,
+        picture: NDArray[np.uint8],
+    ) -> Known:
+        """The one who was told something of, each of whose other values is as likely as that, and looks most like the picture."""
+        (box,) = boxes(*COMPOSITIONS[composition])
+        values = list(_likeliest(likely, told))
         unsure = {
             attribute: candidates
             for attribute in _SKETCHED
-            if told[attribute] is None
-            and len(candidates := np.flatnonzero(likely[attribute] >= likely[attribute].max() + _LIKELY)) > 1
+            if told[attribute] is None and len(candidates := _likely_enough(likely[attribute])) > 1
         }
         if not unsure:
             return self._shaded(values, picture, box)
@@ -78,9 +95,9 @@ class Recognizer:
 
         def unlike(some: Sequence[Known], aside: Sequence[int]) -> NDArray[np.float32]:
             """The mean square errors of the sketches of some, who stand so far aside, where the person is."""
-            tokens = torch.from_numpy(visual).expand(len(some), -1, -1)
             shifts = torch.tensor([[float(one), 0.0] for one in aside])
-            off = self._sketch(tokens, self._faces.alone(some, composition), shifts) - latents
+            faces = self._faces.alone(some, composition)
+            off = self._sketch(visual.expand(len(some), -1, -1), faces, shifts) - latents
             errors: NDArray[np.float32] = (off[..., down, across] ** 2).mean(dim=(1, 2, 3)).numpy()
             return errors
 
@@ -101,8 +118,6 @@ class Recognizer:
 
     def _shaded(self, values: Sequence[int], picture: NDArray[np.uint8], box: Box) -> Known:
         """Somebody of the values, with the shades that their square of a picture shows."""
-        if not self._faces.config.colours:
-            return Known(tuple(values))
         hairless = values[HEAD] in self._faces.config.hairless
         shades: list[float] = []
         for attribute, named in zip((HAIR, SKIN), self._faces.config.colours, strict=True):
@@ -112,6 +127,17 @@ class Recognizer:
             shown = _face(box) if attribute == HAIR and hairless else box
             shades += shade_in(picture[_slices(shown)].reshape(-1, 3), named[values[attribute]])
         return Known(tuple(values), tuple(shades))
+
+
+def _likeliest(likely: Sequence[NDArray[np.float32]], told: Values) -> tuple[int, ...]:
+    return tuple(int(one.argmax()) if value is None else value for one, value in zip(likely, told, strict=True))
+
+
+def _likely_enough(likely: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The values that are worth a sketch, the likeliest first."""
+    order = (-likely).argsort(kind="stable")[:_MOST]
+    enough: NDArray[np.int64] = order[likely[order] >= likely.max() + _LIKELY]
+    return enough
 
 
 def _face(box: Box) -> Box:

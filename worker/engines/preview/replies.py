@@ -146,17 +146,17 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
     """The reply with every name spelt as in the message or among the known: a small model may slip in a rare name.
 
     Whom it shows and does not describe is one of the known, unless a picture is `attached` to the message. Whom it describes and
-    does not show is whom it shows and neither describes nor knows; or does not describe, if nobody said such a name.
+    does not show is whom it shows and neither describes nor knows; or nobody, if all are known and the message names nobody so.
     """
     said = understood(reply)
     described = [name for name, _ in said.introduced]
     by_lower = {name.lower(): name for name in known}
-    words = {word.lower(): word for word in _WORD.findall(message) if len(word) > 1}
-    unheard = [name for name in described if name not in said.shown and _nearest(name, words) is None]
-    undescribed = [name for name in said.shown if name not in described]
-    if len(unheard) == len(undescribed) == 1:
-        reply = reply.replace(f"{unheard[0]} has ", f"{undescribed[0]} has ", 1)
-        described[described.index(unheard[0])] = undescribed[0]
+    words = {word.lower(): word for word in _WORD.findall(message)}
+    like_names = [word for word in words if len(word) > 1]
+    unheard = [name for name in described if name not in said.shown and not _is_like(name, words, like_names)]
+    if len(unheard) == 1 and not attached and by_lower.keys() >= {name.lower() for name in said.shown}:
+        reply = re.sub(rf"(?<!\w){re.escape(unheard[0])} has [^.]*\.\s*", "", reply, count=1)
+        described.remove(unheard[0])
     for name in dict.fromkeys([*described, *said.shown]):
         bare = name.lower().removesuffix("'s")
         others = [lower for lower, one in by_lower.items() if one not in said.shown]
@@ -170,7 +170,7 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
         elif all(part.lower() in words for part in name.split()):
             true = name[0].upper() + name[1:]
         else:
-            near = _nearest(name, [*by_lower, *words])
+            near = _nearest(name, [*by_lower, *like_names])
             true = by_lower.get(near, near.capitalize()) if near else None
         if true is not None and true != name:
             reply = re.sub(rf"\b{re.escape(name)}\b", lambda _, true=true: true, reply)  # type: ignore[misc]
@@ -181,6 +181,11 @@ def with_true_names(reply: str, message: str, known: Iterable[str], *, attached:
     if len(unseen) == len(nobody) == 1:
         reply = reply.replace(f"{unseen[0]} has ", f"{nobody[0]} has ", 1)
     return reply
+
+
+def _is_like(name: str, words: Collection[str], like_names: Iterable[str]) -> bool:
+    """Whether a name is in words, or near one of those that are like names."""
+    return words_of(name) <= set(words) or _nearest(name, like_names) is not None
 
 
 def _only(names: Sequence[str]) -> str | None:
