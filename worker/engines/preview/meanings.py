@@ -219,21 +219,19 @@ class Doubt(NamedTuple):
 def doubts(said: Said, pictures: Sequence[Said], seen: int) -> dict[str, Doubt]:
     """Of everybody whom earlier pictures show: what of their look is neither as in their last one nor surely meant.
 
-    The MLLM saw the last `seen` of the pictures; of somebody in none of these, all is in doubt that is not as it last was, though
-    the reply may describe them as if they were new. Else nothing is that they did or wore in a picture whose setting is more like
-    the new one than the last picture's: the conversation goes back to it.
+    The MLLM saw the last `seen` of the pictures; of somebody in none of these, all is in doubt that is not as it last was. Else
+    nothing is that they did or wore in a picture whose setting is more like the new one than the last picture's: the
+    conversation goes back to it.
     """
     found = {}
     described = {name for name, _ in said.introduced}
     for name in said.shown:
         look = said.look_of(name)
         theirs = [(number, own) for number, one in enumerate(pictures) if (own := one.look_of(name)) is not None]
-        if look is None or not theirs:
+        if look is None or name in described or not theirs:
             continue
         number, last = theirs[-1]
         unseen, elsewhere = number < len(pictures) - seen, number < len(pictures) - 1
-        if name in described and not unseen:
-            continue
         back = [own for number, own in theirs if 2 <= _alike(said, pictures[number]) > _alike(said, pictures[-1])]
         others = [other for one in (pictures[-1], said) for whose, other in one.people if whose != name]
         parts = tuple(

@@ -80,7 +80,7 @@ class Recognizer:
         visual: Tensor,
         picture: NDArray[np.uint8],
     ) -> Known:
-        """The one who was told something of, each of whose other values is as likely as that, and looks most like the picture."""
+        """Somebody of whom a little is told: of what else is likely enough, what looks most like the picture."""
         (box,) = boxes(*COMPOSITIONS[composition])
         values = list(_likeliest(likely, told))
         unsure = {
