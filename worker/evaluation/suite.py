@@ -47,7 +47,7 @@ class Size:
 
 SUITES = {
     "quick": Size(
-        families=8, singles=4, dialogues=1, forgetful=1, late=0, restored=1, by_hand=5, guarded=0, remembered=(2, 8)
+        families=4, singles=3, dialogues=1, forgetful=1, late=0, restored=1, by_hand=3, guarded=0, remembered=(2, 8)
     ),
     "full": Size(
         families=250,
