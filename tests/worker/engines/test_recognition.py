@@ -107,7 +107,7 @@ def test_colours_are_of_the_person_by_what_their_pixels_are(painter: Painter) ->
         picture = np.array(draw_shot(shot))
         doubtful.composition = COMPOSITIONS.index((shot.framing, 1))
         told = tuple(None if one in (HAIR, SKIN) else label for one, label in enumerate(labels))
-        known = recognizer.known_of(painter.tokens_of(Image.fromarray(picture)), ALONE, told, picture)
+        known = recognizer.known_of(painter.tokens_of(Image.fromarray(picture)), ALONE, picture, told)
         assert known is not None
         right += [known.values[one] == labels[one] for one in (HAIR, SKIN) if labels[one] != NOBODY]
     assert np.mean(right) > 0.9, "though no reader says anything, and clothes and ground may have the same colours"
@@ -120,7 +120,7 @@ def test_a_reader_without_colours_reads_tokens_only() -> None:
     visual, told = np.zeros((TOKENS, WIDTH), np.float32), (None, 1, None)
     with torch.no_grad():
         faces.head[-1].bias.zero_()[-len(COMPOSITIONS)] = 10  # type: ignore[operator]  # as above
-    read, seen = (recognizer.known_of(visual, ALONE, told, one) for one in (None, np.zeros((256, 256, 3), np.uint8)))
+    read, seen = (recognizer.known_of(visual, ALONE, one, told) for one in (None, np.zeros((256, 256, 3), np.uint8)))
     assert read == seen
     assert seen is not None
     assert seen.values[1] == 1
@@ -143,7 +143,7 @@ def test_who_comes_again_is_not_looked_at_again(painter: Painter, monkeypatch: p
     told = (*NOTHING[:HEAD], *(0 for _ in NOTHING[HEAD:]))
 
     def look(one: int, told: Values = NOTHING) -> int:
-        recognizer.known_of(visual[one], ALONE, told, pictures[one])
+        recognizer.known_of(visual[one], ALONE, pictures[one], told)
         return len(sought)
 
     assert [look(one) for one in (0, 1, 0, 1, 0)] == [1, 2, 2, 2, 2]

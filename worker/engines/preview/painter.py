@@ -81,7 +81,7 @@ class Painter:
         if self._recognizer is None:
             return None
         pixels = np.array(_square(picture)) if picture is not None else None
-        return self._recognizer.known_of(visual, stood, told, pixels)
+        return self._recognizer.known_of(visual, stood, pixels, told)
 
     def paint(
         self,

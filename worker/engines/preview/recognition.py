@@ -45,7 +45,7 @@ class Recognizer:
 
     @torch.inference_mode()
     def known_of(
-        self, visual: NDArray[np.float32], stood: int, told: Values | None, picture: NDArray[np.uint8] | None
+        self, visual: NDArray[np.float32], stood: int, picture: NDArray[np.uint8] | None, told: Values | None
     ) -> Known | None:
         """What is known of somebody whom a picture with visual tokens (K, WIDTH) shows; `stood` is one of ALONE, LEFT, RIGHT.
 
