@@ -84,6 +84,23 @@ def test_a_beard_without_other_hair_has_the_colour_that_was_heard(description: s
 SAID = "a red fade, tan skin and a goatee"
 
 
+def test_a_beard_whose_colour_nobody_told_is_of_one_that_grows() -> None:
+    bald = "a bald head, tan skin and a walrus moustache"
+    colours = [
+        one.removeprefix("a bald head, tan skin and ").split()[1] for one in VOCABULARY.in_colours(bald, "in grey")
+    ]
+    assert {"ginger", "black"} <= set(colours)
+    assert not {"green", "grey", "dyed"} & set(colours), "what was heard is of something else"
+    everything = "black, dark brown, brown, light, ginger, blond, grey and white"
+    for settled in (
+        bald.replace("a walrus", "a red walrus"),
+        "red long curly hair, tan skin and a walrus moustache",
+        "a bald head",
+    ):
+        assert VOCABULARY.in_colours(settled, "") == [settled]
+    assert VOCABULARY.in_colours(bald, everything) == [bald]
+
+
 @pytest.mark.parametrize(
     ("heard", "as_heard"),
     [

@@ -912,6 +912,12 @@ def test_whom_a_picture_introduces_has_the_face_that_is_read_off_it(
     bald = written.replace("a red afro, olive skin and sunglasses", "a turban, tan skin and a moustache")
     heard = talk.engine._corrected(bald, "with a red hat? no: Ada, a red moustache, a turban", [], (), (), pictures=())
     assert heard == bald.replace("a moustache", "a red moustache"), "it shows no other hair"
+    asked: list[list[str]] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(talk.engine.reader, "likeliest", lambda *given: asked.append(given[2]) or 1)
+        settled = talk.engine._corrected(bald, "Ada, a moustache, a turban", [], (), (), pictures=())
+    assert settled == asked[0][1], "of the colours that nobody told"
+    assert settled != bald
     both = f"Olivia has a blue fade and tan skin. {written}"
     among = talk.engine._corrected(
         both, "Olivia and Ada", ["Olivia"], (), (), (picture,), "Olivia (a blue fade) and Ada"

@@ -503,7 +503,10 @@ class PreviewEngine:
         return reply.replace(f"{name} has {looks}.", f"{name} has {described}.", 1)
 
     def _with_looks_as_heard(self, reply: str, message: str) -> str:
-        """The reply, in which whom it introduces looks as the message says, where it says so in our words."""
+        """The reply, in which whom it introduces looks as the message says, where it says so in our words.
+
+        The colour of a beard that the message leaves open is settled here: no other hair may tell it.
+        """
         introduced = replies.understood(reply).introduced
         if self.vocabulary is None:
             return reply
@@ -511,8 +514,9 @@ class PreviewEngine:
         starts = [0 if one is None or len(introduced) == 1 else one.end() for one in mentions]
         for (name, looks), start in zip(introduced, starts, strict=True):
             heard = message[start : min((one for one in starts if one > start), default=len(message))]
-            shown = self.vocabulary.as_heard(looks, heard)
-            reply = reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1)
+            possible = self.vocabulary.in_colours(self.vocabulary.as_heard(looks, heard), message)
+            answers = [reply.replace(f"{name} has {looks}.", f"{name} has {shown}.", 1) for shown in possible]
+            reply = answers[self.reader.likeliest([], message, answers) if len(answers) > 1 else 0]
         return reply
 
     def _as_likely_meant(

@@ -18,6 +18,7 @@ _BEFORE = (
     r"(?:^|[,;:(&/]\s*|\s[-–]\s+|\b(?:with|has|have|having|and|of|in|wearing|got|his|her|their|is)\s+)"  # a phrase
 )
 _OF_ALL = frozenset(("a", "an", "and", "head"))  # words that may stand in any description, or mean something else
+_GROWN = frozenset(("black", "dark brown", "brown", "light brown", "ginger", "blond", "grey", "white"))  # and not dyed
 _OTHERWISE = {"gray": "grey", "blonde": "blond", "mustache": "moustache"}
 
 
@@ -87,9 +88,8 @@ class Vocabulary:
 
         The MLLM learned from descriptions that left it out.
         """
-        phrases = _phrases(description)
-        beard = next((one for one in phrases if one and one in self._words[BEARD]), None)
-        if beard is None or any(HEAD in found and HAIR in found for found in map(self._found, phrases)):
+        beard = self._beard_without_colour(description)
+        if beard is None:
             return description
         noun = beard.rpartition(" ")[2]
         for spelling, ours in _OTHERWISE.items():
@@ -97,6 +97,24 @@ class Vocabulary:
         between = r"(?:(?!(?:with|and|a|an|his|her|their)\b)[\w-]+ )?"
         said = re.search(rf"\b({self._colours}) {between}{noun}\b", heard, re.IGNORECASE)
         return description.replace(beard, coloured(beard, said[1].lower()), 1) if said is not None else description
+
+    def in_colours(self, description: str, heard: str) -> list[str]:
+        """A description in every colour that a beard grows in, if it has none though no other hair shows; else itself alone.
+
+        A colour that nobody settled is another one in each picture. Those that were heard are of something else.
+        """
+        beard, others = self._beard_without_colour(description), words_of(heard)
+        if beard is None:
+            return [description]
+        colours = [colour for colour in self._words[HAIR] if colour in _GROWN and not words_of(colour) <= others]
+        return [description.replace(beard, coloured(beard, colour), 1) for colour in colours] or [description]
+
+    def _beard_without_colour(self, description: str) -> str | None:
+        """The beard of a head that shows no hair, as it is described, if that says nothing of its colour."""
+        phrases = _phrases(description)
+        beard = next((one for one in phrases if one and one in self._words[BEARD]), None)
+        shows_hair = any(HEAD in found and HAIR in found for found in map(self._found, phrases))
+        return None if shows_hair else beard
 
     def told(self, look: Look | None, description: str) -> Values:
         """What words tell of somebody: their look in a picture, and how they were described.
