@@ -167,6 +167,12 @@ def evaluate(
             figures.largest(again.visual),
             most=1e-3,
         ),
+        Line(
+            "restore_max_pixels",
+            "largest difference of pixels, of 255, restored elsewhere",
+            figures.largest(again.pixels),
+            most=1,
+        ),
     )
     add(*_of_guard(*guarding.guarded(engine, looks, range(size.guarded), guard_threshold())))
     add(

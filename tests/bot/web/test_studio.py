@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from PIL import Image
 from pydantic import SecretStr
+from sqlalchemy import update
 from starlette.testclient import TestClient
 from uuid_utils.compat import uuid7
 
@@ -20,6 +21,7 @@ from storage import conversations
 from storage.blobs import open_blobs
 from storage.database import Database
 from storage.settings import Settings
+from storage.tables import Appearance
 from storage.tickets import bell
 from tests.factory import Factory
 from tests.processes import until
@@ -183,6 +185,14 @@ def test_a_message_becomes_a_turn_and_its_picture_is_on_the_page(browser: Browse
     assert "immutable" in picture.headers["cache-control"]
     assert "attachment" in browser.client.get(source.group(1) + "?download").headers["content-disposition"]
     assert source.group(1) in browser.get("/"), "the list of conversations shows it too"
+
+
+def test_how_alike_people_are_is_below_their_picture(browser: Browser, echo: Drawer, database: Database) -> None:
+    address = browser.thread("draw Olivia")
+    echo.draw_next()
+    assert "Likeness:" not in browser.get(address), "nobody has compared them"
+    database.run(lambda session: session.execute(update(Appearance).values(similarity=0.874)))
+    assert re.search(r"Likeness: +Olivia 0\.87\s", browser.get(address))
 
 
 def test_a_message_that_cannot_be_kept_comes_back_to_be_sent_again(browser: Browser, settings: Settings) -> None:
