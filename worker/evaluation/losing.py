@@ -165,7 +165,7 @@ def main() -> None:
     console.print(f"{mean(found.replies):.0%} of {len(found.replies)} replies are word for word the expected ones.")
     by_tokens, by_sketches = recognized(engine.painter, RECOGNIZED)
     console.print(
-        f"Of {RECOGNIZED} people alone in a picture tokens tell {mean(by_tokens):.0%}, and sketches {mean(by_sketches):.0%}."
+        f"Of {RECOGNIZED} people alone in a picture tokens tell {mean(by_tokens):.1%}, and sketches {mean(by_sketches):.1%}."
     )
 
 
